@@ -1,0 +1,76 @@
+import type { Clock } from '../../../src/core/ports.js';
+import type { IngestStore } from '../../../src/core/ingest-port.js';
+import { isSent } from './intents.js';
+import { collectionOf, intentsOf, isLive, recordKey, type TenantTables } from './tables.js';
+
+/** A lease that somebody has or had; its fence never goes back. */
+export interface Lease {
+  readonly holder: string;
+  readonly fence: number;
+  readonly untilMs: number;
+}
+
+/** What ingest asks of the store besides records: progress, rechecks, keys, deletions, leases. */
+export function createIngestTables(ports: {
+  readonly clock: Clock;
+  readonly leases: Map<string, Lease>;
+  readonly tablesOf: (tenant: string) => TenantTables;
+}): IngestStore {
+  const { clock, leases, tablesOf } = ports;
+  return {
+    async readCollection(tenant, collection) {
+      const tables = tablesOf(tenant);
+      return { ...collectionOf(tables, collection), recordCount: tables.liveCounts.get(collection) ?? 0 };
+    },
+    async readCreates(tenant, collection) {
+      const tables = tablesOf(tenant);
+      const creates = [...tables.intents.values()].filter((intent) => {
+        if (intent.collection !== collection || intent.kind !== 'UPSERT' || intent.state === 'PENDING') return false;
+        const record = tables.records.get(recordKey(collection, intent.id));
+        const isMade = intent.payload !== null && (JSON.parse(intent.payload) as { kind?: string }).kind === 'create';
+        return record === undefined || record.sourceKey === null || !isLive(record) || isMade;
+      });
+      return {
+        inFlight: creates.some(({ state }) => isSent(state)),
+        parked: creates.filter(({ state }) => state === 'PARKED').map(({ fields }) => fields),
+      };
+    },
+    async dueRechecks(tenant, collection, nowMs, limit) {
+      return [...tablesOf(tenant).rechecks.values()]
+        .filter((one) => one.collection === collection && one.notBeforeMs <= nowMs)
+        .sort((a, b) => a.notBeforeMs - b.notBeforeMs)
+        .slice(0, limit)
+        .map(({ sourceKey, reason, notBeforeMs }) => ({ sourceKey, reason, notBeforeMs }));
+    },
+    async knownKeys(tenant, collection, before, after, limit) {
+      const tables = tablesOf(tenant);
+      return [...tables.records.values()]
+        .filter((record) => record.collection === collection && isLive(record) && record.firstSeq <= before)
+        .filter((record) => intentsOf(tables, collection, record.id).length === 0)
+        .flatMap(({ sourceKey }) => (sourceKey === null ? [] : [sourceKey]))
+        .filter((key) => after === null || key > after)
+        .sort()
+        .slice(0, limit);
+    },
+    async countDeletions(tenant, collection, sinceMs) {
+      const tables = tablesOf(tenant);
+      const deletions = [...tables.records.values()].filter(
+        (record) => record.collection === collection && record.deletedBySource && record.changedAtMs >= sinceMs,
+      );
+      return { deletions: deletions.length, live: tables.liveCounts.get(collection) ?? 0 };
+    },
+    async acquireLease(name, holder, leaseMs) {
+      const lease = leases.get(name);
+      const isFree = lease === undefined || lease.untilMs <= clock.nowMs();
+      if (!isFree && lease.holder !== holder) return null;
+      const isRenewal = lease !== undefined && !isFree;
+      const fence = isRenewal ? lease.fence : (lease?.fence ?? 0) + 1;
+      leases.set(name, { holder, fence, untilMs: clock.nowMs() + leaseMs });
+      return { fence };
+    },
+    async releaseLease(name, holder) {
+      const lease = leases.get(name);
+      if (lease?.holder === holder) leases.set(name, { ...lease, untilMs: 0 });
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../../../src/core/ports.js';
+import type { RecordMark, RecordStore, RecordView } from '../../../src/core/record-port.js';
+import { isSent, openPart } from './intents.js';
+import { blockerOf, knownPart } from './operator-tables.js';
+import { absentRecord } from './record-row.js';
+import { changeKey, deviceText, intentsOf, recordKey, type StoredRecord, type TenantTables } from './tables.js';
+
+/** Records as decisions need them, and what is remembered of pushed changes. */
+export function createRecordReader(ports: {
+  readonly clock: Clock;
+  readonly tablesOf: (tenant: string) => TenantTables;
+}): Pick<RecordStore, 'readRecords' | 'readBySourceKey' | 'readHashes' | 'readChanges'> {
+  const { clock, tablesOf } = ports;
+  return {
+    async readRecords(tenant, names) {
+      const tables = tablesOf(tenant);
+      return names.map(({ collection, id }) =>
+        viewOf(tables, tables.records.get(recordKey(collection, id)) ?? absentRecord(0, collection, id, clock.nowMs())),
+      );
+    },
+    async readBySourceKey(tenant, collection, keys) {
+      const tables = tablesOf(tenant);
+      return new Map(
+        keys.flatMap((key) => {
+          const record = bySourceKey(tables, collection, key);
+          return record === undefined ? [] : [[key, viewOf(tables, record)]];
+        }),
+      );
+    },
+    async readHashes(tenant, collection, keys) {
+      const tables = tablesOf(tenant);
+      return new Map(
+        keys.flatMap((key) => {
+          const record = bySourceKey(tables, collection, key);
+          return record === undefined ? [] : [[key, markOf(tables, record)]];
+        }),
+      );
+    },
+    async readChanges(device, changeIds) {
+      const tables = tablesOf(device.tenant);
+      const known = changeIds.flatMap((id) => {
+        const change = tables.changes.get(changeKey(device, id));
+        if (change === undefined) return [];
+        const open = tables.intents.get(change.intentNo ?? 0);
+        return [{ ...knownPart(change), blockedBy: open === undefined ? change.blockedBy : blockerOf(tables, open) }];
+      });
+      return { evicted: tables.devices.get(deviceText(device))?.evicted ?? false, known };
+    },
+  };
+}
+
+function viewOf(tables: TenantTables, record: StoredRecord): RecordView {
+  const { recordNo: _no, deletedBySource: _by, firstSeq: _first, ...view } = record;
+  return { ...view, intents: intentsOf(tables, record.collection, record.id).map(openPart) };
+}
+
+function markOf(tables: TenantTables, record: StoredRecord): RecordMark {
+  const { id, seq, mark, hash, sourceVersion, deleted, written, pending } = record;
+  const intents = intentsOf(tables, record.collection, id);
+  const inFlight = intents.some((intent) => isSent(intent.state));
+  return { id, seq, mark, hash, sourceVersion, deleted, written, pending, openIntents: intents.length, inFlight };
+}
+
+function bySourceKey(tables: TenantTables, collection: string, key: string): StoredRecord | undefined {
+  const at = tables.sourceKeys.get(recordKey(collection, key));
+  return at === undefined ? undefined : tables.records.get(at);
+}
