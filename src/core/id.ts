@@ -1,0 +1,37 @@
+import type { RecordId, SourceKey } from './change.js';
+
+/** Longest record id, in characters. */
+export const MAX_ID_LENGTH = 200;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Ids that devices make for new records: lower-case UUIDs. */
+export function isDeviceMadeId(id: string): boolean {
+  return UUID.test(id);
+}
+
+/** The canonical text of a source key: its parts percent-encoded and joined by `:`, with `~` kept for ids of reused keys (F20). */
+export function sourceKey(parts: readonly (string | number)[]): SourceKey {
+  return parts.map((part) => encodeURIComponent(String(part)).replaceAll('~', '%7E')).join(':') as SourceKey;
+}
+
+/** The parts of a source key, as texts. */
+export function sourceKeyParts(key: SourceKey): readonly string[] {
+  return key.split(':').map(decodeURIComponent);
+}
+
+/**
+ * The id of a source-born record: a pure function of its key (F20). It looks like a UUID only if the key is one.
+ *
+ * @param life which of the records that had this key one after the other, from 1
+ */
+export function idOfSourceKey(key: SourceKey, life = 1): RecordId {
+  return (life === 1 ? key : `${key}~${life}`) as RecordId;
+}
+
+/** Which life of its key an id names; 0 for an id that a device made. */
+export function lifeOf(id: RecordId, key: SourceKey): number {
+  if (id === (key as string)) return 1;
+  const life = id.startsWith(`${key}~`) ? Number(id.slice(key.length + 1)) : 0;
+  return Number.isSafeInteger(life) && life > 1 ? life : 0;
+}

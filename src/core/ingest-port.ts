@@ -1,0 +1,43 @@
+import type { Seq, SourceKey } from './change.js';
+import type { CollectionState, Recheck } from './record-port.js';
+
+/** What ingest keeps per collection, beside its records. */
+export interface IngestStore {
+  readCollection(tenant: string, collection: string): Promise<CollectionProgress>;
+  /**
+   * Creates of this collection whose key is not known yet (R15, F9): is one SENT or IN_DOUBT, and the pushed fields (JSON texts)
+   * of those that are PARKED. Read after the observation was made.
+   */
+  readCreates(
+    tenant: string,
+    collection: string,
+  ): Promise<{ readonly inFlight: boolean; readonly parked: readonly string[] }>;
+  dueRechecks(tenant: string, collection: string, nowMs: number, limit: number): Promise<readonly Recheck[]>;
+  /** Keys of live records first seen at or before `before`, without open intents, in key order after `after`. */
+  knownKeys(
+    tenant: string,
+    collection: string,
+    before: Seq,
+    after: SourceKey | null,
+    limit: number,
+  ): Promise<readonly SourceKey[]>;
+  /** Deletions that ingest emitted since then (the mass-delete limit), and live records now. */
+  countDeletions(
+    tenant: string,
+    collection: string,
+    sinceMs: number,
+  ): Promise<{ readonly deletions: number; readonly live: number }>;
+  /** Exclusive right for a limited time; null when another holder has it. The holder itself renews it, with the same fence. */
+  acquireLease(name: string, holder: string, leaseMs: number): Promise<{ readonly fence: number } | null>;
+  releaseLease(name: string, holder: string): Promise<void>;
+}
+
+export interface CollectionProgress {
+  readonly state: CollectionState;
+  readonly cursor: string | null;
+  /** Observations whose read began before this seq are rechecked (specification part 2). */
+  readonly floor: Seq;
+  readonly polledAtMs: number | null;
+  readonly scannedAtMs: number | null;
+  readonly recordCount: number;
+}

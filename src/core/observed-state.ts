@@ -1,0 +1,62 @@
+import type { Fields, RecordId, Seq } from './change.js';
+import { changedFields, parseBody, renderBody, type Collection } from './collection.js';
+import { EVERY_FIELD } from './conflict.js';
+import { nextState, type Mapping, type SourceLayer } from './overlay.js';
+import type { HashText } from './ports.js';
+import type { RecordView, RecordWrite } from './record-port.js';
+import { SOURCE_WRITER } from './session.js';
+import type { Observation } from './source-port.js';
+
+/** An observation of a living record, with the text and the hash by which states are compared. */
+export interface ObservedState {
+  readonly observation: Observation & { readonly fields: Fields };
+  readonly body: string;
+  readonly hash: string;
+}
+
+export function observedState(
+  hash: HashText,
+  collection: Collection,
+  observation: ObservedState['observation'],
+): ObservedState {
+  const body = renderBody(collection, observation.fields);
+  return { observation, body, hash: hash(body) };
+}
+
+/**
+ * The write that brings a new record into the feed.
+ *
+ * @param begun what an accepted create has made of the record already; null: nothing is known under this id
+ */
+export function appearance(
+  collection: Collection,
+  one: ObservedState,
+  { id, begun }: { readonly id: RecordId; readonly begun: RecordView | null },
+  mapping: Mapping,
+): RecordWrite {
+  return {
+    collection: collection.name,
+    id,
+    expected: begun ?? { seq: 0 as Seq, mark: 0 },
+    next: nextState(collection, layerOf(one), begun?.intents ?? [], mapping),
+    stamps: [{ fields: [EVERY_FIELD], writer: SOURCE_WRITER, at: null }],
+  };
+}
+
+/** The write that brings a known record to its observed state; one that was gone comes back under its id (F20). */
+export function movement(collection: Collection, view: RecordView, one: ObservedState, mapping: Mapping): RecordWrite {
+  const before = view.deleted || view.body === null ? null : parseBody(view.body);
+  const fields = before === null ? [EVERY_FIELD] : changedFields(collection, before, one.observation.fields);
+  return {
+    collection: collection.name,
+    id: view.id,
+    expected: view,
+    next: nextState(collection, layerOf(one), view.intents, mapping),
+    stamps: [{ fields, writer: SOURCE_WRITER, at: null }],
+  };
+}
+
+function layerOf({ observation, body, hash }: ObservedState): SourceLayer {
+  const { sourceKey, sourceVersion } = observation;
+  return { sourceKey, deleted: false, body, sourceVersion, hash, throughUs: false };
+}

@@ -1,0 +1,40 @@
+/** Who a device belongs to. Another user's device of the same id is another device. */
+export interface DeviceKey {
+  readonly tenant: string;
+  readonly user: string;
+  readonly device: string;
+}
+
+/**
+ * Which scopes a session may see: the ones listed by name, or every scope there is (development mode), new ones
+ * included.
+ */
+export type ScopeGrant = { readonly kind: 'every' } | { readonly kind: 'listed'; readonly scopes: readonly string[] };
+
+/** Who asks. One place of the server turns a request into a session; everything behind trusts it. */
+export interface Session {
+  readonly tenant: string;
+  readonly user: string;
+  /** Absent: pull has no receipts and no `mine`; push is refused with DEVICE_REQUIRED. */
+  readonly device: string | null;
+  readonly grant: ScopeGrant;
+  /** May see the outbox and settle what is parked (`operator` of the API). Absent: no. */
+  readonly isOperator?: boolean;
+}
+
+/** The session's device, or null when the request names none. */
+export function deviceOf(session: Session): DeviceKey | null {
+  return session.device === null ? null : { tenant: session.tenant, user: session.user, device: session.device };
+}
+
+export function sameDevice(a: DeviceKey, b: DeviceKey): boolean {
+  return a.device === b.device && a.user === b.user && a.tenant === b.tenant;
+}
+
+/** The writer mark of a device in field stamps: user and device, so that two users' devices never compare equal. */
+export function writerOf(device: DeviceKey): string {
+  return `device:${encodeURIComponent(device.user)}/${device.device}`;
+}
+
+/** The writer mark of the source itself. */
+export const SOURCE_WRITER = 'source';

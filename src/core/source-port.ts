@@ -1,0 +1,112 @@
+import type { Fields, SourceKey } from './change.js';
+import type { Collection } from './collection.js';
+
+/** A record as a source showed it in one read. */
+export interface Observation {
+  readonly sourceKey: SourceKey;
+  /** Declared fields in canonical encodings, references as source keys. Null: the source says that it is deleted. */
+  readonly fields: Fields | null;
+  readonly sourceVersion: string | null;
+}
+
+/** What one request for changes or one page of a scan returned. */
+export interface ObservedBatch {
+  readonly observations: readonly Observation[];
+  /** Where to go on once this batch is committed; absent: the cursor stays (it moves with the last batch only). */
+  readonly cursor?: string;
+}
+
+/** What is true of a source's collection: the poller derives its work from these facts. */
+export interface SourceFacts {
+  /** `updatedSince`: asks for what changed since the cursor. `list`: every poll is a full scan. */
+  readonly changes: 'updatedSince' | 'list';
+  readonly pollEveryMs: number;
+  /** Full scans find deletions, and what polls missed. */
+  readonly scanEveryMs: number;
+  /** A change may become visible this long after it was made: reads that confirm a deletion wait for it (F7). Absent: 0. */
+  readonly maxTransactionMs?: number;
+  /** `scan`: absent from a complete scan and confirmed; `flag`: seen in reads; `none`: not observable (R14). */
+  readonly deletions: 'scan' | 'flag' | 'none';
+  /** Can a single record be read by key? Without it a scan proves a deletion only by F14. */
+  readonly readOne: boolean;
+  /** `keyset` and `overlap` paging cannot pass over a record that moved (F14). */
+  readonly scanPaging: 'keyset' | 'overlap' | 'offset' | 'whole';
+  /** `device`: the source takes the device's id as key; `source`: it gives its own. */
+  readonly createKey: 'device' | 'source';
+  /** May a key of a record that was deleted be given to another record (F20)? False: it is the same record that came back. Absent: true. */
+  readonly keysReused?: boolean;
+  /** What protects an update against foreign changes. */
+  readonly updateGuard: 'version' | 'none';
+  readonly deleteGuard: 'version' | 'none';
+  /** A write that is repeated with the same idempotency key within this long has no second effect (R11). Absent: it takes none. */
+  readonly idempotencyKeyLifetimeMs?: number;
+  /** A record can be found by the idempotency key of the create that made it: `SourceCollection.lookUp`. Absent: false. */
+  readonly lookUp?: boolean;
+  /** A call that nobody waits for any more may still take effect this long after its deadline (F13). Absent: 30 s. */
+  readonly maxRequestLifetimeMs?: number;
+  /** A read may show the state before a write of ours this long after it (F30). Absent: 0. */
+  readonly readAfterWriteMs?: number;
+  /** Declared maintenance windows in words, like `sun 22:00 to 02:30 Europe/Berlin`. Absent: none. */
+  readonly maintenance?: readonly string[];
+  /** Longest wait for one call, ms. */
+  readonly callTimeoutMs: number;
+  /** How many calls to the source may run at once. */
+  readonly concurrency: number;
+}
+
+/** A create, update or delete on its way to the source. */
+export interface SourceWrite {
+  readonly kind: 'create' | 'update' | 'delete';
+  /** Null for a create whose key the source gives. */
+  readonly sourceKey: SourceKey | null;
+  /** The fields to write; for a create all that are known. */
+  readonly fields: Fields;
+  /** The last known whole state, for sources that take full records only; null for a create. */
+  readonly current: Fields | null;
+  /** The source version that the write is guarded by. */
+  readonly guard: string | null;
+  /** Stable over repeats: `hash(tenant, device, changeId)` (F5), for sources that take one. */
+  readonly idempotencyKey: string;
+  /** It was sent before under this key. The answer may then be the first one, and its record an old one: it is read again. */
+  readonly isRepeat?: boolean;
+}
+
+/** What a call came to. Only `notSent` may be repeated without more ado (R11). */
+export type SourceWriteOutcome =
+  /** Done. The observation is the answer's record, if it had one. */
+  | { readonly kind: 'applied'; readonly observation: Observation | null }
+  /** The guard did not fit: the source holds another version. */
+  | { readonly kind: 'stale' }
+  /** The source said no for good; `field` in our names. */
+  | { readonly kind: 'refused'; readonly message: string; readonly field: string | null }
+  /** Certainly without effect: no connection, breaker open, throttled. */
+  | { readonly kind: 'notSent'; readonly reason: string; readonly retryAfterMs: number | null }
+  /** It may have taken effect: timeout, reset, 5xx, half an answer. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/**
+ * One collection of a source, behind the guard (timeout, retry, breaker, limits). Reads throw SyncError
+ * SOURCE_UNAVAILABLE when the source does not answer properly, and VALIDATION at the end of one in which a record did not
+ * fit its declaration: batches shown before are true, but not everything.
+ */
+export interface SourceCollection {
+  readonly collection: Collection;
+  readonly facts: SourceFacts;
+  /** True while the breaker is open or a maintenance window lasts: calls would fail at once. */
+  isDown(): boolean;
+  /** How long the declared maintenance that is under way still lasts, ms; 0, or no such member: there is none. */
+  maintenanceLeftMs?(): number;
+  /**
+   * What changed since a cursor, at least; repeats are normal. The request of a batch is sent only when that batch is
+   * asked for, so that the reader can note its token before (specification part 5).
+   */
+  readChanges(cursor: string | null, signal: AbortSignal): AsyncIterable<ObservedBatch>;
+  /** The whole collection. Ends normally only if the scan is complete; any doubt throws (R14). */
+  scan(signal: AbortSignal): AsyncIterable<ObservedBatch>;
+  /** One record by key; `absent` is the source's 404 or 410. */
+  readOne(key: SourceKey, signal: AbortSignal): Promise<Observation | 'absent'>;
+  /** The record that a create with this idempotency key made. Only where the facts say `lookUp`. */
+  lookUp?(idempotencyKey: string, signal: AbortSignal): Promise<Observation | 'absent'>;
+  /** @param withinMs what is left of the call's time, ms; absent, or more than that: `callTimeoutMs` */
+  write(write: SourceWrite, signal: AbortSignal, withinMs?: number): Promise<SourceWriteOutcome>;
+}

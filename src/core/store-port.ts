@@ -1,0 +1,17 @@
+import type { Announcer, FeedReader } from './feed-port.js';
+import type { DeviceStore } from './device-port.js';
+import type { IngestStore } from './ingest-port.js';
+import type { OperatorStore } from './operator-port.js';
+import type { RecordStore } from './record-port.js';
+import type { RetentionStore } from './retention-port.js';
+
+/**
+ * The whole socket of the sync store. Use cases take the part they need; `test/contract/store.contract.ts` holds what
+ * every store must do, and runs on each.
+ */
+export interface Store
+  extends FeedReader, RecordStore, OperatorStore, IngestStore, DeviceStore, RetentionStore, Announcer {
+  /** Makes the tenant's feed if it is not there yet. Safe to repeat. */
+  openTenant(tenant: string): Promise<void>;
+  close(): Promise<void>;
+}
