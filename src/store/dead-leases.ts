@@ -1,0 +1,26 @@
+import { applicationName } from './postmaster.js';
+import { storeFault, type Database } from './database.js';
+
+/**
+ * At a start without another gateway connected, every lease there is was a dead process's: after a kill its work goes on at once
+ * instead of when its leases run out. Should another one live all the same, hidden by a connection pooler, its fence is lost and
+ * its next commit says so: nothing is written twice. A call that was SENT keeps its lease, since it may still be under way (F13).
+ */
+export async function endDeadLeases(database: Database): Promise<void> {
+  const alone = `not exists (
+    select 1 from pg_stat_activity
+    where datname = current_database() and application_name like 'tidegate:%' and application_name <> $1
+  )`;
+  try {
+    await database.query(`update lease set until = clock_timestamp() where until > clock_timestamp() and ${alone}`, [
+      applicationName(),
+    ]);
+    await database.query(
+      `update intent set lease_until = clock_timestamp()
+       where state = 'PENDING' and lease_until > clock_timestamp() and ${alone}`,
+      [applicationName()],
+    );
+  } catch (cause) {
+    throw storeFault(cause);
+  }
+}

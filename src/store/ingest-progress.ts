@@ -1,0 +1,119 @@
+import type { Seq, SourceKey } from '../core/change.js';
+import type { CollectionProgress, IngestStore } from '../core/ingest-port.js';
+import type { CollectionState, Recheck } from '../core/record-port.js';
+import { storeFault, type Database } from './database.js';
+
+/** What ingest keeps per collection, and leases: see `IngestStore`. */
+export function ingestProgress(database: Database): IngestStore {
+  async function rowsOf<Row extends object>(name: string, text: string, values: unknown[]): Promise<readonly Row[]> {
+    try {
+      return (await database.query<Row>({ name, text, values })).rows;
+    } catch (cause) {
+      throw storeFault(cause);
+    }
+  }
+
+  return {
+    async readCollection(tenant, collection): Promise<CollectionProgress> {
+      const [row] = await rowsOf<{
+        state: CollectionState;
+        cursor: string | null;
+        floor: number;
+        polled_at: Date | null;
+        scanned_at: Date | null;
+        live_records: number;
+      }>(
+        'read_collection',
+        `select state, cursor, floor, polled_at, scanned_at, live_records
+         from collection where tenant = $1 and name = $2`,
+        [tenant, collection],
+      );
+      return {
+        state: row?.state ?? 'PRIMING',
+        cursor: row?.cursor ?? null,
+        floor: (row?.floor ?? 0) as Seq,
+        polledAtMs: row?.polled_at?.getTime() ?? null,
+        scannedAtMs: row?.scanned_at?.getTime() ?? null,
+        recordCount: row?.live_records ?? 0,
+      };
+    },
+
+    async readCreates(tenant, collection) {
+      const [row] = await rowsOf<{ in_flight: boolean | null; parked: readonly string[] | null }>(
+        'read_creates',
+        `select bool_or(t.state <> 'PARKED') as in_flight, json_agg(t.fields order by t.intent_no) filter (where t.state = 'PARKED') as parked
+         from intent t
+         where t.tenant = $1 and t.collection = $2 and t.kind = 'UPSERT' and t.state in ('SENT', 'IN_DOUBT', 'PARKED')
+           and (
+             (select r.source_key is null or r.body is null or r.deleted from record r where r.record_no = t.record_no)
+             -- A record that is made again, before a scan has seen that it is gone.
+             or t.payload::json ->> 'kind' = 'create'
+           )`,
+        [tenant, collection],
+      );
+      return { inFlight: row?.in_flight ?? false, parked: row?.parked ?? [] };
+    },
+
+    async dueRechecks(tenant, collection, nowMs, limit): Promise<readonly Recheck[]> {
+      const rows = await rowsOf<{ source_key: string; reason: string; not_before: Date }>(
+        'due_rechecks',
+        `select source_key, reason, not_before from recheck
+         where tenant = $1 and collection = $2 and not_before <= to_timestamp(least($3::double precision / 1000, 1e11))
+         order by not_before, source_key limit $4`,
+        [tenant, collection, nowMs, limit],
+      );
+      return rows.map((row) => ({
+        sourceKey: row.source_key as SourceKey,
+        reason: row.reason,
+        notBeforeMs: row.not_before.getTime(),
+      }));
+    },
+
+    async knownKeys(tenant, collection, before, after, limit) {
+      const rows = await rowsOf<{ source_key: string }>(
+        'known_keys',
+        `select source_key from record r
+         where tenant = $1 and collection = $2 and source_key > $4 and not deleted and body is not null and first_seq <= $3
+           and (mark = 0 or not exists (select 1 from intent t where t.record_no = r.record_no))
+         order by source_key limit $5`,
+        [tenant, collection, before, after ?? '', limit],
+      );
+      return rows.map((row) => row.source_key as SourceKey);
+    },
+
+    async countDeletions(tenant, collection, sinceMs) {
+      const [row] = await rowsOf<{ deletions: number; live: number | null }>(
+        'count_deletions',
+        `select
+           (select count(*) from record
+            where tenant = $1 and collection = $2 and deleted and deleted_by_source and changed_at >= $3) as deletions,
+           (select live_records from collection where tenant = $1 and name = $2) as live`,
+        [tenant, collection, new Date(sinceMs).toISOString()],
+      );
+      return { deletions: row?.deletions ?? 0, live: row?.live ?? 0 };
+    },
+
+    async acquireLease(name, holder, leaseMs) {
+      const [row] = await rowsOf<{ fence: number }>(
+        'acquire_lease',
+        `insert into lease (name, holder, fence, until)
+         values ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
+         on conflict (name) do update set
+           holder = excluded.holder, until = excluded.until,
+           fence = lease.fence + case when lease.holder = excluded.holder and lease.until > clock_timestamp() then 0 else 1 end
+         where lease.holder = excluded.holder or lease.until <= clock_timestamp()
+         returning fence`,
+        [name, holder, leaseMs],
+      );
+      return row === undefined ? null : { fence: row.fence };
+    },
+
+    async releaseLease(name, holder) {
+      // Not `clock_timestamp()`: rounded to its milliseconds, it can lie ahead, and the next holder is turned away.
+      await rowsOf('release_lease', "update lease set until = '-infinity' where name = $1 and holder = $2", [
+        name,
+        holder,
+      ]);
+    },
+  };
+}

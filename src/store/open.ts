@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock, Log } from '../core/ports.js';
+import type { CommitContext, RecordWrite, WriteOutcome } from '../core/record-port.js';
+import type { Store } from '../core/store-port.js';
+import { openAnnouncer } from './announcer.js';
+import { checkpointStore } from './checkpoint-store.js';
+import { groupCommits } from './commit-group.js';
+import { commitWrites } from './commit.js';
+import { openDatabase, storeFault } from './database.js';
+import { endDeadLeases } from './dead-leases.js';
+import { deviceStore } from './devices.js';
+import { readSnapshot } from './feed-snapshot.js';
+import { headReader } from './head-reader.js';
+import { ingestProgress } from './ingest-progress.js';
+import {
+  leaseInDoubt,
+  leaseIntents,
+  leaveInDoubt,
+  noteSent,
+  readReferring,
+  readUnshown,
+  releaseIntent,
+} from './intents.js';
+import { readChanges } from './known-changes.js';
+import { migrate } from './migrate.js';
+import { operatorStore } from './operator-store.js';
+import { readBySourceKey, readHashes, readRecords } from './records.js';
+import { createRestoreWatch } from './restore-watch.js';
+import { retention } from './retention.js';
+import { witnessFile } from './witness-file.js';
+
+/**
+ * Opens the store on a Postgres: applies missing migrations, looks whether the database was restored from a backup, starts the
+ * announcer.
+ *
+ * @param options.witnessFile keeps what this gateway saw of the feeds over its restarts: beside a database on this machine only
+ * @throws StartupError store - in one sentence
+ */
+export async function openStore(options: {
+  readonly url: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly poolSize?: number;
+  readonly witnessFile?: string;
+}): Promise<Store> {
+  const { url, clock, log } = options;
+  const file = options.witnessFile === undefined ? null : witnessFile(options.witnessFile, log);
+  const watch = createRestoreWatch({ clock, log, file });
+  const database = await openDatabase(url, options.poolSize, (connection) => watch.admit(connection));
+  const applied = await migrate(database);
+  if (applied.length > 0) log.info('migrations applied', { applied });
+  await watch.start(database);
+  await endDeadLeases(database);
+  const announcer = await openAnnouncer(database, { url, clock, log, node: randomUUID() });
+  const devices = deviceStore(database);
+
+  const commit = groupCommits(
+    async (
+      tenant: string,
+      writes: readonly RecordWrite[],
+      context: CommitContext,
+    ): Promise<readonly WriteOutcome[]> => {
+      const { outcomes, advance } = await commitWrites(database, tenant, writes, context);
+      if (advance !== null) {
+        announcer.tell(advance);
+        watch.saw(advance);
+      }
+      return outcomes;
+    },
+  );
+
+  return {
+    async openTenant(tenant) {
+      await database
+        .query(
+          `insert into tenant (id, epoch, pg_identity)
+           values ($1, substr(md5(gen_random_uuid()::text), 1, 8), tidegate_identity()) on conflict do nothing`,
+          [tenant],
+        )
+        .catch((cause: unknown) => {
+          throw storeFault(cause);
+        });
+    },
+    readHead: headReader(database),
+    snapshot: (tenant, read) => readSnapshot(database, tenant, read),
+    ...checkpointStore(database),
+    readRecords: (tenant, names) => readRecords(database, tenant, names),
+    readBySourceKey: (tenant, collection, keys) => readBySourceKey(database, tenant, collection, keys),
+    readHashes: (tenant, collection, keys) => readHashes(database, tenant, collection, keys),
+    readChanges: (device, changeIds) => readChanges(database, device, changeIds),
+    commit: (tenant, writes, context = {}) => commit(tenant, writes, context),
+    leaseIntents: (request) => leaseIntents(database, request),
+    noteSent: (tenant, notes) => noteSent(database, tenant, notes),
+    releaseIntent: (intent, retryInMs, waitsFor) => releaseIntent(database, intent, retryInMs, waitsFor),
+    leaveInDoubt: (intent, lookInMs) => leaveInDoubt(database, intent, lookInMs),
+    leaseInDoubt: (request) => leaseInDoubt(database, request),
+    readUnshown: (request) => readUnshown(database, request),
+    readReferring: (tenant, to, before) => readReferring(database, tenant, to, before),
+    ...operatorStore(database),
+    ...ingestProgress(database),
+    ...devices,
+    ...retention(database, watch),
+    onAdvance: (listener) => announcer.onAdvance(listener),
+    changedPairs: (tenant, pairs, after) => announcer.changedPairs(tenant, pairs, after),
+    async close() {
+      await watch.close();
+      await announcer.close();
+      await devices.close();
+      await database.end();
+    },
+  };
+}

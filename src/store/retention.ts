@@ -1,0 +1,73 @@
+import type { Seq } from '../core/change.js';
+import type { RetentionStore } from '../core/retention-port.js';
+import { storeFault, type Connection, type Database } from './database.js';
+import { beginEpoch, type RestoreWatch } from './restore-watch.js';
+
+/** Forgetting by age and new epochs: rare, each one transaction under the tenant's lock (specification parts 2 and 8). */
+export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'seenOf'>): RetentionStore {
+  async function onConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    let connection: Connection | undefined;
+    let broken: Error | undefined;
+    try {
+      connection = await database.connect();
+      return await work(connection);
+    } catch (cause) {
+      await connection?.query('rollback').catch((thrown: unknown) => (broken = thrown as Error));
+      throw storeFault(cause);
+    } finally {
+      connection?.release(broken);
+    }
+  }
+
+  function inTransaction<T>(tenant: string, work: (run: Run) => Promise<T>): Promise<T> {
+    return onConnection(async (connection) => {
+      await connection.query('begin');
+      // These may touch many rows; the limits of the hot path are not for them.
+      await connection.query('set local statement_timeout = 0');
+      await connection.query('select 1 from tenant where id = $1 for update', [tenant]);
+      const value = await work(async (text, values) => (await connection.query(text, [...values])).rows as never);
+      await connection.query('commit');
+      return value;
+    });
+  }
+
+  return {
+    purge: (tenant, olderThanMs) =>
+      inTransaction(tenant, async (run) => {
+        const older = new Date(olderThanMs).toISOString();
+        // Seqs and times of change grow together: the youngest of the old is the horizon.
+        const [{ horizon } = { horizon: 0 }] = await run<{ horizon: number }>(
+          `update tenant set horizon = greatest(horizon, coalesce((
+             select max(seq) from record where tenant = $1 and changed_at < $2
+           ), 0)) where id = $1 returning horizon`,
+          [tenant, older],
+        );
+        await run('delete from membership where tenant = $1 and "left" and seq <= $2', [tenant, horizon]);
+        await run(
+          `delete from record r where tenant = $1 and deleted and seq <= $2
+             -- Aliases are for ever, and so is what they lead to.
+             and alias_of is null and not exists (select 1 from record a where a.alias_of = r.record_no)
+             and not exists (select 1 from intent t where t.record_no = r.record_no)
+             and not exists (select 1 from membership m where m.record_no = r.record_no)`,
+          [tenant, horizon],
+        );
+        // The row stays for repeats (R7, F11); only the receipt is forgotten.
+        await run(
+          `update push_change set settled_seq = null, error = null, kept = null
+           where tenant = $1 and settled_seq <= $2 and status <> 'PARKED'`,
+          [tenant, horizon],
+        );
+        await run('delete from scope_set where tenant = $1 and saved_at < $2', [tenant, older]);
+        await run('update collection set floor = greatest(floor, $2) where tenant = $1', [tenant, horizon]);
+        return { horizon: horizon as Seq };
+      }),
+
+    async newEpoch(tenant, from, seenHead) {
+      const seen = seenOf(tenant);
+      const past = { head: Math.max(seenHead ?? 0, seen?.head ?? 0) as Seq, epochNo: seen?.epochNo ?? 0 };
+      return onConnection(async (connection) => beginEpoch(connection, tenant, from, past));
+    },
+  };
+}
+
+type Run = <Row extends object>(text: string, values: readonly unknown[]) => Promise<readonly Row[]>;

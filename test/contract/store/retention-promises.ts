@@ -1,0 +1,112 @@
+import type { RecordId, Seq } from '../../../src/core/change.js';
+import {
+  acceptedFinal,
+  BEGINNING,
+  FAR_FUTURE_MS,
+  FULL,
+  onSnapshot,
+  said,
+  scopes,
+  settled,
+  shown,
+  VISITS,
+  type World,
+} from './world.js';
+
+/** What is forgotten by age, scope sets, keys and devices. */
+export function retentionPromises(begin: () => Promise<World>): void {
+  const receiptsOf = (world: World): Promise<readonly string[]> =>
+    onSnapshot(world, async (snapshot) =>
+      (await snapshot.receipts(world.nurse, BEGINNING, snapshot.feed.head)).map((receipt) => receipt.changeId),
+    );
+  const settle = async (world: World, id: string, changeId: string): Promise<Seq> => {
+    const { seq, mark } = await world.view(id);
+    const [written] = await world.write([
+      {
+        collection: VISITS,
+        id: id as RecordId,
+        expected: { seq, mark },
+        next: { ...shown(id), scopes: ['route:1'], throughUs: true },
+        acceptance: acceptedFinal(world.nurse, changeId),
+        settlement: settled(world.nurse, changeId),
+      },
+    ]);
+    return written?.seq as Seq;
+  };
+
+  test('F26: a purge of what is younger than its age forgets nothing', async () => {
+    const world = await begin();
+    await world.show('v1', ['route:1']);
+    await world.lose('v1');
+    await settle(world, 'v2', 'c1');
+    expect(await world.store.purge(world.tenant, 0)).toEqual({ horizon: 0 });
+    expect(await receiptsOf(world)).toEqual(['c1']);
+    expect((await world.view('v1')).deleted).toBe(true);
+  });
+
+  test('F26: a purge moves horizon and floor, and drops left rows, tombstones and receipts up to it', async () => {
+    const world = await begin();
+    await world.write([], { ingest: { collection: VISITS, state: 'READY' } });
+    await world.show('gone', ['route:1']);
+    await world.lose('gone');
+    await world.show('moved', ['route:1']);
+    await world.show('moved', ['route:2']);
+    const old = await settle(world, 'v1', 'c1');
+    expect(await world.store.purge(world.tenant, FAR_FUTURE_MS)).toEqual({ horizon: old });
+    expect((await world.store.readHead(world.tenant)).horizon).toBe(old);
+    expect((await world.store.readCollection(world.tenant, VISITS)).floor).toBe(old);
+    expect((await world.view('gone')).seq).toBe(0);
+    expect(await receiptsOf(world)).toEqual([]);
+    const range = { cover: scopes('route:1', 'route:2'), after: BEGINNING, upTo: old, heldUpTo: old };
+    expect(await onSnapshot(world, async (snapshot) => said(await snapshot.main(range, 10, FULL)))).toEqual([
+      'UPSERT moved',
+      'UPSERT v1',
+    ]);
+    await settle(world, 'v1', 'c2');
+    expect(await receiptsOf(world)).toEqual(['c2']);
+  });
+
+  test('R7: a purge forgets no change id', async () => {
+    const world = await begin();
+    await settle(world, 'v1', 'c1');
+    await world.store.purge(world.tenant, FAR_FUTURE_MS);
+    const { known } = await world.store.readChanges(world.nurse, ['c1']);
+    expect(known).toMatchObject([{ changeId: 'c1', bodyHash: 'body of c1', status: 'APPLIED' }]);
+  });
+
+  test('scope sets are found by their hashes, per tenant; unknown ones are null', async () => {
+    const world = await begin();
+    const other = await begin();
+    const set = scopes('route:\'1"', 'route:2', 'ü');
+    await world.store.saveScopeSets(world.tenant, new Map([['h1', set]]));
+    await world.store.saveScopeSets(world.tenant, new Map([['h1', set]]));
+    expect(await world.store.readScopeSet(world.tenant, 'h1')).toEqual(set);
+    expect(await world.store.readScopeSet(world.tenant, 'h2')).toBeNull();
+    expect(await world.store.readScopeSet(other.tenant, 'h1')).toBeNull();
+  });
+
+  test('F24: there is a key to sign checkpoints, and it stays', async () => {
+    const { store } = await begin();
+    const [key] = await store.readSigningKeys();
+    expect(key?.secret.byteLength).toBeGreaterThanOrEqual(32);
+    expect(key?.kid).toMatch(/^[A-Za-z0-9_-]{1,40}$/);
+    expect(
+      (await store.readSigningKeys()).map(({ kid, secret }) => [kid, Buffer.from(secret).toString('hex')]),
+    ).toEqual([[key?.kid, Buffer.from(key?.secret ?? []).toString('hex')]]);
+  });
+
+  test('a device registers, registers anew and unregisters, per user', async () => {
+    const { store, nurse, dispatcher } = await begin();
+    const token = `token of ${nurse.tenant}`;
+    expect(await store.touchDevice(nurse)).toBe(true);
+    expect(await store.unregisterDevice(nurse)).toBe(false);
+    const { registeredAtMs } = await store.registerDevice(nurse, { token, platform: 'ANDROID' });
+    expect(Number.isFinite(registeredAtMs)).toBe(true);
+    await store.registerDevice(nurse, { token: `${token} 2`, platform: 'IOS' });
+    expect(await store.unregisterDevice(dispatcher)).toBe(false);
+    expect(await store.unregisterDevice(nurse)).toBe(true);
+    expect(await store.unregisterDevice(nurse)).toBe(false);
+    expect(await store.touchDevice(nurse)).toBe(true);
+    expect(await store.readChanges(nurse, [])).toEqual({ evicted: false, known: [] });
+  });
+}

@@ -1,0 +1,45 @@
+import pg from 'pg';
+import type { Store } from '../../src/core/store-port.js';
+import { systemClock } from '../../src/server/clock.js';
+import { openStore } from '../../src/store/open.js';
+import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.js';
+
+const LONG_MS = 600_000;
+
+let postgres: TestPostgres;
+let url: string;
+const stores: Store[] = [];
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+});
+
+beforeEach(async () => {
+  url = await postgres.freshDatabase();
+});
+
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  await postgres.stop();
+});
+
+async function start(): Promise<Store> {
+  const store = await openStore({ url, clock: systemClock, log: silentLog });
+  stores.push(store);
+  return store;
+}
+
+test('a start without another gateway ends the leases of the one that was killed', async () => {
+  await (await start()).acquireLease('poll:visits', 'killed', LONG_MS);
+  const next = await start();
+  expect(await next.acquireLease('poll:visits', 'next', LONG_MS)).toEqual({ fence: 2 });
+});
+
+test('a start beside another gateway leaves its leases alone', async () => {
+  await (await start()).acquireLease('poll:visits', 'other', LONG_MS);
+  const other = new pg.Client({ connectionString: url, application_name: 'tidegate:1-other' });
+  await other.connect();
+  const next = await start();
+  expect(await next.acquireLease('poll:visits', 'next', LONG_MS)).toBeNull();
+  await other.end();
+});
