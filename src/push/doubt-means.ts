@@ -1,0 +1,59 @@
+import type { SourceCollection, SourceFacts } from '../core/source-port.js';
+import type { NotedCall } from './noted-call.js';
+
+/** A call whose outcome is unknown. */
+export interface Doubt {
+  /** What was sent; null: nobody remembers, it may have been sent before a restore (F5). */
+  readonly call: NotedCall | null;
+  /** The source version that guarded it; null: none. */
+  readonly guard: string | null;
+  /** How long ago its deadline passed; negative: it has not. */
+  readonly sinceDeadlineMs: number;
+  /** What the call came to; null: its holder is gone. */
+  readonly reason: string | null;
+  /** Did the call end just now, in this process? */
+  readonly isNew: boolean;
+}
+
+/** How it can be found out what became of a call. */
+export type Means =
+  /** The same call under the same idempotency key has no second effect. */
+  | 'sendAgain'
+  /** What a create made can be found by its idempotency key. */
+  | 'lookUp'
+  /** The record can be read by its key and compared. */
+  | 'readBack'
+  | 'none';
+
+/** A call that nobody waits for any more may take effect this long after its deadline, unless its source declares otherwise. */
+const REQUEST_LIFETIME_MS = 30_000;
+/** A key is not relied on in the last part of its life: clocks differ, and nobody says when exactly the source began to count. */
+const KEY_LIFE_USED = 0.9;
+
+/** From the deadline of a call until it can have no effect any more that a read does not show (F13, F30), ms. */
+export function quietAfterMs({ maxRequestLifetimeMs, readAfterWriteMs }: SourceFacts): number {
+  return (maxRequestLifetimeMs ?? REQUEST_LIFETIME_MS) + (readAfterWriteMs ?? 0);
+}
+
+/** The best means that a source declares for this call, at this time. */
+export function meansOf(source: SourceCollection, { call, isRemembered }: KnownCall, nowMs: number): Means {
+  const { facts } = source;
+  if (isKeyAlive(facts, call.sentAtMs, nowMs)) return 'sendAgain';
+  if (call.kind === 'create' && facts.lookUp === true && source.lookUp !== undefined) return 'lookUp';
+  const isReadable = facts.readOne && call.sourceKey !== null;
+  return isReadable && (isRemembered || call.kind !== 'update') ? 'readBack' : 'none';
+}
+
+/** A call, and whether it is known to be what was sent: else an update does not say all that there is to compare. */
+interface KnownCall {
+  readonly call: NotedCall;
+  readonly isRemembered: boolean;
+}
+
+/** Would a repeat still arrive within the life of the key of the first call? */
+function isKeyAlive(facts: SourceFacts, sentAtMs: number, nowMs: number): boolean {
+  const { idempotencyKeyLifetimeMs, callTimeoutMs, maxRequestLifetimeMs } = facts;
+  if (idempotencyKeyLifetimeMs === undefined) return false;
+  const arrivesWithinMs = callTimeoutMs + (maxRequestLifetimeMs ?? REQUEST_LIFETIME_MS);
+  return nowMs - sentAtMs + arrivesWithinMs <= idempotencyKeyLifetimeMs * KEY_LIFE_USED;
+}

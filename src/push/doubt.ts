@@ -1,0 +1,294 @@
+import type { Fields } from '../core/change.js';
+import { parseBody, valueText } from '../core/collection.js';
+import { decide } from '../core/conflict.js';
+import { SyncError, toChangeError } from '../core/errors.js';
+import { retryDelayMs } from '../core/intent.js';
+import type { LeasedIntent } from '../core/outbox-port.js';
+import type { RecordView } from '../core/record-port.js';
+import type { Observation, SourceFacts, SourceWriteOutcome } from '../core/source-port.js';
+import { sightRecord, type Sighting } from './canary.js';
+import { idempotencyKeyOf } from './confirmed-change.js';
+import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
+import { meansOf, quietAfterMs, type Doubt } from './doubt-means.js';
+import { refuseFollowers } from './followers.js';
+import { keepCopy } from './fresh-copy.js';
+import type { HeldIntent } from './held-intent.js';
+import { callText, lastCallOf, type NotedCall } from './noted-call.js';
+import { judgeRead, showsCall, type Verdict } from './read-back.js';
+import type { Applied } from './settle.js';
+import { callSource } from './source-call.js';
+
+/** A doubt is looked at again after a part of its age, but not sooner and not later than this. */
+const FIRST_LOOK_MS = 1_000;
+const LAST_LOOK_MS = 60_000;
+
+type KnownDoubt = Doubt & { readonly call: NotedCall };
+
+/**
+ * Finds out what became of a call whose outcome is unknown, by what its source declares and by nothing else (R11, F4): the same call
+ * under the same idempotency key, a look-up of what a create made, or a keyed read, once no request of ours can take effect any
+ * more (F13). A source that cannot be read now leaves it IN_DOUBT: it is looked at again. Holds no slot while it waits. Safe to
+ * repeat, and to be broken off anywhere.
+ *
+ * @throws SyncError UNAVAILABLE - the store; its lease brings it back
+ */
+export async function resolveDoubt(
+  tools: DeliveryTools,
+  target: DeliveryTarget,
+  held: HeldIntent,
+  seen: RecordView,
+  doubt: Doubt,
+): Promise<void> {
+  const { clock, chance } = tools;
+  const { source } = target;
+  const { collection, facts } = source;
+  const { intent } = held;
+  // A call of a life that nobody remembers may have begun just before that ended (F5).
+  const unrememberedMs = doubt.call === null ? facts.callTimeoutMs : 0;
+  const quietInMs = quietAfterMs(facts) + unrememberedMs - doubt.sinceDeadlineMs;
+  let view = seen;
+
+  async function resolve(): Promise<void> {
+    const known = await knowCall();
+    if (known === null) return;
+    const means = meansOf(source, { call: known.call, isRemembered: doubt.call !== null }, clock.nowMs());
+    if (means === 'none') {
+      // What had effect shows once its source has been looked through (F5): then it is no more to be sent.
+      if (doubt.call === null && !(await isSwept())) return await held.leave(againMs());
+      return await park(known, offerOf(facts));
+    }
+    // A source that is down is asked when it is back; until then the change is neither sent nor given up.
+    if (source.isDown()) return await held.leave(againMs());
+    switch (means) {
+      case 'sendAgain':
+        // Not in the same breath: what made the first call fail is likely still there.
+        return known.isNew ? await held.leave(delayMs()) : await sendAgain(known);
+      case 'lookUp':
+        return await lookUp(known);
+      case 'readBack':
+        return await readBack(known);
+    }
+  }
+
+  /** What was sent, or would have been by a life of the gateway that nobody remembers (F5). */
+  async function knowCall(): Promise<KnownDoubt | null> {
+    if (doubt.call !== null) return { ...doubt, call: doubt.call };
+    const prepared = await tools.prepare(source, view, intent);
+    if (prepared.kind === 'wait') {
+      await held.leave(againMs());
+      return null;
+    }
+    if (prepared.kind === 'refuse') {
+      const shown = shownEffect(intent, view);
+      // What sets fields to what they are has its effect, whoever set them; sent again, it would have no other one.
+      if (shown !== null)
+        await held.applied('foundApplied', view, { write: shown, observation: null, status: 'APPLIED' });
+      else await park(doubt, `by now it is refused: ${prepared.error.message}`);
+      return null;
+    }
+    const { write, status, error } = prepared;
+    const told = error === undefined ? {} : { error };
+    // It cannot have been sent before it was made; when it was accepted first, nobody remembers either.
+    const sentAtMs = Math.min(intent.acceptedAtMs, intent.editedAtMs);
+    const call = { ...write, status, ...told, madeOn: null, sentAtMs, staleAnswers: 0 };
+    return { ...doubt, call, guard: write.guard };
+  }
+
+  async function isSwept(): Promise<boolean> {
+    return (await tools.store.readCollection(intent.tenant, intent.collection)).scannedAtMs !== null;
+  }
+
+  async function sendAgain(known: KnownDoubt): Promise<void> {
+    const { kind, sourceKey, fields, ...noted } = known.call;
+    const current = kind === 'create' || view.body === null ? null : parseBody(view.body);
+    const write = { kind, sourceKey, fields, current, guard: known.guard, isRepeat: true };
+    const called = await callSource(tools, target, held, view, { write, noted }, delayMs);
+    switch (called.kind) {
+      case 'lost':
+        return;
+      case 'notMade':
+        return await held.leave(called.retryInMs);
+      case 'moved': {
+        const now = await held.readAgain();
+        if (now === null) return;
+        view = now;
+        return await sendAgain(known);
+      }
+      case 'made':
+        view = called.view;
+        return await AFTER[called.outcome.kind](known, called.outcome as never, called.sinceDeadlineMs);
+    }
+  }
+
+  /** What an answer to a repeated call says of the first one. */
+  const AFTER: {
+    readonly [Kind in SourceWriteOutcome['kind']]: (
+      known: KnownDoubt,
+      outcome: SourceWriteOutcome & { readonly kind: Kind },
+      sinceDeadlineMs: number,
+    ) => Promise<void>;
+  } = {
+    async applied({ call }, { observation }) {
+      const { status, error } = call;
+      // A repeat may be answered with the record as it is by now.
+      await held.applied('applied', view, { write: call, observation, isLater: true, status, error });
+    },
+    async refused(_known, { message, field }, sinceDeadlineMs) {
+      // A source that does not remember refusals may still take the first request, should that come late.
+      if (quietInMs > 0) return await held.leave(quietAfterMs(facts) - sinceDeadlineMs);
+      const error = { code: 'SOURCE_REFUSED', message, field, retryable: false } as const;
+      await held.refused('refused', view, { status: 'REJECTED', error, by: 'source' });
+    },
+    async stale(known, _outcome, sinceDeadlineMs) {
+      const shown = await sightCall(known.call);
+      if (shown === 'unread') return await held.leave(againMs());
+      if (shown !== 'unconfirmed' && showsCall(known.call, shown)) return await apply('applied', known.call, shown);
+      // Guarded, the first request meets the same other version, however late it comes.
+      if (quietInMs > 0 && known.guard === null) return await held.leave(quietAfterMs(facts) - sinceDeadlineMs);
+      await held.release('stale', 0);
+    },
+    async notSent(_known, { retryAfterMs }) {
+      await held.leave(Math.max(retryAfterMs ?? 0, delayMs()));
+    },
+    async unknown() {
+      await held.leave(delayMs());
+    },
+  };
+
+  async function lookUp({ call }: KnownDoubt): Promise<void> {
+    const shown = await sight({ idempotencyKey: idempotencyKeyOf(tools.hash, intent) });
+    if (shown === 'unread') return await held.leave(againMs());
+    if (shown !== 'absent' && shown !== 'unconfirmed') {
+      if (shown.fields === null) return await park(doubt, 'the record that it made is deleted again');
+      // Positive proof, whatever is still on its way: a create under this key is there.
+      return await apply('foundApplied', call, shown);
+    }
+    if (quietInMs > 0) return await held.leave(quietInMs);
+    await held.release('foundNotApplied', 0);
+  }
+
+  async function readBack(known: KnownDoubt): Promise<void> {
+    const { call, guard } = known;
+    // Without a guard a late request of ours would still take effect, even over what others wrote meanwhile.
+    if (quietInMs > 0 && guard === null) return await held.leave(quietInMs);
+    const shown = await sightCall(call);
+    if (shown === 'unread') return await held.leave(againMs());
+    const verdict: Verdict = shown === 'unconfirmed' ? { kind: 'undecided', fields: [] } : judgeRead(call, shown);
+    if (verdict.kind === 'applied') return await apply('foundApplied', call, shown as Observation | 'absent');
+    if (quietInMs > 0) return await held.leave(quietInMs);
+    if (verdict.kind === 'notApplied') return await held.release('foundNotApplied', 0).then(() => undefined);
+    if (shown === 'unconfirmed')
+      return await park(known, 'it has no such record, and no other one that could confirm that');
+    await settleUndecided(known, verdict.fields, shown);
+  }
+
+  /** F4: never sent again. A policy that may refuse gives it back to its device; otherwise an operator has to look. */
+  async function settleUndecided(
+    known: KnownDoubt,
+    fields: readonly string[],
+    shown: Observation | 'absent',
+  ): Promise<void> {
+    const isGone = shown === 'absent' || shown.fields === null;
+    if (known.call.kind !== 'update') return await park(known, 'the record is not as it would be, nor as it was');
+    if (!isGone) {
+      if ((await keepCopy(tools, source, intent.tenant, view, shown)) === 'unread') return await held.leave(againMs());
+      const now = await held.readAgain();
+      if (now === null) return;
+      view = now;
+    }
+    const verdict = decide(collection.policy, {
+      kind: intent.kind,
+      fields: Object.keys(known.call.fields),
+      conflicting: fields,
+      deleted: isGone,
+      editWins: collection.deletedRecord === 'editWins',
+      editedAtMs: intent.editedAtMs,
+      currentAtMs: view.changedAtMs,
+    });
+    const text = isGone ? 'the record is gone' : bothValues(known.call, shown, fields);
+    if (verdict.kind === 'apply') return await park(known, text);
+    const message = `${collection.name}: it may have taken effect before others changed the record: ${text}`;
+    const error = toChangeError(
+      new SyncError('CONFLICT', message, fields[0] === undefined ? {} : { field: fields[0] }),
+    );
+    view = await refuseFollowers(tools, collection, intent, view);
+    await held.refused('refusedByPolicy', view, { status: 'CONFLICT', error, by: 'policy', conflicting: fields });
+  }
+
+  async function apply(
+    event: 'applied' | 'foundApplied',
+    call: NotedCall,
+    shown: Observation | 'absent',
+  ): Promise<void> {
+    await held.applied(event, view, {
+      write: call,
+      observation: shown === 'absent' ? null : shown,
+      isLater: true,
+      status: call.status,
+      error: call.error,
+    });
+  }
+
+  async function sightCall(call: NotedCall): Promise<Sighting> {
+    const key = call.sourceKey ?? view.sourceKey;
+    return key === null || !facts.readOne ? 'unconfirmed' : await sight({ key });
+  }
+
+  function sight(finding: Parameters<typeof sightRecord>[3]): Promise<Sighting> {
+    return sightRecord(tools, source, intent.tenant, finding);
+  }
+
+  async function park({ reason }: Doubt, why: string): Promise<void> {
+    const { call } = doubt;
+    const sent = call === null ? 'it may have been sent before the gateway was restored' : callText(call, reason);
+    await held.park('undecided', view, `${collection.source}: ${sent}; ${why}`);
+  }
+
+  /** Ever later, without a count that would have to be kept. */
+  function againMs(): number {
+    const ageMs = Math.min(LAST_LOOK_MS, Math.max(FIRST_LOOK_MS, doubt.sinceDeadlineMs / 2));
+    return Math.round(ageMs * (1 - chance() / 2));
+  }
+
+  function delayMs(): number {
+    return retryDelayMs(intent.attempt + 1, chance());
+  }
+
+  await resolve();
+}
+
+/** The doubt of an intent that was found without its holder. */
+export function doubtOf(intent: LeasedIntent): Doubt {
+  // Without a deadline nothing was ever sent in the life that the store remembers.
+  const sinceDeadlineMs = intent.sinceDeadlineMs ?? Number.POSITIVE_INFINITY;
+  return { call: lastCallOf(intent), guard: intent.guard, sinceDeadlineMs, reason: null, isNew: false };
+}
+
+/** An update whose every field the record has already; null: it is none, or something differs. */
+function shownEffect(
+  { kind, fields }: LeasedIntent,
+  { body, deleted, sourceKey }: RecordView,
+): Applied['write'] | null {
+  if (kind === 'DELETE' || body === null || deleted) return null;
+  const [wanted, current] = [JSON.parse(fields) as Fields, parseBody(body)];
+  const isShown = Object.keys(wanted).every((name) => valueText(wanted[name]) === valueText(current[name]));
+  return isShown ? { kind: 'update', sourceKey, fields: wanted } : null;
+}
+
+/** Why nothing can be found out, in an operator's words. */
+function offerOf(facts: SourceFacts): string {
+  const expired = facts.idempotencyKeyLifetimeMs === undefined ? '' : ', its idempotency key is too old by now';
+  return `whether it took effect cannot be found out: the source offers no way to ask for it${expired}`;
+}
+
+/** What was sent and what is there, shortened: for the device whose change it is. */
+function bothValues(call: NotedCall, shown: Observation, fields: readonly string[]): string {
+  const texts = fields.slice(0, 3).map((name) => {
+    return `${name} was sent as ${short(valueText(call.fields[name]))}, the source has ${short(valueText(shown.fields?.[name]))}`;
+  });
+  return texts.join('; ');
+}
+
+function short(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…`.toWellFormed() : text;
+}

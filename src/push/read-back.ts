@@ -1,0 +1,52 @@
+import { valueText } from '../core/collection.js';
+import type { Observation } from '../core/source-port.js';
+import type { NotedCall } from './noted-call.js';
+
+/** What a read says of a call whose outcome is unknown (F4). */
+export type Verdict =
+  | { readonly kind: 'applied' }
+  | { readonly kind: 'notApplied' }
+  /** "Not there" may mean "applied, then changed by someone else": never to be sent again. `fields` differ from what was sent. */
+  | { readonly kind: 'undecided'; readonly fields: readonly string[] };
+
+const APPLIED: Verdict = { kind: 'applied' };
+const NOT_APPLIED: Verdict = { kind: 'notApplied' };
+
+/**
+ * Compares what a source shows with what was sent to it (F4). Pure. `notApplied` is true only of a read that began when no
+ * request of ours could take effect any more (F13); `absent` only of one that a canary has confirmed (F7).
+ *
+ * @param seen the record as it was read, or that the source has none
+ */
+export function judgeRead(call: NotedCall, seen: Observation | 'absent'): Verdict {
+  const isGone = seen === 'absent' || seen.fields === null;
+  switch (call.kind) {
+    case 'create':
+      if (seen === 'absent') return NOT_APPLIED;
+      // Deleted, so it was there: by its own key that was ours.
+      if (isGone) return { kind: 'undecided', fields: [] };
+      break;
+    case 'delete':
+      if (isGone) return APPLIED;
+      return isMadeOn(call, seen) ? NOT_APPLIED : { kind: 'undecided', fields: [] };
+    case 'update':
+      if (isGone) return { kind: 'undecided', fields: Object.keys(call.fields) };
+      if (isMadeOn(call, seen)) return NOT_APPLIED;
+  }
+  const fields = differing(call, seen);
+  return fields.length === 0 ? APPLIED : { kind: 'undecided', fields };
+}
+
+/** Does the source show exactly what was sent, in another version than the one that it was made on? */
+export function showsCall(call: NotedCall, seen: Observation | 'absent'): boolean {
+  return judgeRead(call, seen).kind === 'applied';
+}
+
+/** Is the record still in the version on which the call was decided? Without versions nobody can tell. */
+function isMadeOn(call: NotedCall, seen: Observation): boolean {
+  return call.madeOn !== null && seen.sourceVersion === call.madeOn;
+}
+
+function differing(call: NotedCall, seen: Observation): readonly string[] {
+  return Object.keys(call.fields).filter((name) => valueText(call.fields[name]) !== valueText(seen.fields?.[name]));
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import type { MemoryStore } from '../support/memory-store/memory-store.js';
+import { createClinic, edit, removal, type Clinic } from './pushing-clinic.js';
+
+/** The epoch that the devices knew. */
+async function epochOf(clinic: Clinic): Promise<string> {
+  return (await clinic.store.readHead(clinic.tenant)).epoch;
+}
+
+/** The feed comes back from a backup: another epoch begins. */
+async function beginEpoch(clinic: Clinic): Promise<void> {
+  const { epoch } = await clinic.store.readHead(clinic.tenant);
+  await clinic.store.newEpoch(clinic.tenant, epoch);
+}
+
+/** The source was looked through since. */
+async function sweep(clinic: Clinic): Promise<void> {
+  await clinic.store.commit(clinic.tenant, [], { ingest: { collection: 'visits', scannedAtMs: clinic.clock.nowMs() } });
+}
+
+async function isParked(clinic: Clinic, changeId: string): Promise<void> {
+  await clinic.until(async () => (await clinic.fate(changeId)) === 'PARKED');
+}
+
+describe('a change that was first sent before the gateway was restored', () => {
+  test('F5: waits until its source has been looked through, and is not remembered before', async () => {
+    const clinic = await createClinic();
+    const change = edit('17', await clinic.visit('17'), { note: 'done' }, { sentEpoch: await epochOf(clinic) });
+    await beginEpoch(clinic);
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'REJECTED', error: { code: 'RECORD_BLOCKED' } });
+    expect(await clinic.fate(change.changeId)).toBeUndefined();
+    await sweep(clinic);
+    expect((await clinic.sendOne(change)).status).not.toBe('REJECTED');
+  });
+
+  test('F5: is APPLIED without a call when its effect is there: an edit, a create and a deletion', async () => {
+    const clinic = await createClinic();
+    const sentEpoch = await epochOf(clinic);
+    const id = randomUUID();
+    const edited = edit('17', await clinic.visit('17'), { note: 'done' }, { sentEpoch });
+    const gone = removal('18', await clinic.visit('18'), { sentEpoch });
+    await beginEpoch(clinic);
+    // What the backup does not have: the source shows it.
+    await clinic.visit('17', { note: 'done' });
+    await clinic.visit(id, { note: 'edited since', route: '7' });
+    const { seq, mark, intents: _none, ...record } = await clinic.view('18');
+    const lost = { ...record, deleted: true, scopes: [], throughUs: false };
+    const deletion = { collection: 'visits', id: record.id, expected: { seq, mark }, next: lost };
+    await clinic.store.commit(clinic.tenant, [deletion]);
+    await sweep(clinic);
+    const made = edit(id, null, { note: 'new', route: '7' }, { sentEpoch });
+    const fates = await clinic.send([edited, made, gone]);
+    expect(fates.map(({ status, error }) => [status, error])).toEqual(fates.map(() => ['APPLIED', null]));
+    expect(clinic.source.calls).toEqual([]);
+    expect(await clinic.sendOne(edited)).toMatchObject({ status: 'APPLIED' });
+  });
+
+  test('F5: begins in doubt when its effect is not there, and is parked where nothing can be found out', async () => {
+    const clinic = await createClinic({ facts: { readOne: false } });
+    const change = edit('17', await clinic.visit('17'), { note: 'done' }, { sentEpoch: await epochOf(clinic) });
+    await beginEpoch(clinic);
+    await sweep(clinic);
+    await clinic.sendOne(change);
+    await isParked(clinic, change.changeId);
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'PARKED', error: { code: 'OUTCOME_UNKNOWN' } });
+    expect(clinic.source.calls).toEqual([]);
+    expect((await clinic.view('17')).intents).toMatchObject([{ state: 'PARKED' }]);
+  });
+
+  test('F5: a change that was never sent is taken as ever, on the record as it is now', async () => {
+    const clinic = await createClinic();
+    const change = edit(randomUUID(), null, { note: 'new', route: '7' });
+    await beginEpoch(clinic);
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'APPLIED' });
+  });
+
+  test('F5: "there is no such record" is said only when its source has been looked through', async () => {
+    const clinic = await createClinic();
+    const change = edit('99', `${await epochOf(clinic)}.7`, { note: 'done' });
+    await beginEpoch(clinic);
+    expect(await clinic.sendOne(change)).toMatchObject({ error: { code: 'RECORD_BLOCKED' } });
+    await sweep(clinic);
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'REJECTED', error: { code: 'NOT_FOUND' } });
+  });
+});
+
+test('F5: what was open in the backup is not sent again: it was delivered since', async () => {
+  const clinic = await createClinic({ facts: { readOne: false } });
+  const store = clinic.store as MemoryStore;
+  clinic.source.isBroken = true;
+  const change = edit('17', await clinic.visit('17'), { note: 'done' });
+  expect(await clinic.sendOne(change)).toMatchObject({ status: 'ACCEPTED' });
+  const yesterday = store.backup();
+  clinic.source.isBroken = false;
+  await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
+  await clinic.push.stop();
+  store.restore(yesterday);
+  await beginEpoch(clinic);
+  await sweep(clinic);
+  const restarted = clinic.another();
+  restarted.start();
+  await isParked(clinic, change.changeId);
+  expect(clinic.source.journal).toHaveLength(1);
+  const stopped = restarted.stop();
+  let isStopped = false;
+  void stopped.then(() => (isStopped = true));
+  await clinic.until(() => isStopped);
+});
+
+test('F5: what was open in the backup is APPLIED without a call when its source shows it by then', async () => {
+  const clinic = await createClinic({ facts: { readOne: false } });
+  clinic.source.isBroken = true;
+  const change = edit('17', await clinic.visit('17'), { note: 'done' });
+  expect(await clinic.sendOne(change)).toMatchObject({ status: 'ACCEPTED' });
+  await beginEpoch(clinic);
+  await clinic.visit('17', { note: 'done' });
+  clinic.source.isBroken = false;
+  await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
+  expect(clinic.source.calls).toEqual([]);
+});
+
+test('F5: a key that may have been used before it expired is not used again', async () => {
+  const day = 86_400_000;
+  const facts = { readOne: false, idempotencyKeyLifetimeMs: day };
+  const clinic = await createClinic({ facts, policy: 'deviceWins' });
+  const sentEpoch = await epochOf(clinic);
+  const of = (id: string, version: string, daysAgo: number) => {
+    const changedAt = new Date(clinic.clock.nowMs() - daysAgo * day).toISOString();
+    return edit(id, version, { note: 'done' }, { sentEpoch, changedAt });
+  };
+  const [fresh, stale] = [of('17', await clinic.visit('17'), 0.1), of('18', await clinic.visit('18'), 2)];
+  await beginEpoch(clinic);
+  await sweep(clinic);
+  await clinic.send([fresh, stale]);
+  await isParked(clinic, stale.changeId);
+  await clinic.until(async () => (await clinic.fate(fresh.changeId)) === 'APPLIED');
+  expect(clinic.source.calls.map(({ sourceKey }) => sourceKey)).toEqual(['17']);
+});
+
+test('F5: what nothing can be found out about is not parked before its source has been looked through', async () => {
+  const clinic = await createClinic({ facts: { readOne: false } });
+  clinic.source.isBroken = true;
+  const change = edit('17', await clinic.visit('17'), { note: 'done' });
+  await clinic.sendOne(change);
+  await beginEpoch(clinic);
+  clinic.source.isBroken = false;
+  const end = clinic.clock.nowMs() + 120_000;
+  await clinic.until(() => clinic.clock.nowMs() > end);
+  expect((await clinic.view('17')).intents).toMatchObject([{ state: 'IN_DOUBT' }]);
+  await sweep(clinic);
+  await isParked(clinic, change.changeId);
+  expect(clinic.source.calls).toEqual([]);
+});
