@@ -1,0 +1,222 @@
+import type { SourceKey } from '../core/change.js';
+import { SyncError } from '../core/errors.js';
+import type { RecordView } from '../core/record-port.js';
+import type { Observation, SourceCollection } from '../core/source-port.js';
+import { isPastDeleteLimit } from './delete-limit.js';
+import { FenceLost, ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } from './ingest.js';
+import { unlessAborted } from './observed-batches.js';
+import { isDeletable, mayLag, tombstone } from './tombstone.js';
+
+/** What reading keys again came to. */
+export interface Confirmed {
+  /** Found, and different from what was known. */
+  readonly changed: number;
+  readonly deleted: number;
+  /** Gone at the source, but past the limit of the hour: the collection is HELD. */
+  readonly held: number;
+  /** Neither found nor proven to be gone: they stay on the recheck list, or are candidates of the next scan. */
+  readonly undecided: number;
+}
+
+/** Keys that are gone but past the limit, or have a parked change, are read again after this long: an operator looks first. */
+const HELD_AGAIN_MS = 600_000;
+/** After so many reads in a row without an answer the rest is left for later: the source is not well. */
+const FAULTS_TO_STOP = 3;
+/** Records asked for as a canary before the source's 404s count for nothing. */
+const CANARIES = 3;
+
+/**
+ * Reads records by their keys and believes what the source says of each: found ones are ingested; gone ones are deleted if,
+ * behind their 404s, a record that is known to be alive still answers and they are 404 once more (F7), and if the limit of the
+ * hour allows it (R14). An answer that does not come leaves its record as it is.
+ *
+ * @param alive keys that were seen alive lately, the newest last
+ * @throws FenceLost - another node took over
+ */
+export async function readAgain(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  keys: readonly SourceKey[],
+  alive: readonly SourceKey[],
+  context: BatchContext,
+  signal: AbortSignal,
+): Promise<Confirmed> {
+  const { store } = ports;
+  const { name } = source.collection;
+  const token = await store.readHead(tenant);
+  const askedMs = ports.clock.nowMs();
+  // Before the reads: whatever happens to a record from here on makes its deletion stale.
+  const views = await store.readBySourceKey(tenant, name, keys);
+  const answers = await readEach(source, keys, signal);
+  const found = [...answers.values()].filter((one): one is Observation => one !== 'absent' && one.fields !== null);
+  // A record that answers with the flag of its deletion needs no canary: it is the source's own word.
+  const flagged = [...answers.values()].filter((one): one is Observation => one !== 'absent' && one.fields === null);
+  const absent = [...answers].flatMap(([key, answer]) => (answer === 'absent' ? [key] : []));
+  const counts = await ingestBatch(ports, tenant, source, { observations: found }, token, context);
+
+  const isKnown = (key: SourceKey): boolean => isAlive(views.get(key));
+  const gone = absent.filter(isKnown);
+  const lately = [...alive, ...keysOf(found)];
+  const isMeant = gone.length > 0 && (await canaryAnswers(ports, tenant, source, gone, lately, signal));
+  // Once more: an outage that ended between the 404 and the canary would have made both of them.
+  const goneStill = isMeant ? await readEach(source, gone, signal) : new Map<SourceKey, Observation | 'absent'>();
+  const proven = [...keysOf(flagged).filter(isKnown), ...gone.filter((key) => goneStill.get(key) === 'absent')];
+  const deletable = proven
+    .map((key) => views.get(key))
+    .filter(isDeletable)
+    .filter((view) => !mayLag(source.facts, view, askedMs));
+  const isHeld = deletable.length > 0 && (await isPastDeleteLimit(ports, tenant, name, deletable.length));
+  const isGone = new Set([...gone, ...proven]);
+  const unknown = [...absent, ...keysOf(flagged)].filter((key) => !isKnown(key));
+  const claimed = await claimedKeys(ports, tenant, name, unknown);
+  const forgotten = unknown.filter((key) => !claimed.has(key));
+  const deleted = await commitJudgement(ports, tenant, name, context, {
+    deletions: isHeld ? [] : deletable,
+    held: isHeld ? deletable.length : 0,
+    forgotten,
+    undecided: undecidedOf(
+      keys.filter((key) => !answers.has(key) || isGone.has(key) || claimed.has(key)),
+      views,
+    ),
+  });
+  const settled = forgotten.length + deleted + (isHeld ? deletable.length : 0);
+  return {
+    changed: counts.changed,
+    deleted,
+    held: isHeld ? deletable.length : 0,
+    undecided: keys.length - found.length - settled,
+  };
+}
+
+/**
+ * Of keys that no record had before they were read: those that one has by now, and all of them while a create is under way that may
+ * have made it. What ended before its beginning was known must be looked at again (F9).
+ */
+async function claimedKeys(
+  { store }: IngestPorts,
+  tenant: string,
+  collection: string,
+  keys: readonly SourceKey[],
+): Promise<ReadonlySet<SourceKey>> {
+  if (keys.length === 0) return new Set();
+  // In this order: a create that settles in between has its record then.
+  const { inFlight } = await store.readCreates(tenant, collection);
+  if (inFlight) return new Set(keys);
+  const marks = await store.readHashes(tenant, collection, keys);
+  return new Set(keys.filter((key) => marks.get(key)?.deleted === false));
+}
+
+interface Judgement {
+  readonly deletions: readonly RecordView[];
+  readonly held: number;
+  /** Gone, and not known here either: nothing is left to look at. */
+  readonly forgotten: readonly SourceKey[];
+  /** To be read again later, those of `deletions` excepted. */
+  readonly undecided: readonly { readonly sourceKey: SourceKey; readonly isParked: boolean }[];
+}
+
+function undecidedOf(keys: readonly SourceKey[], views: ReadonlyMap<SourceKey, RecordView>): Judgement['undecided'] {
+  return keys.map((sourceKey) => ({
+    sourceKey,
+    isParked: views.get(sourceKey)?.intents.some((intent) => intent.state === 'PARKED') ?? false,
+  }));
+}
+
+/** @returns how many deletions were written; one that came back stale is on the recheck list (R16) */
+async function commitJudgement(
+  ports: IngestPorts,
+  tenant: string,
+  collection: string,
+  context: BatchContext,
+  { deletions, held, forgotten, undecided }: Judgement,
+): Promise<number> {
+  const deleting = new Set(deletions.map((view) => view.sourceKey));
+  const dropRechecks = [...forgotten, ...deleting].filter((key): key is SourceKey =>
+    context.awaiting.has(key as SourceKey),
+  );
+  const addRechecks = undecided
+    .filter(({ sourceKey }) => context.awaiting.has(sourceKey) && !deleting.has(sourceKey))
+    .map(({ sourceKey, isParked }) => {
+      const restMs = held > 0 || isParked ? HELD_AGAIN_MS : RECHECK_AGAIN_MS;
+      const reason = held > 0 ? 'its deletion is held' : 'its end is not confirmed';
+      return { sourceKey, reason, notBeforeMs: ports.clock.nowMs() + restMs };
+    });
+  if (deletions.length + held + dropRechecks.length + addRechecks.length === 0) return 0;
+  const outcomes = await ports.store.commit(tenant, deletions.map(tombstone), {
+    fence: context.fence,
+    ingest: {
+      collection,
+      ...(held === 0 ? {} : { state: 'HELD' }),
+      ...(addRechecks.length === 0 ? {} : { addRechecks }),
+      ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
+    },
+  });
+  if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
+  return outcomes.filter((outcome) => outcome.kind === 'written').length;
+}
+
+/** As many reads at once as the source allows. A key whose read failed is missing from the map. */
+async function readEach(
+  source: SourceCollection,
+  keys: readonly SourceKey[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<SourceKey, Observation | 'absent'>> {
+  const answers = new Map<SourceKey, Observation | 'absent'>();
+  const waiting = [...keys];
+  let faults = 0;
+  async function readOn(): Promise<void> {
+    for (let key = waiting.shift(); key !== undefined && faults < FAULTS_TO_STOP; key = waiting.shift()) {
+      try {
+        answers.set(key, await unlessAborted(source.readOne(key, signal), signal));
+        faults = 0;
+      } catch (thrown) {
+        signal.throwIfAborted();
+        if (!(thrown instanceof SyncError)) throw thrown;
+        faults += 1;
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.max(1, source.facts.concurrency) }, readOn));
+  return answers;
+}
+
+/** Does a record that is not among the gone ones still answer, with its own key? (F7) */
+async function canaryAnswers(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  gone: readonly SourceKey[],
+  alive: readonly SourceKey[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const without = new Set(gone);
+  const seen = alive.filter((key) => !without.has(key)).slice(-CANARIES);
+  const candidates = seen.length > 0 ? seen : await knownElsewhere(ports, tenant, source, without);
+  for (const [key, answer] of await readEach(source, candidates.slice(0, CANARIES), signal)) {
+    if (answer !== 'absent' && answer.fields !== null && answer.sourceKey === key) return true;
+  }
+  return false;
+}
+
+/** None was seen in this round: any record that is thought to be alive will do, since it has to answer. */
+async function knownElsewhere(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  without: ReadonlySet<SourceKey>,
+): Promise<readonly SourceKey[]> {
+  const { head } = await ports.store.readHead(tenant);
+  const limit = without.size + CANARIES;
+  const known = await ports.store.knownKeys(tenant, source.collection.name, head, null, limit);
+  return known.filter((key) => !without.has(key));
+}
+
+/** Does its source have it, as far as is known? What only devices see yet is not its to lose. */
+function isAlive(view: RecordView | undefined): boolean {
+  return view !== undefined && view.body !== null && !view.deleted;
+}
+
+function keysOf(observations: readonly Observation[]): readonly SourceKey[] {
+  return observations.map((one) => one.sourceKey);
+}

@@ -1,0 +1,27 @@
+import type { Clock, Log } from '../core/ports.js';
+import type { IngestStore } from '../core/ingest-port.js';
+
+/** Past this many deletions within the hour … */
+export const MASS_DELETE_RECORDS = 20;
+/** … that are also more than this share of the records that were there, a collection's deletions are held (R14). */
+export const MASS_DELETE_SHARE = 0.05;
+const WINDOW_MS = 3_600_000;
+
+/**
+ * Would so many deletions more pass the limit of the collection's last hour? Every path asks before it deletes, and they all
+ * count together (R14). Past the limit an operator is told.
+ */
+export async function isPastDeleteLimit(
+  ports: { readonly store: Pick<IngestStore, 'countDeletions'>; readonly clock: Clock; readonly log: Log },
+  tenant: string,
+  collection: string,
+  more: number,
+): Promise<boolean> {
+  const { deletions, live } = await ports.store.countDeletions(tenant, collection, ports.clock.nowMs() - WINDOW_MS);
+  const total = deletions + more;
+  const isPast = total > MASS_DELETE_RECORDS && total > MASS_DELETE_SHARE * (live + deletions);
+  if (isPast) {
+    ports.log.error('deletions are held: more records are gone than is likely', { collection, gone: more, deletions });
+  }
+  return isPast;
+}

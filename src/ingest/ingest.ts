@@ -1,0 +1,254 @@
+import type { Seq, SourceKey } from '../core/change.js';
+import type { FeedReader } from '../core/feed-port.js';
+import type { Clock, HashText, Log } from '../core/ports.js';
+import type { IngestStore } from '../core/ingest-port.js';
+import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
+import type { ReferenceMap } from '../core/reference-map.js';
+import { SOURCE_WRITER } from '../core/session.js';
+import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
+import { keyGivenUp } from '../core/tombstone.js';
+import { isPastDeleteLimit } from './delete-limit.js';
+import { readHolding } from './held-observations.js';
+import type { ObservationToken } from './observed-batches.js';
+import { appearance, movement, observedState, type ObservedState } from '../core/observed-state.js';
+import { firstId, freeIds, type NewId } from './record-ids.js';
+import { isDeletable, tombstone } from './tombstone.js';
+
+/** What ingest needs of the store. */
+export type IngestPorts = {
+  readonly store: Pick<FeedReader, 'readHead'> & RecordStore & IngestStore;
+  readonly clock: Clock;
+  readonly hash: HashText;
+  readonly log: Log;
+  readonly references: ReferenceMap;
+};
+
+/** What all batches of a round share. */
+export interface BatchContext {
+  /** The poller's lease: every commit is made under it (R16). */
+  readonly fence: NonNullable<CommitContext['fence']>;
+  /** Keys on the recheck list: an observation that is applied or found equal takes them off it (F6). */
+  readonly awaiting: ReadonlySet<SourceKey>;
+}
+
+/** What became of a batch. */
+export interface IngestCounts {
+  readonly observed: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  /** Could not be applied yet: on the recheck list. */
+  readonly rechecked: number;
+  readonly deleted: number;
+  /** Flagged as deleted, but past the limit of the hour: the collection is HELD. */
+  readonly held: number;
+}
+
+/** The lease of the poller went to another node: stop, nothing was written. */
+export class FenceLost extends Error {}
+
+/** A key is read again after this long: the write that made its observation stale has settled by then. */
+const RECHECK_AFTER_MS = 1_000;
+/** And after this long if that was not enough. */
+export const RECHECK_AGAIN_MS = 5_000;
+
+/**
+ * Brings one batch of observations into the feed: those equal to the last known source state make no change (R17), stale
+ * ones go to the recheck list (R15), and changes, rechecks and cursor are one transaction under the poller's fence (R16). A
+ * record flagged as deleted is read again by its key, or deleted where the source has no such read (R14). Safe to repeat.
+ *
+ * @throws FenceLost - another node took over
+ */
+export async function ingestBatch(
+  ports: IngestPorts,
+  tenant: string,
+  source: Pick<SourceCollection, 'collection' | 'facts'>,
+  batch: ObservedBatch,
+  token: ObservationToken,
+  context: BatchContext,
+): Promise<IngestCounts> {
+  const { collection } = source;
+  const sorted = await sortOut(ports, tenant, source, batch.observations, token, context);
+  const applied = new Set([...sorted.settled, ...sorted.writes.map((write) => write.next?.sourceKey)]);
+  const dropRechecks = [...context.awaiting].filter((key) => applied.has(key));
+  const { writes, rechecks } = sorted;
+  let stale = 0;
+  if (writes.length + rechecks.length + dropRechecks.length + sorted.held > 0 || batch.cursor !== undefined) {
+    const outcomes = await ports.store.commit(tenant, writes, {
+      fence: context.fence,
+      ingest: {
+        collection: collection.name,
+        ...(batch.cursor === undefined ? {} : { cursor: batch.cursor }),
+        ...(sorted.held === 0 ? {} : { state: 'HELD' }),
+        ...(rechecks.length === 0 ? {} : { addRechecks: rechecks }),
+        ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
+      },
+    });
+    if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
+    // The store has put them on the recheck list.
+    stale = outcomes.filter((outcome, at) => outcome.kind !== 'written' && writes[at]?.next !== undefined).length;
+  }
+  const deleted = writes.filter((write) => write.next?.deleted === true).length;
+  return {
+    observed: batch.observations.length,
+    changed: writes.filter((write) => write.next !== undefined).length - deleted - stale,
+    unchanged: sorted.settled.length,
+    rechecked: rechecks.length + stale,
+    deleted,
+    held: sorted.held,
+  };
+}
+
+interface Sorted {
+  readonly writes: readonly RecordWrite[];
+  /** Equal to what is known, or gone as known: nothing is left to look at. */
+  readonly settled: readonly SourceKey[];
+  readonly rechecks: readonly Recheck[];
+  readonly held: number;
+}
+
+async function sortOut(
+  ports: IngestPorts,
+  tenant: string,
+  source: Pick<SourceCollection, 'collection' | 'facts'>,
+  observations: readonly Observation[],
+  token: ObservationToken,
+  context: BatchContext,
+): Promise<Sorted> {
+  const { store, clock } = ports;
+  const { collection, facts } = source;
+  // A key twice in a batch: the later one was read later.
+  const latest = new Map(observations.map((one) => [one.sourceKey, one]));
+  if (latest.size === 0) return { writes: [], settled: [], rechecks: [], held: 0 };
+  const [marks, { floor }] = await Promise.all([
+    store.readHashes(tenant, collection.name, [...latest.keys()]),
+    store.readCollection(tenant, collection.name),
+  ]);
+  const settled: SourceKey[] = [];
+  const writes: RecordWrite[] = [];
+  const rechecks: Recheck[] = [];
+  const unknown: ObservedState[] = [];
+  const different: ObservedState[] = [];
+  const flagged: SourceKey[] = [];
+  const unknownGone: SourceKey[] = [];
+  const again = (sourceKey: SourceKey, reason: string, afterMs: number): void => {
+    const restMs = afterMs > 0 && context.awaiting.has(sourceKey) ? Math.max(RECHECK_AGAIN_MS, afterMs) : afterMs;
+    rechecks.push({ sourceKey, reason, notBeforeMs: clock.nowMs() + restMs });
+  };
+  for (const observation of latest.values()) {
+    const { sourceKey, sourceVersion, fields } = observation;
+    const mark = marks.get(sourceKey);
+    if (fields === null && (mark === undefined || mark.deleted)) {
+      if (mark === undefined) unknownGone.push(sourceKey);
+      else if (mark.inFlight) again(sourceKey, 'it is being made again', RECHECK_AFTER_MS);
+      else settled.push(sourceKey);
+      continue;
+    }
+    const stale = staleReason(mark, token, floor);
+    if (stale !== null) again(sourceKey, stale, RECHECK_AFTER_MS);
+    else if (fields === null) {
+      if (facts.readOne) again(sourceKey, 'flagged as deleted', 0);
+      else if (facts.deletions === 'flag') flagged.push(sourceKey);
+    } else {
+      const one = observedState(ports.hash, collection, { ...observation, fields });
+      if (mark === undefined) unknown.push(one);
+      else if (mark.hash !== one.hash || mark.deleted) different.push(one);
+      else {
+        settled.push(sourceKey);
+        if (mark.sourceVersion !== sourceVersion)
+          writes.push({ collection: collection.name, id: mark.id, expected: mark, sourceVersion });
+      }
+    }
+  }
+  // It may be the record of a create that is still under way: then its end comes before its beginning (F9).
+  const isMaking = unknownGone.length > 0 && (await store.readCreates(tenant, collection.name)).inFlight;
+  if (!isMaking) settled.push(...unknownGone);
+  else for (const key of unknownGone) again(key, 'a create is in flight', RECHECK_AFTER_MS);
+  if (unknown.length + different.length + flagged.length === 0) return { writes, settled, rechecks, held: 0 };
+
+  const holding = await readHolding(ports, tenant, source, unknown, different);
+  const isHeld = (one: ObservedState, reason: string | null): boolean => {
+    if (reason !== null) again(one.observation.sourceKey, reason, RECHECK_AFTER_MS);
+    return reason !== null;
+  };
+  const appearing = unknown.filter((one) => !isHeld(one, holding.ofUnknown(one) ?? holding.ofReferences(one)));
+  const moving = different.filter((one) => !isHeld(one, holding.ofReferences(one)));
+  const keys = [...moving.map(({ observation }) => observation.sourceKey), ...flagged];
+  const views = keys.length === 0 ? NO_VIEWS : await store.readBySourceKey(tenant, collection.name, keys);
+  // What moved between the two reads was decided on another state: it would come back stale anyway.
+  const viewOf = (key: SourceKey): RecordView | undefined => {
+    const view = views.get(key);
+    const mark = marks.get(key);
+    return view !== undefined && view.seq === mark?.seq && view.mark === mark.mark ? view : undefined;
+  };
+  const reborn = new Map<SourceKey, RecordView>();
+  for (const one of moving) {
+    const { sourceKey } = one.observation;
+    const view = viewOf(sourceKey);
+    const restMs = view === undefined ? 0 : laggingForMs(facts, view, one, clock.nowMs());
+    if (view === undefined) again(sourceKey, 'moved while it was decided', 0);
+    else if (restMs > 0) again(sourceKey, 'the source may still show what was before our write', restMs);
+    else if (view.deleted && facts.keysReused !== false) {
+      reborn.set(sourceKey, view);
+      appearing.push(one);
+    } else writes.push(movement(collection, view, one, holding.mapping));
+  }
+  const ids = await idsOf(ports, tenant, collection.name, appearing, reborn, context);
+  for (const one of appearing) {
+    const id = ids.get(one.observation.sourceKey) ?? firstId(one.observation.sourceKey);
+    writes.push(appearance(collection, one, id, holding.mapping));
+  }
+  let held = 0;
+  const gone = flagged.map(viewOf).filter(isDeletable);
+  if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length))) held = gone.length;
+  else writes.push(...gone.map(tombstone));
+  return { writes, settled, rechecks, held };
+}
+
+const NO_VIEWS: ReadonlyMap<SourceKey, RecordView> = new Map();
+
+/**
+ * Ids for new records, where they are not simply their keys: of keys that were reused, whose tombstones give them up in a commit of
+ * their own, and of keys that came back although nothing is known of them, since the id is taken. Broken off half-way, such a key
+ * comes back and is one of those.
+ */
+async function idsOf(
+  ports: IngestPorts,
+  tenant: string,
+  collection: string,
+  appearing: readonly ObservedState[],
+  reborn: ReadonlyMap<SourceKey, RecordView>,
+  { fence, awaiting }: BatchContext,
+): Promise<ReadonlyMap<SourceKey, NewId>> {
+  if (reborn.size > 0) {
+    const outcomes = await ports.store.commit(tenant, [...reborn.values()].map(keyGivenUp), { fence });
+    if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(fence.name);
+  }
+  const back = appearing.map(({ observation }) => observation.sourceKey).filter((key) => awaiting.has(key));
+  const wanted = new Map<SourceKey, RecordView | null>([...back.map((key) => [key, null] as const), ...reborn]);
+  return wanted.size === 0 ? new Map() : freeIds(ports.store, tenant, collection, wanted);
+}
+
+/** R15: why an observation may be older than what we know; null when it is not. */
+function staleReason(mark: RecordMark | undefined, token: ObservationToken, floor: Seq): string | null {
+  if (token.head < floor) return 'older than the floor';
+  if (mark === undefined) return null;
+  if (mark.inFlight) return 'a write is in flight';
+  return token.head < mark.written ? 'written meanwhile' : null;
+}
+
+/**
+ * How long a source that lags may still show the state before our write (F30): until then an observation counts only if it has the
+ * version of that write. What the source itself was seen to do since ends the doubt.
+ */
+function laggingForMs(
+  { readAfterWriteMs = 0 }: SourceCollection['facts'],
+  view: RecordView,
+  { observation }: ObservedState,
+  nowMs: number,
+): number {
+  if (view.written === 0 || (view.sourceVersion !== null && observation.sourceVersion === view.sourceVersion)) return 0;
+  const isSeenSince = Object.values(view.stamps).some(
+    ({ seq, writer }) => writer === SOURCE_WRITER && seq > view.written,
+  );
+  return isSeenSince ? 0 : Math.max(0, view.changedAtMs + readAfterWriteMs - nowMs);
+}

@@ -1,0 +1,221 @@
+import { SyncError } from '../core/errors.js';
+import type { Chance } from '../core/ports.js';
+import { createReferenceMap } from '../core/reference-map.js';
+import type { SourceCollection } from '../core/source-port.js';
+import { FenceLost, type IngestPorts } from './ingest.js';
+import { runRound, type RoundResult, type RoundTask } from './round.js';
+
+/** A poller's lease lives this long and is renewed while a round runs; a dead node's work is taken over after it. */
+export const POLL_LEASE_MS = 30_000;
+/** A node that polls elsewhere asks this often whether its help is needed. */
+export const ASK_AGAIN_MS = POLL_LEASE_MS / 3;
+/** Rest after the first round that failed; it doubles with each further one. */
+const FIRST_BACKOFF_MS = 5_000;
+/** Longest rest after rounds that failed, or the poll's own interval where that is longer. */
+const LONGEST_BACKOFF_MS = 60_000;
+
+/** Keeps the feed up to date with its sources: one loop per collection, one node at a time. */
+export interface Poller {
+  /** Starts the loops; a second call does nothing. */
+  start(): void;
+  /**
+   * Polls a collection at once, as a webhook asks for, or right after the round that is under way. Unknown names are ignored;
+   * so is the call on a node that does not hold the collection's lease, whose holder polls in its own time.
+   */
+  pollNow(collection: string): void;
+  /**
+   * One round of one collection, polled whether it is time or not: for tests and tools. Does nothing while another node holds
+   * the lease.
+   *
+   * @throws SyncError SOURCE_UNAVAILABLE - what was read was not complete
+   * @throws FenceLost - another node took over
+   */
+  round(collection: string): Promise<void>;
+  /** Ends the loops and what they wait for, also a source that does not answer; resolves when the leases are given back. */
+  stop(): Promise<void>;
+}
+
+/** The pace of one collection's loop. */
+interface Pace {
+  failures: number;
+  scanFailures: number;
+  /** A scan that failed rests until then, on the monotonic clock. */
+  scanRestsUntilMs: number;
+}
+
+export function createPoller(
+  ports: Omit<IngestPorts, 'references'> & { readonly chance: Chance },
+  options: { readonly tenant: string; readonly holder: string; readonly sources: readonly SourceCollection[] },
+): Poller {
+  const { store, clock, log, chance } = ports;
+  const { tenant, holder } = options;
+  const ingestPorts: IngestPorts = { ...ports, references: createReferenceMap(store, options.sources) };
+  const byName = new Map(options.sources.map((source) => [source.collection.name, source]));
+  /** What `stop` ends: rounds and rests. Not AbortSignal.any, which on Node 20 keeps every signal it ever joined. */
+  const running = new Set<AbortController>();
+  const resting = new Map<string, AbortController>();
+  const asked = new Set<string>();
+  const loops: Promise<void>[] = [];
+  let stopped = false;
+
+  const leaseOf = (source: SourceCollection): string => `poll:${tenant}:${source.collection.name}`;
+
+  async function stoppable<T>(work: (controller: AbortController) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    if (stopped) controller.abort(stopReason());
+    running.add(controller);
+    try {
+      return await work(controller);
+    } finally {
+      running.delete(controller);
+    }
+  }
+
+  /** @returns null while another node holds the lease */
+  function leasedRound(source: SourceCollection, task: RoundTask): Promise<RoundResult | null> {
+    return stoppable(async (controller) => {
+      controller.signal.throwIfAborted();
+      const name = leaseOf(source);
+      const lease = await store.acquireLease(name, holder, POLL_LEASE_MS);
+      if (lease === null) return null;
+      const fence = { name, fence: lease.fence };
+      const over = new AbortController();
+      const renewal = renew(fence, controller, over.signal);
+      try {
+        return await runRound(ingestPorts, tenant, source, fence, task, controller.signal);
+      } finally {
+        over.abort(new Error('the round is over'));
+        await renewal;
+      }
+    });
+  }
+
+  /** A long round keeps its lease. One that lost it ends at once: nothing that it reads can be written any more. */
+  async function renew(
+    fence: { readonly name: string; readonly fence: number },
+    round: AbortController,
+    over: AbortSignal,
+  ): Promise<void> {
+    while (!over.aborted && !round.signal.aborted) {
+      const isTime = await clock.wait(POLL_LEASE_MS / 3, over).then(
+        () => true,
+        () => false,
+      );
+      if (!isTime || over.aborted) return;
+      try {
+        const lease = await store.acquireLease(fence.name, holder, POLL_LEASE_MS);
+        if (lease?.fence !== fence.fence) round.abort(new FenceLost(fence.name));
+      } catch (thrown) {
+        // The next commit shows whether the lease still holds.
+        log.warn('poll: the lease was not renewed', { lease: fence.name, code: SyncError.from(thrown).code });
+      }
+    }
+  }
+
+  async function loop(source: SourceCollection): Promise<void> {
+    const { name } = source.collection;
+    const pace: Pace = { failures: 0, scanFailures: 0, scanRestsUntilMs: Number.NEGATIVE_INFINITY };
+    while (!stopped) {
+      const task = { now: asked.delete(name), mayScan: clock.monotonicMs() >= pace.scanRestsUntilMs };
+      const restMs = await leasedRound(source, task).then(
+        (result) => restAfter(source, pace, result),
+        (thrown: unknown) => restAfterFault(source, pace, thrown),
+      );
+      if (!stopped && !asked.has(name)) await rest(name, restMs);
+    }
+  }
+
+  function restAfter(source: SourceCollection, pace: Pace, result: RoundResult | null): number {
+    pace.failures = 0;
+    if (result === null) return ASK_AGAIN_MS;
+    const { scan, restMs } = result;
+    if (scan === 'complete') pace.scanFailures = 0;
+    else if (scan !== 'not due') {
+      pace.scanFailures += 1;
+      pace.scanRestsUntilMs = clock.monotonicMs() + backoffMs(source.facts.scanEveryMs, pace.scanFailures);
+      tellFault('scan', source, scan, pace.scanFailures);
+    }
+    return restMs;
+  }
+
+  function restAfterFault(source: SourceCollection, pace: Pace, thrown: unknown): number {
+    if (stopped) return 0;
+    if (thrown instanceof FenceLost) {
+      log.info('poll: another node took over', { collection: source.collection.name });
+      return ASK_AGAIN_MS;
+    }
+    const maintainedMs = source.maintenanceLeftMs?.() ?? 0;
+    if (maintainedMs > 0) {
+      log.info('poll: rests while the source is being maintained', {
+        collection: source.collection.name,
+        restMs: maintainedMs,
+      });
+      return maintainedMs;
+    }
+    pace.failures += 1;
+    tellFault('poll', source, thrown, pace.failures);
+    return backoffMs(source.facts.pollEveryMs, pace.failures);
+  }
+
+  /** Doubles with each failure; chance keeps collections and nodes from asking a sick source all at once. */
+  function backoffMs(everyMs: number, failures: number): number {
+    const longestMs = Math.max(LONGEST_BACKOFF_MS, everyMs);
+    return Math.min(longestMs, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 20)) * (1 - chance() / 4);
+  }
+
+  function tellFault(what: 'poll' | 'scan', source: SourceCollection, thrown: unknown, failures: number): void {
+    const { code } = SyncError.from(thrown);
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    log.warn(`${what}: no complete answer, trying again`, {
+      collection: source.collection.name,
+      code,
+      message,
+      failures,
+    });
+  }
+
+  function rest(name: string, ms: number): Promise<void> {
+    return stoppable(async (controller) => {
+      resting.set(name, controller);
+      await clock.wait(ms, controller.signal).catch(() => undefined);
+      resting.delete(name);
+    });
+  }
+
+  return {
+    start() {
+      if (loops.length > 0 || stopped) return;
+      for (const source of byName.values()) loops.push(loop(source));
+    },
+    pollNow(collection) {
+      if (!byName.has(collection)) return;
+      asked.add(collection);
+      resting.get(collection)?.abort(new Error('polled now'));
+    },
+    async round(collection) {
+      const source = byName.get(collection);
+      if (source === undefined) {
+        const names = [...byName.keys()].join(', ');
+        throw new SyncError('BAD_REQUEST', `expected one of ${names}, got ${JSON.stringify(collection)}`);
+      }
+      const result = await leasedRound(source, { now: true, mayScan: true });
+      if (result?.scan instanceof SyncError) throw result.scan;
+    },
+    async stop() {
+      stopped = true;
+      for (const controller of running) controller.abort(stopReason());
+      await Promise.all(loops);
+      for (const source of byName.values()) {
+        await store
+          .releaseLease(leaseOf(source), holder)
+          .catch((thrown: unknown) =>
+            log.warn('poll: the lease runs out by itself', { lease: leaseOf(source), cause: String(thrown) }),
+          );
+      }
+    },
+  };
+}
+
+function stopReason(): Error {
+  return new Error('the gateway stops');
+}

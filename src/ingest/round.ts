@@ -1,0 +1,120 @@
+import { SyncError } from '../core/errors.js';
+import type { CollectionProgress } from '../core/ingest-port.js';
+import type { SourceCollection } from '../core/source-port.js';
+import { readAgain } from './confirmation.js';
+import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
+import { observedBatches } from './observed-batches.js';
+import { scanCollection } from './scan.js';
+
+/** Rechecks read in one round. */
+const RECHECKS_PER_ROUND = 200;
+/** Rechecks known to a round: what it observes of them takes them off the list. */
+const RECHECKS_KNOWN = 10_000;
+/** Rechecks never make the rounds follow each other faster than this. */
+const LEAST_REST_MS = 1_000;
+
+/** What a round is allowed, and asked, to do. */
+export interface RoundTask {
+  /** Poll although it is not time yet. */
+  readonly now: boolean;
+  /** False while a scan that failed rests; the scan of a list-only source is its poll and is not asked. */
+  readonly mayScan: boolean;
+}
+
+export interface RoundResult {
+  /** What became of the scan beside the poll: why it failed, if it did. */
+  readonly scan: 'not due' | 'complete' | SyncError;
+  /** The next round has something to do after this long: a poll, or a key that is due to be read again. */
+  readonly restMs: number;
+}
+
+/**
+ * One round of one collection under a lease: what changed since the cursor, a scan when it is due, and what is due on the
+ * recheck list. Safe to repeat, and to break off anywhere: what was committed stays true (R16).
+ *
+ * @throws SyncError SOURCE_UNAVAILABLE - the poll was not complete
+ * @throws FenceLost - another node took over
+ */
+export async function runRound(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  fence: BatchContext['fence'],
+  task: RoundTask,
+  signal: AbortSignal,
+): Promise<RoundResult> {
+  const { store, clock, log } = ports;
+  const { facts, collection } = source;
+  const { name } = collection;
+  const progress = await store.readCollection(tenant, name);
+  const waiting = await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, RECHECKS_KNOWN);
+  const context: BatchContext = { fence, awaiting: new Set(waiting.map((recheck) => recheck.sourceKey)) };
+  const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
+  const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
+  const isPollDue = task.now || restMs(lastPollMs, facts.pollEveryMs) === 0;
+  let outcome: RoundResult['scan'] = 'not due';
+
+  const scan = async (): Promise<void> => {
+    const result = await scanCollection(ports, tenant, source, context, signal);
+    if (result.changed + result.deleted + result.kept.count > 0)
+      log.info('scan complete', { collection: name, ...result });
+  };
+  if (facts.changes === 'list') {
+    if (isPollDue) await scan();
+  } else {
+    if (isPollDue) await poll(ports, tenant, source, progress, context, signal);
+    // The first load was a whole list: what it may have passed over is found by the next scan.
+    if (progress.state !== 'PRIMING' && task.mayScan && restMs(progress.scannedAtMs, facts.scanEveryMs) === 0) {
+      try {
+        await scan();
+        outcome = 'complete';
+      } catch (thrown) {
+        if (thrown instanceof FenceLost || signal.aborted) throw thrown;
+        outcome = SyncError.from(thrown);
+      }
+    }
+  }
+  const due = await store.dueRechecks(tenant, name, clock.nowMs(), RECHECKS_PER_ROUND);
+  if (facts.readOne && due.length > 0) {
+    const keys = due.map((recheck) => recheck.sourceKey);
+    const awaiting = new Set([...context.awaiting, ...keys]);
+    await readAgain(ports, tenant, source, keys, [], { fence, awaiting }, signal);
+  }
+  const [next] = facts.readOne ? await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, 1) : [];
+  const untilPollMs = restMs(isPollDue ? clock.nowMs() : lastPollMs, facts.pollEveryMs);
+  const untilRecheckMs = next === undefined ? untilPollMs : Math.max(LEAST_REST_MS, next.notBeforeMs - clock.nowMs());
+  return { scan: outcome, restMs: Math.min(untilPollMs, untilRecheckMs) };
+}
+
+async function poll(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  progress: CollectionProgress,
+  context: BatchContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, clock, log } = ports;
+  const { name } = source.collection;
+  let changed = 0;
+  let deleted = 0;
+  let held = 0;
+  const changes = source.readChanges(progress.cursor, signal);
+  for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
+    const counts = await ingestBatch(ports, tenant, source, batch, token, context);
+    changed += counts.changed;
+    deleted += counts.deleted;
+    held += counts.held;
+  }
+  const polledAtMs = clock.nowMs();
+  // Without a cursor the whole list was read: that is the first load.
+  const ready = { state: held > 0 ? 'HELD' : 'READY', scannedAtMs: polledAtMs } as const;
+  const primed = progress.state === 'PRIMING' ? ready : {};
+  await store.commit(tenant, [], { fence: context.fence, ingest: { collection: name, polledAtMs, ...primed } });
+  if (changed + deleted > 0) log.info('poll complete', { collection: name, changed, deleted });
+}
+
+/** What is left of an interval; a clock that was set back must not keep a collection waiting. */
+function leftOf(everyMs: number, lastMs: number | null, nowMs: number): number {
+  return lastMs === null || nowMs < lastMs ? 0 : Math.max(0, everyMs - (nowMs - lastMs));
+}
