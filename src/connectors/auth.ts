@@ -1,0 +1,16 @@
+/** How a source knows us: a header and its value. */
+export interface Auth {
+  readonly header: string;
+  readonly value: string;
+}
+
+export function basic(user: string, password: string): Auth {
+  return { header: 'authorization', value: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
+export function bearer(token: string): Auth {
+  return { header: 'authorization', value: `Bearer ${token}` };
+}
+/** A header of the source's own, like X-Api-Key. */
+export function header(name: string, value: string): Auth {
+  return { header: name.toLowerCase(), value };
+}

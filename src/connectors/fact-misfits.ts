@@ -1,0 +1,141 @@
+import type { AnyCollectionDefinition, WriteFacts } from './define.js';
+import { durationMs } from './duration.js';
+import type { CallPurpose } from './fault.js';
+import { misfitOfPaging } from './paging.js';
+import type { Operation, Transport } from './transport.js';
+
+/** Names of the members that every change has beside a record's own: a field of such a name would be hidden. */
+const RESERVED_FIELDS = ['__typename', 'id'];
+
+/** What in a collection does not go together, although each fact has the right form: each as ".key: expected …, got …". */
+export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinition): readonly string[] {
+  return [
+    ...misfitsOfCalls(transport, one),
+    ...misfitsOfFields(one),
+    ...misfitsOfGuard(transport, one),
+    ...misfitsOfIdempotency(transport, one),
+    ...misfitsOfReference(one),
+    ...misfitsOfPolicy(one),
+  ];
+}
+
+function misfitsOfCalls(transport: Transport, one: AnyCollectionDefinition): readonly string[] {
+  const keyParts = typeof one.key === 'function' ? null : typeof one.key === 'string' ? 1 : one.key.length;
+  return operationsOf(one).flatMap(([where, purpose, operation]) => {
+    if (operation.kit !== transport.kit)
+      return [`.${where}: expected a call of the ${transport.kit} kit, got one of the ${operation.kit} kit`];
+    const misfit = transport.misfitOf(operation, purpose, keyParts) ?? misfitOfPaging(operation.paging);
+    return misfit === null ? [] : [`.${where}: ${misfit}`];
+  });
+}
+
+function operationsOf(one: AnyCollectionDefinition): readonly (readonly [string, CallPurpose, Operation])[] {
+  const { read, write } = one;
+  const found: (readonly [string, CallPurpose, Operation | undefined])[] = [
+    ['read.list', 'list', read.list],
+    ['read.one', 'one', read.one],
+    ['read.changes.list', 'list', read.changes?.list],
+    ['write.create', 'create', write?.create],
+    ['write.update', 'update', write?.update],
+    ['write.remove', 'delete', write?.remove],
+    ['write.reference.lookUp', 'lookUp', write?.reference?.lookUp],
+  ];
+  return found.flatMap(([where, purpose, operation]) =>
+    operation === undefined ? [] : [[where, purpose, operation] as const],
+  );
+}
+
+function misfitsOfFields({ fields, map, unmap, write }: AnyCollectionDefinition): readonly string[] {
+  const misfits: string[] = [];
+  if (Object.keys(fields).length === 0) misfits.push('.fields: expected at least one field');
+  for (const [field, spec] of Object.entries(fields)) {
+    if (RESERVED_FIELDS.includes(field))
+      misfits.push(`.fields.${field}: expected another name, every record has an ${field}`);
+    if (spec.type === 'enum' && spec.values === undefined)
+      misfits.push(`.fields.${field}.values: expected at least one value, got nothing`);
+    if (spec.type === 'reference' && spec.references === undefined)
+      misfits.push(`.fields.${field}.references: expected the name of a collection, got nothing`);
+    if (spec.type === 'enum' && new Set(spec.values).size !== (spec.values?.length ?? 0))
+      misfits.push(`.fields.${field}.values: expected each value once`);
+  }
+  if (map !== undefined && unmap === undefined && (write?.create ?? write?.update) !== undefined)
+    misfits.push('.unmap: expected it beside map in a collection that can be written, got nothing');
+  return misfits;
+}
+
+function misfitsOfGuard({ kit }: Transport, { version, read, write }: AnyCollectionDefinition): readonly string[] {
+  const misfits: string[] = [];
+  if (write?.guard !== undefined && version === undefined)
+    misfits.push('.version: expected the member that holds it (or "etag"), since write.guard needs it, got nothing');
+  if (write?.guard === 'ifMatch' && kit === 'soap')
+    misfits.push('.write.guard: expected "argument", since a SOAP call takes the version as one, got "ifMatch"');
+  if (write?.guard === 'argument' && kit === 'rest')
+    misfits.push('.write.guard: expected "ifMatch", since a REST call takes the version as a tag, got "argument"');
+  if (write?.guard !== undefined && write.update?.guarded !== true && write.remove?.guarded !== true)
+    misfits.push('.write.guard: expected an update or remove that takes it, got none');
+  if (write?.update !== undefined && write.update.sends === 'merged' && read.one === undefined)
+    misfits.push(".read.one: expected it, since write.update lays changes over the source's own row, got nothing");
+  if (version === 'etag' && read.one === undefined)
+    misfits.push('.read.one: expected it, since the version is the tag of a single read, got nothing');
+  return misfits;
+}
+
+function misfitsOfIdempotency({ kit, limits }: Transport, { write }: AnyCollectionDefinition): readonly string[] {
+  const facts = write?.idempotencyKey;
+  if (facts === undefined) return [];
+  const where = '.write.idempotencyKey';
+  const misfits: string[] = [];
+  const { header, argument, lifetime } = facts;
+  if (header === undefined && argument === undefined)
+    misfits.push(
+      `${where}: expected a header${kit === 'soap' ? ' or an argument' : ''} that takes the key, got nothing`,
+    );
+  if (header !== undefined && argument !== undefined)
+    misfits.push(`${where}: expected a header or an argument, got both`);
+  if (argument !== undefined && kit === 'rest')
+    misfits.push(`${where}: expected a header, since a REST call takes the key as one, got the argument "${argument}"`);
+  const arrivesWithinMs = limits.timeoutMs + durationMs(write?.maxRequestLifetime ?? '30s');
+  if (durationMs(lifetime) <= arrivesWithinMs)
+    misfits.push(
+      `${where}.lifetime: expected more than the longest life of a call (timeout and write.maxRequestLifetime, ` +
+        `${arrivesWithinMs} ms), got "${lifetime}"`,
+    );
+  if (!canWrite(write)) misfits.push(`${where}: expected a create, update or remove that sends it, got none`);
+  if (write?.update !== undefined && write.update.sends !== 'changed')
+    misfits.push(
+      `.write.update: expected one that sends only what changed, since under write.idempotencyKey a repeat is the very same ` +
+        `request, got one that sends what is ${write.update.sends}`,
+    );
+  return misfits;
+}
+
+function misfitsOfReference({ fields, write }: AnyCollectionDefinition): readonly string[] {
+  const reference = write?.reference;
+  if (reference === undefined) return [];
+  const misfits: string[] = [];
+  if (write?.create === undefined)
+    misfits.push(
+      '.write.reference: expected write.create beside it, since a create carries the reference, got nothing',
+    );
+  const taken = Object.entries(fields).find(
+    ([name, { from, writable }]) => (from ?? name) === reference.field && writable !== false,
+  );
+  if (taken !== undefined)
+    misfits.push(
+      `.write.reference.field: expected a member that devices do not write, got "${reference.field}", which holds ` +
+        `fields.${taken[0]} (writable: false there lets devices read it)`,
+    );
+  if (reference.lookUp.paging.kind !== 'whole')
+    misfits.push('.write.reference.lookUp: expected one answer, since there is at most one such record, got pages');
+  return misfits;
+}
+
+function misfitsOfPolicy({ deletedRecord, write }: AnyCollectionDefinition): readonly string[] {
+  return deletedRecord === 'editWins' && write?.create === undefined
+    ? ['.deletedRecord: expected write.create beside "editWins", which makes the record again, got nothing']
+    : [];
+}
+
+function canWrite(write: WriteFacts | undefined): boolean {
+  return (write?.create ?? write?.update ?? write?.remove) !== undefined;
+}

@@ -1,0 +1,122 @@
+import { SyncError } from '../core/errors.js';
+import type { SourceWriteOutcome } from '../core/source-port.js';
+
+/** How sure we are that a call had no effect, and whose trouble it is. */
+export type FaultKind =
+  /** Not one byte of the request was written, or the source says that it did nothing (R11: may be sent again). */
+  | 'notSent'
+  /** Timeout, reset, 5xx: it may have taken effect. */
+  | 'unknown'
+  /** An answer came, but not one that can be believed: HTML, half a body, another shape. */
+  | 'badAnswer';
+
+/** A source that asks for a longer pause is asked again after this long all the same, ms. */
+export const LONGEST_PAUSE_MS = 300_000;
+
+/** A call that came to nothing that can be used. Never leaves this folder: reads turn it into SOURCE_UNAVAILABLE. */
+export class CallFault extends Error {
+  readonly kind: FaultKind;
+  readonly retryAfterMs: number | null;
+  /** Is the source itself in trouble? Only that counts for the breaker. */
+  readonly sourceIsSick: boolean;
+
+  constructor(
+    kind: FaultKind,
+    message: string,
+    options: { readonly cause?: unknown; readonly retryAfterMs?: number | null; readonly sourceIsSick?: boolean } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CallFault';
+    this.kind = kind;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.sourceIsSick = options.sourceIsSick ?? true;
+  }
+}
+
+/** What a source's answer means, as `classify` of a connector may say it. */
+export type Classification =
+  /** An ordinary success. */
+  | { readonly kind: 'fine' }
+  /** The record is not there. */
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'stale' }
+  /** `field` in the source's name; it is told in ours where they differ. */
+  | { readonly kind: 'refused'; readonly message: string; readonly field: string | null }
+  | { readonly kind: 'notProcessed'; readonly reason: string; readonly retryAfterMs: number | null }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/** The guard did not fit: somebody else changed the record. */
+export function stale(): Classification {
+  return { kind: 'stale' };
+}
+
+/** The source said no for good; the message is shown to the user. */
+export function refused(message: string, field: string | null = null): Classification {
+  return { kind: 'refused', message, field };
+}
+
+/** The record does not exist (a source's way to say 404). */
+export function absent(): Classification {
+  return { kind: 'absent' };
+}
+
+/** The source did certainly nothing; the call may be made again. */
+export function notProcessed(reason: string, retryAfterMs: number | null = null): Classification {
+  return { kind: 'notProcessed', reason, retryAfterMs };
+}
+
+/** It may or may not have happened. */
+export function unknownOutcome(reason: string): Classification {
+  return { kind: 'unknown', reason };
+}
+
+/** An answer that looks like a failure but is none. */
+export function fine(): Classification {
+  return { kind: 'fine' };
+}
+
+/** The six things a connector asks a source for. */
+export type CallPurpose = 'list' | 'one' | 'lookUp' | 'create' | 'update' | 'delete';
+
+/** Does a call only read? */
+export function isRead(purpose: CallPurpose): boolean {
+  return purpose === 'list' || purpose === 'one' || purpose === 'lookUp';
+}
+
+/** An answer as `classify` sees it. */
+export interface SourceAnswer {
+  readonly purpose: CallPurpose;
+  /** HTTP status. */
+  readonly status: number;
+  /** Parsed JSON, or the SOAP fault's detail (without a fault: the answer) as nested texts; null when there is none. */
+  readonly body: unknown;
+  /** What the source says about it, as far as one can tell. */
+  readonly message: string;
+  /** The code of a SOAP fault without its prefix, like `Client`; null: it is none. */
+  readonly code: string | null;
+}
+
+/** Says what an answer means where the standard rules do not know it; undefined leaves it to them. */
+export type Classify = (answer: SourceAnswer) => Classification | undefined;
+
+/** Longest text of a source that is handed on to a device, in characters. */
+const MAX_MESSAGE = 500;
+
+/** A source's text as it may be shown: one line, no control characters, not too long. */
+export function shownText(text: string): string {
+  const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
+  return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE)}…` : line;
+}
+
+/** What a write came to when its call ended in a fault. */
+export function outcomeOfFault(fault: CallFault): SourceWriteOutcome {
+  if (fault.kind === 'notSent') return { kind: 'notSent', reason: fault.message, retryAfterMs: fault.retryAfterMs };
+  return { kind: 'unknown', reason: fault.message };
+}
+
+/** What a reader gets when its call ended in a fault. */
+export function unavailable(where: string, thrown: unknown): SyncError {
+  if (thrown instanceof SyncError) return thrown;
+  const message = thrown instanceof CallFault ? thrown.message : 'unexpected fault of the connector';
+  return new SyncError('SOURCE_UNAVAILABLE', `${where}: ${message}`, { cause: thrown });
+}

@@ -1,0 +1,227 @@
+import { isUtf8 } from 'node:buffer';
+import type { Readable } from 'node:stream';
+import { rootCertificates } from 'node:tls';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { DecoratorHandler, Pool, type Dispatcher } from 'undici';
+import { CallFault, LONGEST_PAUSE_MS } from './fault.js';
+
+/** What a source's HTTP side is allowed to cost. */
+export interface HttpLimits {
+  /** Connections at once. */
+  readonly connections: number;
+  readonly connectTimeoutMs: number;
+  /** Largest answer, decompressed, bytes. */
+  readonly maxAnswerBytes: number;
+  /** PEM certificates to trust besides the usual ones. */
+  readonly ca?: string;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path and query, ready encoded. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+}
+
+export interface HttpHead {
+  readonly status: number;
+  /** By lower-case name; a repeated header is joined by commas. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** One origin's connections. Redirects are not followed, cookies not kept. */
+export interface HttpClient {
+  /**
+   * One exchange; `read` gets the answer's bytes as they come, decompressed and counted.
+   *
+   * @throws CallFault notSent - not one byte of the request left; unknown - anything may have happened
+   */
+  exchange<T>(
+    request: HttpRequest,
+    signal: AbortSignal,
+    read: (head: HttpHead, chunks: AsyncIterable<Buffer>) => Promise<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+/**
+ * An idle connection that the source closes at the very moment when a write goes out leaves the write in doubt. Sources
+ * keep idle connections for seconds; we give them up after one.
+ */
+const KEEP_ALIVE_MS = 1_000;
+
+/**
+ * @param origin where the source is, like https://erp.example.com:8443
+ * @param heard is called whenever something comes from there: an answer's head, or a piece of its body
+ */
+export function openHttp(origin: string, limits: HttpLimits, heard: () => void): HttpClient {
+  const pool = new Pool(origin, {
+    connections: limits.connections,
+    pipelining: 1,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    // The guard's deadline ends a call; these only keep undici from ending it in its own way.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      timeout: limits.connectTimeoutMs,
+      ...(limits.ca === undefined ? {} : { ca: [...rootCertificates, limits.ca] }),
+    },
+  });
+  const dispatcher = pool.compose(noteStarts);
+  return {
+    async exchange(request, signal, read) {
+      checkHeaders(request.headers);
+      const started = { yes: false };
+      const options: StartingOptions = {
+        method: request.method,
+        path: request.path,
+        headers: { 'accept-encoding': 'identity', ...request.headers },
+        body: request.body,
+        signal,
+        started,
+      };
+      let answer: Dispatcher.ResponseData;
+      try {
+        answer = await dispatcher.request(options);
+      } catch (cause) {
+        throw faultOf(cause, started.yes);
+      }
+      heard();
+      const headers = joined(answer.headers);
+      try {
+        return await read(
+          { status: answer.statusCode, headers },
+          chunksOf(answer.body, headers, limits.maxAnswerBytes, heard),
+        );
+      } catch (cause) {
+        throw cause instanceof CallFault ? cause : faultOf(cause, true);
+      } finally {
+        if (!answer.body.readableEnded) answer.body.on('error', () => undefined).destroy();
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** All bytes of an answer. */
+export async function readAll(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  const read: Buffer[] = [];
+  for await (const chunk of chunks) read.push(chunk);
+  return read.length === 1 ? (read[0] as Buffer) : Buffer.concat(read);
+}
+
+/** The text of an answer. @throws CallFault badAnswer - not UTF-8: its characters would be lost without a word */
+export function utf8Text(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new CallFault('badAnswer', 'expected an answer in UTF-8');
+  return bytes.toString('utf8');
+}
+
+/** How long a source asks us to wait, ms, at most five minutes; null: it does not. */
+export function retryAfterMs(head: HttpHead, nowMs: number): number | null {
+  const text = head.headers.get('retry-after');
+  if (text === undefined) return null;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  return Number.isNaN(ms) ? null : Math.min(LONGEST_PAUSE_MS, Math.max(0, ms));
+}
+
+/** The source's clock when it answered; null when it does not tell. */
+export function serverTimeOf(head: HttpHead): number | null {
+  const ms = Date.parse(head.headers.get('date') ?? '');
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** What went wrong in one line, for logs and operators: no addresses beyond what undici says, no payloads. */
+function faultOf(cause: unknown, started: boolean): CallFault {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const what = `${typeof code === 'string' ? `${code}: ` : ''}${message}`;
+  return started
+    ? new CallFault('unknown', `the connection broke off (${what})`, { cause })
+    : new CallFault('notSent', `no connection (${what})`, { cause });
+}
+
+interface StartingOptions extends Dispatcher.RequestOptions {
+  /** Set at the moment when the request goes to a connection: before it, nothing can have happened. */
+  readonly started: { yes: boolean };
+}
+
+const noteStarts: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const { started } = options as unknown as StartingOptions;
+  return dispatch(options, new StartNoting(handler, started));
+};
+
+/** undici's types do not name the methods of its class. */
+const Handler = DecoratorHandler as unknown as new (handler: Dispatcher.DispatchHandler) => {
+  onRequestStart(controller: Dispatcher.DispatchController, context: object): void;
+};
+
+class StartNoting extends Handler {
+  readonly #started: { yes: boolean };
+
+  constructor(handler: Dispatcher.DispatchHandler, started: { yes: boolean }) {
+    super(handler);
+    this.#started = started;
+  }
+
+  override onRequestStart(controller: Dispatcher.DispatchController, context: object): void {
+    this.#started.yes = true;
+    super.onRequestStart(controller, context);
+  }
+}
+
+async function* chunksOf(
+  body: Readable,
+  headers: ReadonlyMap<string, string>,
+  maxBytes: number,
+  heard: () => void,
+): AsyncGenerator<Buffer, void> {
+  const decoded = decode(body, headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity');
+  let bytes = 0;
+  try {
+    for await (const chunk of decoded as AsyncIterable<Buffer>) {
+      heard();
+      bytes += chunk.length;
+      if (bytes > maxBytes) {
+        throw new CallFault('badAnswer', `expected an answer of at most ${maxBytes} bytes, got more`);
+      }
+      yield chunk;
+    }
+  } finally {
+    if (decoded !== body) decoded.destroy();
+  }
+}
+
+function decode(body: Readable, encoding: string): Readable {
+  const decoder = DECODERS[encoding];
+  if (encoding === 'identity' || encoding === '') return body;
+  if (decoder === undefined) throw new CallFault('badAnswer', `expected no content-encoding, got ${encoding}`);
+  const decoded = decoder();
+  // pipe() hands no errors on.
+  body.on('error', (error) => decoded.destroy(error));
+  return body.pipe(decoded);
+}
+
+const DECODERS: Readonly<Record<string, () => ReturnType<typeof createGunzip>>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+
+function joined(headers: Readonly<Record<string, string | string[] | undefined>>): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name.toLowerCase(), Array.isArray(value) ? value.join(', ') : value] as const],
+    ),
+  );
+}
+
+/** A key or a version from elsewhere must not smuggle a header in. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (/[^\t\u0020-\u007e\u0080-\u00ff]/.test(value)) {
+      throw new CallFault('notSent', `expected the header ${name} without control characters`, { sourceIsSick: false });
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import type { Fields, JsonValue, SourceKey } from '../core/change.js';
+import { fitObserved, type Collection } from '../core/collection.js';
+import { SyncError } from '../core/errors.js';
+import { describe, type FieldDefinition } from '../core/field.js';
+import { sourceKey, sourceKeyParts } from '../core/id.js';
+import type { Observation } from '../core/source-port.js';
+import type { AnyCollectionDefinition, KeyValue } from './define.js';
+import { CallFault } from './fault.js';
+
+/** A row's way to our fields and back, compiled once per collection. */
+export interface Mapping {
+  /**
+   * @param tag the tag that came with a single read
+   * @throws CallFault badAnswer - no row, or one without a key
+   * @throws SyncError VALIDATION - a value is not of its declared type, with the record's key
+   */
+  observe(row: unknown, tag: string | null): Observation;
+  keyOf(row: unknown): SourceKey;
+  /** Fields in the source's names, references as the source has them. */
+  bodyOf(fields: Fields): Readonly<Record<string, unknown>>;
+  /** Our name of a source's field, if it is one of ours. */
+  ourName(sourceField: string): string | null;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+export function compileMapping(
+  collection: Collection,
+  definition: AnyCollectionDefinition,
+  textOnly: boolean,
+): Mapping {
+  const fields = collection.fields.map((field) => ({
+    name: field.name,
+    from: definition.fields[field.name]?.from ?? field.name,
+    read: readerOf(field, textOnly),
+  }));
+  const references = collection.fields.filter((field) => field.type === 'reference');
+  const ourNames = new Map(fields.map(({ from, name }) => [from, name]));
+  const map = definition.map as ((row: Row) => Row) | undefined;
+  const unmap = definition.unmap as ((fields: Row) => Row) | undefined;
+  const keyParts = keyReader(definition.key);
+  const { version } = definition;
+  const { deletes } = definition.read;
+  const flag = deletes?.kind === 'flag' ? deletes : null;
+
+  function keyOf(row: unknown): SourceKey {
+    const key = keyParts(rowOf(row));
+    const parts = Array.isArray(key) ? (key as readonly (string | number)[]) : [key as string | number];
+    if (parts.length === 0 || !parts.every(isKeyPart)) {
+      throw new CallFault('badAnswer', `expected a record of ${collection.name} to have a key, got ${describe(key)}`);
+    }
+    return sourceKey(parts);
+  }
+
+  return {
+    keyOf,
+    observe(row, tag) {
+      const key = keyOf(row);
+      const sourceVersion = version === undefined ? null : version === 'etag' ? tag : versionOf((row as Row)[version]);
+      if (flag !== null && isFlagged((row as Row)[flag.member], flag.value)) {
+        return { sourceKey: key, fields: null, sourceVersion };
+      }
+      const mapped = map === undefined ? (row as Row) : mappedBy(map, row as Row, collection, key);
+      const observed: Record<string, unknown> = {};
+      for (const { name, from, read } of fields) observed[name] = read(mapped[map === undefined ? from : name]);
+      return { sourceKey: key, fields: fitRow(collection, key, observed), sourceVersion };
+    },
+    bodyOf(given) {
+      const plain = references.length === 0 ? given : withPlainReferences(given, references);
+      if (unmap !== undefined) return unmap(plain);
+      const body: Record<string, unknown> = {};
+      for (const { name, from } of fields) {
+        if (plain[name] !== undefined) body[from] = plain[name];
+      }
+      return body;
+    },
+    ourName: (sourceField) => ourNames.get(sourceField) ?? null,
+  };
+}
+
+/** An author's `map` that a row makes throw: told like a field that does not fit. */
+function mappedBy(map: (row: Row) => Row, row: Row, collection: Collection, key: SourceKey): Row {
+  try {
+    return map(row);
+  } catch (cause) {
+    const message = `${collection.name}: expected map to give the fields of a record, it threw (record ${key})`;
+    throw new SyncError('VALIDATION', message, { cause });
+  }
+}
+
+function fitRow(collection: Collection, key: SourceKey, observed: Row): Fields {
+  try {
+    return fitObserved(collection, observed);
+  } catch (thrown) {
+    if (!(thrown instanceof SyncError)) throw thrown;
+    throw new SyncError(thrown.code, `${thrown.message} (record ${key})`, {
+      cause: thrown,
+      ...(thrown.field === undefined ? {} : { field: thrown.field }),
+    });
+  }
+}
+
+function rowOf(row: unknown): Row {
+  if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as Row;
+  throw new CallFault('badAnswer', `expected a record, got ${describe(row)}`);
+}
+
+function keyReader(key: AnyCollectionDefinition['key']): (row: Row) => unknown {
+  if (typeof key === 'function') return key as (row: Row) => KeyValue;
+  if (typeof key === 'string') return (row) => row[key];
+  return (row) => key.map((member) => row[member]);
+}
+
+function isKeyPart(part: unknown): boolean {
+  return (typeof part === 'string' && part !== '') || (typeof part === 'number' && Number.isSafeInteger(part));
+}
+
+function versionOf(value: unknown): string | null {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
+}
+
+function isFlagged(value: unknown, flag: string | number | boolean | undefined): boolean {
+  if (flag !== undefined) return value === flag || (typeof value === 'string' && value === String(flag));
+  return value !== undefined && value !== null && value !== false && value !== 0 && value !== '' && value !== 'false';
+}
+
+type Read = (value: unknown) => unknown;
+
+/** Reads a source's value by the declared type, where JSON or XML has another form for it; what does not fit stays as it is. */
+function readerOf(field: FieldDefinition, textOnly: boolean): Read {
+  const one = oneReader(field, textOnly);
+  if (!field.list) return one ?? ((value) => value);
+  // XML does not tell a list of one from a single element.
+  const listed: Read = textOnly
+    ? (value) => (value === undefined || value === null ? [] : Array.isArray(value) ? (value as unknown[]) : [value])
+    : (value) => value;
+  if (one === null) return listed;
+  return (value) => {
+    const items = listed(value);
+    return Array.isArray(items) ? items.map(one) : items;
+  };
+}
+
+function oneReader(field: FieldDefinition, textOnly: boolean): Read | null {
+  switch (field.type) {
+    case 'reference':
+      return (value) => (value === '' || !isReference(value) ? (value === '' ? null : value) : referenceKey(value));
+    case 'long':
+      return (value) => (Number.isSafeInteger(value) ? String(value) : textOnly ? digits(value) : value);
+    case 'decimal':
+      return (value) => (Number.isFinite(value) ? plainDecimal(value as number) : textOnly ? digits(value) : value);
+    case 'int':
+    case 'float':
+      return textOnly ? (value) => (isNumberText(value) ? Number(value) : emptyAsNull(value)) : null;
+    case 'boolean':
+      return textOnly
+        ? (value) => (typeof value === 'string' ? (TRUTH[value.trim()] ?? emptyAsNull(value)) : value)
+        : null;
+    case 'date':
+    case 'dateTime':
+    case 'enum':
+      return textOnly ? (value) => (typeof value === 'string' ? emptyAsNull(value.trim()) : value) : null;
+    case 'string':
+    case 'json':
+      return null;
+  }
+}
+
+const TRUTH: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
+
+function emptyAsNull(value: unknown): unknown {
+  return value === '' ? null : value;
+}
+
+function isNumberText(value: unknown): value is string {
+  return typeof value === 'string' && /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/.test(value);
+}
+
+/** XML Schema allows a plus sign and zeros in front; ours are canonical. */
+function digits(value: unknown): unknown {
+  const match = typeof value === 'string' ? /^\s*(-?)\+?0*(\d*)(?:\.(\d*))?\s*$/.exec(value) : null;
+  if (match === null) return value;
+  const [, minus = '', whole = '', fraction = ''] = match;
+  if (whole === '' && fraction === '' && !String(value).includes('0')) return emptyAsNull(value);
+  const text = `${whole === '' ? '0' : whole}${fraction === '' ? '' : `.${fraction}`}`;
+  return minus === '-' && /[1-9]/.test(text) ? `-${text}` : text;
+}
+
+/**
+ * A number without an exponent, none of its digits lost. They are those of the double: sources that need more send texts.
+ * What has more digits than a decimal takes is a misfit, not a zero.
+ */
+function plainDecimal(value: number): string {
+  if (value === 0) return '0';
+  const [, minus = '', whole = '', fraction = '', power = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+  const digits = `${whole}${fraction}`;
+  const point = whole.length + Number(power);
+  if (point <= 0) return `${minus}0.${'0'.repeat(-point)}${digits}`;
+  if (point >= digits.length) return `${minus}${digits}${'0'.repeat(point - digits.length)}`;
+  return `${minus}${digits.slice(0, point)}.${digits.slice(point)}`;
+}
+
+function isReference(value: unknown): value is KeyValue {
+  if (Array.isArray(value)) return value.length > 0 && value.every(isKeyPart);
+  return isKeyPart(value);
+}
+
+function referenceKey(value: KeyValue): SourceKey {
+  return sourceKey(typeof value === 'object' ? value : [value]);
+}
+
+/** References as the source has them: a text, or the parts of a key. */
+function withPlainReferences(
+  fields: Fields,
+  references: readonly FieldDefinition[],
+): Readonly<Record<string, unknown>> {
+  const plain: Record<string, unknown> = { ...fields };
+  for (const { name } of references) {
+    const value = fields[name];
+    if (typeof value === 'string') plain[name] = plainReference(value);
+    else if (Array.isArray(value))
+      plain[name] = (value as readonly JsonValue[]).map((key) => (typeof key === 'string' ? plainReference(key) : key));
+  }
+  return plain;
+}
+
+function plainReference(key: string): string | readonly string[] {
+  const parts = sourceKeyParts(key as SourceKey);
+  return parts.length === 1 ? (parts[0] as string) : parts;
+}

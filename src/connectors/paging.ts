@@ -1,0 +1,106 @@
+import type { SourceFacts } from '../core/source-port.js';
+
+/** How a source divides a long list: facts, from which the reading is derived. */
+export type Paging = WholePaging | PagePaging | OffsetPaging | KeysetPaging | LinkPaging;
+
+export interface Sized {
+  /** Rows asked for per request. */
+  readonly size: number;
+  /** The parameter that takes the size; absent: the source has its own. */
+  readonly sizeIn?: string;
+  /**
+   * The source honours `size`, so that a shorter page is the last one. Otherwise reading goes on until a page brings
+   * nothing new, which costs one request and cannot be deceived by a source that caps its pages.
+   */
+  readonly shortPageEnds?: boolean;
+}
+
+/** Everything comes in one answer. */
+export interface WholePaging {
+  readonly kind: 'whole';
+}
+/** By number: a deletion meanwhile moves a record over a page's edge, so absence proves nothing. */
+export interface PagePaging extends Sized {
+  readonly kind: 'page';
+  readonly numberIn: string;
+  /** The number of the first page. */
+  readonly first?: number;
+}
+/** By offset. With overlap the last rows of a page must come again, so no record is passed over. */
+export interface OffsetPaging extends Sized {
+  readonly kind: 'offset';
+  readonly fromIn: string;
+  /** Rows read again at each edge; the source's order must be stable. 0: absence proves nothing. */
+  readonly overlap?: number;
+}
+/** Rows after a value of the order: nothing can be passed over. */
+export interface KeysetPaging extends Sized {
+  readonly kind: 'keyset';
+  readonly afterIn: string;
+  /** The row's member by which the source orders. */
+  readonly by: string;
+  /** Does the filter give the row with that very value again? Must be true where several rows may share a value. */
+  readonly inclusive: boolean;
+}
+/** The answer names the next page (`Link` with rel="next"). */
+export interface LinkPaging {
+  readonly kind: 'link';
+  readonly size?: number;
+  readonly sizeIn?: string;
+}
+
+export function page(facts: Omit<PagePaging, 'kind'>): PagePaging {
+  return { kind: 'page', ...facts };
+}
+export function offset(facts: Omit<OffsetPaging, 'kind'>): OffsetPaging {
+  return { kind: 'offset', ...facts };
+}
+export function keyset(facts: Omit<KeysetPaging, 'kind'>): KeysetPaging {
+  return { kind: 'keyset', ...facts };
+}
+export function link(facts: Omit<LinkPaging, 'kind'> = {}): LinkPaging {
+  return { kind: 'link', ...facts };
+}
+
+/** Arguments of one request: query parameters, or elements of a SOAP request. */
+export type PageArguments = Readonly<Record<string, string | number>>;
+
+/** One page as the source gave it. */
+export interface PageAnswer {
+  readonly rows: readonly unknown[];
+  /** How many rows there are in all, where the source says so. */
+  readonly total: number | null;
+  /** Does the source say that there is more? Null: it says nothing. */
+  readonly more: boolean | null;
+  /** Where the next page is, for `link`. */
+  readonly next: string | null;
+  /** The source's clock when it answered, ms since 1970; null: unknown. */
+  readonly serverTimeMs: number | null;
+}
+
+export type LoadPage = (args: PageArguments, next: string | null) => Promise<PageAnswer>;
+
+/** What paging proves about a scan (F14). */
+export function scanPagingOf(paging: Paging): SourceFacts['scanPaging'] {
+  switch (paging.kind) {
+    case 'whole':
+      return 'whole';
+    case 'keyset':
+      return 'keyset';
+    case 'offset':
+      return (paging.overlap ?? 0) > 0 ? 'overlap' : 'offset';
+    case 'page':
+    case 'link':
+      return 'offset';
+  }
+}
+
+/** What is wrong with facts of paging, as "expected …, got …"; null: nothing. */
+export function misfitOfPaging(paging: Paging): string | null {
+  if (paging.kind === 'whole' || paging.size === undefined) return null;
+  const { size } = paging;
+  if (!Number.isSafeInteger(size) || size < 1) return `expected a page size of at least 1, got ${size}`;
+  const overlap = paging.kind === 'offset' ? (paging.overlap ?? 0) : 0;
+  if (Number.isSafeInteger(overlap) && overlap >= 0 && overlap < size) return null;
+  return `expected an overlap of 0 to ${size - 1} rows in pages of ${size}, got ${overlap}`;
+}

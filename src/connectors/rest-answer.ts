@@ -1,0 +1,110 @@
+import type { AnswerFacts, ClassifySettings, Meaning } from './answer-meaning.js';
+import { CallFault, isRead, shownText, type CallPurpose, type Classification } from './fault.js';
+import { utf8Text, type HttpHead } from './http-client.js';
+
+/** An answer with its parsed body; `body` is undefined when there was none. */
+export interface RestAnswer {
+  readonly head: HttpHead;
+  readonly body: unknown;
+  /** Why there is no believable body: no JSON, broken off; null when all is well. */
+  readonly misfit: string | null;
+  /** The body is whole, but neither JSON nor a page: like `OK` in plain text. */
+  readonly isOtherText: boolean;
+  readonly retryAfterMs: number | null;
+}
+
+/** What an answer means: what the connector says of it, else by its status (R11: in doubt, unknown). */
+export function classifyRest(answer: RestAnswer, purpose: CallPurpose, settings: ClassifySettings): Meaning {
+  const { status } = answer.head;
+  const message = messageOf(answer);
+  const told = settings.classify?.({ purpose, status, body: answer.body ?? null, message, code: null });
+  if (told !== undefined) return { is: told, isTold: true };
+  return { is: byStatus(answer, purpose, message, settings.notProcessed), isTold: false };
+}
+
+/** What an answer shows besides its meaning. */
+export function factsOf({ head, retryAfterMs }: RestAnswer): AnswerFacts {
+  return { status: head.status, isSick: head.status >= 500, retryAfterMs };
+}
+
+/** What the source says in an answer that is no success. */
+export function saidIn(answer: RestAnswer): string {
+  return `it says ${answer.head.status}: ${messageOf(answer)}`;
+}
+
+function byStatus(
+  answer: RestAnswer,
+  purpose: CallPurpose,
+  message: string,
+  notProcessed: readonly number[],
+): Classification {
+  const { status } = answer.head;
+  if (notProcessed.includes(status)) {
+    return { kind: 'notProcessed', reason: `it says ${status}`, retryAfterMs: answer.retryAfterMs };
+  }
+  // 202 promises to do it later; 203 and 206 are not the source's own whole answer.
+  if (status === 200 || status === 201 || status === 204) return { kind: 'fine' };
+  // Our credentials are refused: that is the operator's matter, not the change's fault.
+  if (status === 401 || status === 407) {
+    return { kind: 'notProcessed', reason: `it refuses our credentials (${status})`, retryAfterMs: null };
+  }
+  if ((status === 404 || status === 410) && purpose !== 'create') return { kind: 'absent' };
+  if (!isRead(purpose) && status === 412) return { kind: 'stale' };
+  if (status === 408 || status < 400) return { kind: 'unknown', reason: `unexpected status ${status}` };
+  if (status < 500 || status === 501) return { kind: 'refused', message, field: fieldOf(answer.body) };
+  return { kind: 'unknown', reason: `it says ${status}: ${message}` };
+}
+
+/** An answer's body by its media type. */
+export function parseBody(head: HttpHead, bytes: Buffer): Pick<RestAnswer, 'body' | 'misfit' | 'isOtherText'> {
+  if (bytes.length === 0) return { body: undefined, misfit: null, isOtherText: false };
+  const type = head.headers.get('content-type') ?? 'no content-type';
+  if (!isJson(type)) {
+    const misfit = `expected JSON, got ${type} (status ${head.status})`;
+    // Pages do not always say that they are some.
+    const isOtherText = !/html|json/i.test(type) && !/^[\ufeff\s]*</.test(bytes.toString('utf8'));
+    return { body: undefined, misfit, isOtherText };
+  }
+  try {
+    return { body: JSON.parse(utf8Text(bytes)) as unknown, misfit: null, isOtherText: false };
+  } catch (thrown) {
+    const why = thrown instanceof CallFault ? thrown.message : 'its JSON is broken or cut off';
+    return { body: undefined, misfit: `${why} (status ${head.status}, ${bytes.length} bytes)`, isOtherText: false };
+  }
+}
+
+/** JSON by its media type, in UTF-8. */
+function isJson(contentType: string): boolean {
+  const [type = '', ...parameters] = contentType.toLowerCase().split(';');
+  const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='));
+  return (
+    /^application\/([a-z0-9.+-]+\+)?json$/.test(type.trim()) && /^(charset="?(utf-?8|us-ascii)"?)?$/.test(charset ?? '')
+  );
+}
+
+const MESSAGE_MEMBERS = ['message', 'detail', 'error_description', 'title', 'error', 'errors'] as const;
+const FIELD_MEMBERS = ['field', 'property', 'path', 'param', 'parameter'] as const;
+
+/** What the source says about it, from the members in which sources say such things; else the status alone. */
+function messageOf(answer: RestAnswer): string {
+  return shownText(textIn(answer.body, MESSAGE_MEMBERS) ?? `the source answered with status ${answer.head.status}`);
+}
+
+function fieldOf(body: unknown): string | null {
+  return textIn(body, FIELD_MEMBERS);
+}
+
+function textIn(body: unknown, members: readonly string[]): string | null {
+  if (Array.isArray(body)) return textIn(body[0], members);
+  if (typeof body !== 'object' || body === null) return null;
+  const found = body as Readonly<Record<string, unknown>>;
+  for (const member of members) {
+    const value = found[member];
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  for (const nested of ['error', 'errors', 'details']) {
+    const text = textIn(found[nested], members);
+    if (text !== null) return text;
+  }
+  return null;
+}

@@ -1,0 +1,103 @@
+import { StartupError } from '../core/errors.js';
+import { CallFault } from './fault.js';
+import type { HttpHead } from './http-client.js';
+import type { PageArguments } from './paging.js';
+import type { RestOperation } from './rest.js';
+import type { WriteCall } from './transport.js';
+
+/** Where a source is: its origin, and the path that all of its paths are put behind. */
+export interface RestBase {
+  readonly origin: string;
+  readonly prefix: string;
+}
+
+/** @throws StartupError config - the base URL is none */
+export function parseBase(baseUrl: string): RestBase {
+  try {
+    const { protocol, search, username, origin, pathname } = new URL(baseUrl);
+    if ((protocol === 'http:' || protocol === 'https:') && search === '' && username === '') {
+      return { origin, prefix: pathname.replace(/\/+$/, '') };
+    }
+  } catch {
+    // Told below, like other texts that do not fit.
+  }
+  // What stands before the host or behind the query may be a password.
+  const shown = baseUrl.replace(/\/\/[^/]*@/, '//…@').replace(/\?.*$/s, '?…');
+  throw new StartupError(
+    'config',
+    `baseUrl: expected an address like https://erp.example.com/api without user and query, got "${shown}"`,
+  );
+}
+
+/** What a call's path and query are filled with. */
+export interface PathValues {
+  readonly key?: readonly string[] | null;
+  readonly args?: PageArguments;
+  readonly reference?: string;
+}
+
+/**
+ * Keys go into the path percent-encoded; those that a server would take as "this folder" or "the one above" not at all.
+ *
+ * @throws CallFault notSent - no such path can be made
+ */
+export function pathOf({ prefix }: RestBase, operation: RestOperation, values: PathValues): string {
+  const { key = null, args = {}, reference } = values;
+  const path = operation.path.replace(/\{(?:key(?:\.(\d+))?|reference)\}/g, (match, index: string | undefined) => {
+    const whole = key?.length === 1 ? key[0] : undefined;
+    const part = match === REFERENCE ? reference : index === undefined ? whole : key?.[Number(index)];
+    if (part === undefined || part === '' || part === '.' || part === '..') {
+      throw new CallFault('notSent', 'expected a key that can stand in a path', { sourceIsSick: false });
+    }
+    return encodeURIComponent(part);
+  });
+  const query = Object.entries({ ...operation.query, ...args })
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(filled(value, reference))}`)
+    .join('&');
+  if (query === '') return `${prefix}${path}`;
+  return `${prefix}${path}${path.includes('?') ? '&' : '?'}${query}`;
+}
+
+/** Stands for a create's reference in the path or the query of its look-up. */
+export const REFERENCE = '{reference}';
+
+function filled(value: string | number, reference: string | undefined): string | number {
+  return reference === undefined ? value : String(value).replaceAll(REFERENCE, reference);
+}
+
+/** What a write sends besides the headers of its source. */
+export function writeHeaders({ guard, idempotency }: WriteCall): Readonly<Record<string, string>> {
+  return {
+    ...(guard === null ? {} : { 'if-match': guard }),
+    ...(idempotency?.header === undefined ? {} : { [idempotency.header]: idempotency.key }),
+  };
+}
+
+/** The body of a write; null: it has none. */
+export function writeBody(operation: RestOperation, { body, key }: WriteCall): string | null {
+  if (operation.method === 'DELETE') return null;
+  if (operation.keyIn === null || key === null) return JSON.stringify(body);
+  return JSON.stringify({ ...body, [operation.keyIn]: key.length === 1 ? key[0] : key });
+}
+
+/** The target of rel="next" in a Link header, still relative to the page it came with. */
+export function nextLink(head: HttpHead, path: string): string | null {
+  const links = (head.headers.get('link') ?? '').matchAll(
+    /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)/g,
+  );
+  for (const [, target = '', parameters = ''] of links) {
+    const [, quoted, plain] = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]*))/i.exec(parameters) ?? [];
+    const kinds = (quoted ?? plain ?? '').toLowerCase().split(/\s+/);
+    if (kinds.includes('next')) return new URL(target, new URL(path, 'http://relative')).href;
+  }
+  return null;
+}
+
+/** A source may lead us only through its own pages: elsewhere our credentials are none of anyone's business. */
+export function linkedPath({ origin }: RestBase, next: string): string {
+  const url = new URL(next);
+  if (url.origin !== origin && url.origin !== 'http://relative') {
+    throw new CallFault('badAnswer', `expected the next page at ${origin}, got ${url.origin}`);
+  }
+  return `${url.pathname}${url.search}`;
+}

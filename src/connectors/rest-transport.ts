@@ -1,0 +1,156 @@
+import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import { CallFault } from './fault.js';
+import { openHttp, readAll, retryAfterMs, serverTimeOf, type HttpHead, type HttpLimits } from './http-client.js';
+import type { PageAnswer } from './paging.js';
+import { classifyRest, factsOf, parseBody, saidIn, type RestAnswer } from './rest-answer.js';
+import { linkedPath, nextLink, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
+import type { RestOperation } from './rest.js';
+import type { OpenContext, OpenTransport, SourceDeps } from './transport.js';
+
+export interface RestSettings extends ClassifySettings, OpenContext {
+  readonly baseUrl: string;
+  readonly http: HttpLimits;
+}
+
+/** Lists of which the last answer is kept, for 304; each at most this many rows. */
+const KEPT_LISTS = 64;
+const KEPT_ROWS = 5_000;
+
+/** Opens the REST side of a source. @throws StartupError config - the base URL is none */
+export function openRest(settings: RestSettings, deps: SourceDeps): OpenTransport {
+  const base = parseBase(settings.baseUrl);
+  const http = openHttp(base.origin, settings.http, settings.heard);
+  const kept = new Map<string, { readonly tag: string; readonly body: unknown; readonly head: HttpHead }>();
+
+  function exchange(
+    method: RestOperation['method'],
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body: string | null,
+    signal: AbortSignal,
+  ): Promise<RestAnswer> {
+    const all = {
+      accept: 'application/json',
+      ...(body === null ? {} : { 'content-type': 'application/json' }),
+      ...settings.headers,
+      ...headers,
+    };
+    return http.exchange({ method, path, headers: all, body }, signal, async (head, chunks) => ({
+      head,
+      ...parseBody(head, await readAll(chunks)),
+      retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+    }));
+  }
+
+  async function readJson(
+    operation: RestOperation,
+    path: string,
+    purpose: 'list' | 'one' | 'lookUp',
+    signal: AbortSignal,
+  ): Promise<RestAnswer | 'absent'> {
+    const known = operation.tagged ? kept.get(path) : undefined;
+    const conditional = known === undefined ? {} : { 'if-none-match': known.tag };
+    const answer = await exchange('GET', path, { ...operation.headers, ...conditional }, null, signal);
+    if (answer.head.status === 304 && known !== undefined) {
+      // What 304 leaves out (the next page, the total) holds as it was; without it a list would seem to end here.
+      const headers = new Map([...known.head.headers, ...answer.head.headers]);
+      return { ...answer, head: { status: 200, headers }, body: known.body, misfit: null };
+    }
+    const meaning = classifyRest(answer, purpose, settings);
+    const { kind } = meaning.is;
+    // A page that says "not found" is a server's that does not know our path; of a record's absence the source tells itself.
+    const isPage = purpose === 'lookUp' && answer.misfit !== null && !meaning.isTold;
+    if (kind === 'absent' && !isPage) return 'absent';
+    if (kind !== 'fine') throw readFaultOf(meaning, factsOf(answer), saidIn(answer));
+    if (answer.misfit !== null) throw new CallFault('badAnswer', answer.misfit);
+    if (operation.tagged) keep(path, answer, memberAt(answer.body, operation.rows));
+    return answer;
+  }
+
+  function keep(path: string, answer: RestAnswer, rows: unknown): void {
+    const tag = answer.head.headers.get('etag');
+    kept.delete(path);
+    if (tag === undefined || kept.size >= KEPT_LISTS || lengthOf(rows) > KEPT_ROWS) return;
+    kept.set(path, { tag, body: answer.body, head: answer.head });
+  }
+
+  return {
+    async readPage(operation, args, next, signal): Promise<PageAnswer> {
+      const facts = operation as RestOperation;
+      const path = next === null ? pathOf(base, facts, { args }) : linkedPath(base, next);
+      const answer = await readJson(facts, path, 'list', signal);
+      if (answer === 'absent') throw new CallFault('badAnswer', `expected a list at ${facts.path}, got 404`);
+      const { head, body } = answer;
+      const rows = memberAt(body, facts.rows);
+      if (!Array.isArray(rows)) {
+        throw new CallFault(
+          'badAnswer',
+          `expected a list at ${facts.rows === '' ? 'the top' : facts.rows} of the answer`,
+        );
+      }
+      const more = facts.more === null ? null : memberAt(body, facts.more);
+      return {
+        rows: rows as readonly unknown[],
+        total: totalOf(facts, head, body),
+        more: typeof more === 'boolean' ? more : null,
+        next: facts.paging.kind === 'link' ? nextLink(head, path) : null,
+        serverTimeMs: serverTimeOf(head),
+      };
+    },
+    async readRow(operation, key, signal) {
+      const facts = operation as RestOperation;
+      const answer = await readJson(facts, pathOf(base, facts, { key }), 'one', signal);
+      if (answer === 'absent') return answer;
+      return { row: memberAt(answer.body, facts.rows), tag: answer.head.headers.get('etag') ?? null };
+    },
+    async lookUp(operation, reference, signal) {
+      const facts = operation as RestOperation;
+      const answer = await readJson(facts, pathOf(base, facts, { reference }), 'lookUp', signal);
+      if (answer === 'absent') {
+        // A list that is not there says nothing about what would be in it.
+        if (facts.path.includes(REFERENCE)) return [];
+        throw new CallFault('badAnswer', `expected a list at ${facts.path}, got none`);
+      }
+      const found = memberAt(answer.body, facts.rows);
+      const rows = Array.isArray(found) ? (found as readonly unknown[]) : [found];
+      const total = totalOf(facts, answer.head, answer.body) ?? rows.length;
+      if (total > rows.length) throw new CallFault('badAnswer', `expected all of ${total} records, got ${rows.length}`);
+      return rows;
+    },
+    async write(operation, call, signal) {
+      const facts = operation as RestOperation;
+      const path = pathOf(base, facts, { key: call.key });
+      const headers = { ...facts.headers, ...writeHeaders(call) };
+      const answer = await exchange(facts.method, path, headers, writeBody(facts, call), signal);
+      return writeAnswerOf(classifyRest(answer, call.purpose, settings), factsOf(answer), {
+        // Another text beside a success is just no record.
+        misfit: answer.isOtherText ? null : answer.misfit,
+        row: memberAt(answer.body, facts.rows),
+        tag: answer.head.headers.get('etag') ?? null,
+      });
+    },
+    close: () => http.close(),
+  };
+}
+
+function memberAt(body: unknown, path: string): unknown {
+  if (path === '') return body;
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, member) =>
+        typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[member] : undefined,
+      body,
+    );
+}
+
+function totalOf(operation: RestOperation, head: HttpHead, body: unknown): number | null {
+  const text = operation.totalHeader === null ? undefined : head.headers.get(operation.totalHeader);
+  const value =
+    operation.total === null ? (/^\d+$/.test(text ?? '') ? Number(text) : undefined) : memberAt(body, operation.total);
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+function lengthOf(body: unknown): number {
+  return Array.isArray(body) ? body.length : 0;
+}

@@ -1,0 +1,161 @@
+import type { Auth } from './auth.js';
+import type { Paging } from './paging.js';
+import { misfitOfRest } from './rest-misfit.js';
+import { openRest } from './rest-transport.js';
+import { readLimits, type LimitOptions } from './transport-limits.js';
+import type { Operation, Transport } from './transport.js';
+
+export { basic, bearer, header, type Auth } from './auth.js';
+
+/** One REST call, as facts. */
+export interface RestOperation extends Operation {
+  readonly kit: 'rest';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With `{key}`, or `{key.0}`, `{key.1}` … for a key of several parts; each is percent-encoded. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string | number>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where the rows of a list, or the record of an answer, are: members joined by dots; '' is the answer itself. */
+  readonly rows: string;
+  /** Where the answer says how many rows there are: members, or a header. */
+  readonly total: string | null;
+  readonly totalHeader: string | null;
+  /** Where the answer says whether there is more (a truth value). */
+  readonly more: string | null;
+  /** The list's ETag changes with any of its records: it is sent back, and 304 stands for the same rows. */
+  readonly tagged: boolean;
+  /** Of a create: the member of the body that takes the device's id. */
+  readonly keyIn: string | null;
+}
+
+interface CallOptions {
+  readonly query?: Readonly<Record<string, string | number>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface GetOptions extends CallOptions {
+  /** Where the rows (or the one record) are in the answer, like `data.items`. Default: the answer itself. */
+  readonly rows?: string;
+  readonly total?: string;
+  readonly totalHeader?: string;
+  readonly more?: string;
+  /** Default: everything comes in one answer. */
+  readonly paging?: Paging;
+  readonly tagged?: boolean;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Where the record is in the answer. Default: the answer itself. */
+  readonly rows?: string;
+  /** What the answer holds: the whole record (default), its key only, or nothing of it; then it is read back. */
+  readonly answers?: 'record' | 'key' | 'nothing';
+  /** False: the source ignores the guard here. Default: true. */
+  readonly guarded?: boolean;
+}
+
+/** Reads a list or a record; with `{reference}` in its path or its query it finds the record that a create of ours made. */
+export function get(path: string, options: GetOptions = {}): RestOperation {
+  const { paging, rows, total, totalHeader, more, tagged } = options;
+  return {
+    ...call('GET', path, options),
+    paging: paging ?? { kind: 'whole' },
+    rows: rows ?? '',
+    total: total ?? null,
+    totalHeader: totalHeader?.toLowerCase() ?? null,
+    more: more ?? null,
+    tagged: tagged ?? false,
+  };
+}
+
+/** Creates. `keyIn` names the member of the body that takes the device's id; absent: the source gives the key. */
+export function post(path: string, options: WriteOptions & { readonly keyIn?: string } = {}): RestOperation {
+  return {
+    ...writing('POST', path, options),
+    keyIn: options.keyIn ?? null,
+    takesKey: options.keyIn !== undefined,
+    guarded: false,
+  };
+}
+
+/** Updates with the changed members only. */
+export function patch(path: string, options: WriteOptions = {}): RestOperation {
+  return { ...writing('PATCH', path, options), sends: 'changed' };
+}
+
+/**
+ * Updates with the whole record: the source's own row, read again, with the changes laid over it; or all mapped fields
+ * (`sends: 'mapped'`), if every member that the source would blank is mapped.
+ */
+export function put(
+  path: string,
+  options: WriteOptions & { readonly sends?: 'merged' | 'mapped' } = {},
+): RestOperation {
+  return { ...writing('PUT', path, options), sends: options.sends ?? 'merged' };
+}
+
+/** Deletes. 404 and 410 count as done once a read finds the record gone. */
+export function del(path: string, options: Omit<WriteOptions, 'rows' | 'answers'> = {}): RestOperation {
+  return { ...writing('DELETE', path, options), answers: 'nothing' };
+}
+
+function writing(method: RestOperation['method'], path: string, options: WriteOptions): RestOperation {
+  return {
+    ...call(method, path, options),
+    rows: options.rows ?? '',
+    answers: options.answers ?? 'record',
+    guarded: options.guarded ?? true,
+  };
+}
+
+function call(method: RestOperation['method'], path: string, options: CallOptions): RestOperation {
+  return {
+    kit: 'rest',
+    method,
+    path,
+    query: options.query ?? {},
+    headers: options.headers ?? {},
+    paging: { kind: 'whole' },
+    rows: '',
+    total: null,
+    totalHeader: null,
+    more: null,
+    tagged: false,
+    keyIn: null,
+    sends: 'changed',
+    answers: 'record',
+    guarded: false,
+    takesKey: false,
+  };
+}
+
+export interface RestOptions extends LimitOptions {
+  /** Where the source is; paths are put behind it. */
+  readonly baseUrl: string;
+  readonly auth?: Auth;
+  /** Sent with every call. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Statuses after which this source has certainly done nothing, so that a write may be sent again. Default: 429. Add 503
+   * only if the source never answers it after it has begun.
+   */
+  readonly notProcessed?: readonly number[];
+}
+
+/** The REST kit: JSON over HTTP. Opens nothing; limits that do not fit are told by `defineConnector`. */
+export function rest(options: RestOptions): Transport {
+  const limits = readLimits(options);
+  return {
+    kit: 'rest',
+    textOnly: false,
+    limits: limits.guard,
+    headers: options.headers ?? {},
+    auth: options.auth ?? null,
+    misfits: limits.misfits,
+    misfitOf: (operation, purpose, keyParts) => misfitOfRest(operation as RestOperation, purpose, keyParts),
+    open: (context, deps) =>
+      openRest(
+        { ...context, baseUrl: options.baseUrl, notProcessed: options.notProcessed ?? [429], http: limits.http },
+        deps,
+      ),
+  };
+}

@@ -1,0 +1,231 @@
+import { SaxesParser, type SaxesTagNS } from 'saxes';
+import { CallFault, shownText } from './fault.js';
+import type { HttpHead } from './http-client.js';
+import { ENVELOPE_NAMESPACE, INSTANCE_NAMESPACE } from './soap-envelope.js';
+import type { ElementShape } from './soap-shape.js';
+
+/** An element's content: its text, its elements by local name (repeated ones as a list), or null for xsi:nil. */
+export type XmlValue = string | null | readonly XmlValue[] | { readonly [name: string]: XmlValue };
+
+/** What an envelope held. */
+export type SoapContent =
+  /** `rows`: the elements at the path that was asked for; they are not in `answer`. */
+  | { readonly kind: 'answer'; readonly answer: XmlValue; readonly rows: readonly XmlValue[] }
+  | { readonly kind: 'fault'; readonly fault: SoapFault }
+  /** Nothing that can be believed: HTML, half an envelope, another element; `reason` as "expected …, got …". */
+  | { readonly kind: 'misfit'; readonly reason: string };
+
+export interface SoapFault {
+  /** Without its prefix, like `Client` or `Server.Busy`. */
+  readonly code: string;
+  readonly message: string;
+  /** The fault's detail; null: it has none. */
+  readonly detail: XmlValue;
+}
+
+/** Elements within each other. Ours have six; a parser's stack is not the source's to fill. */
+const MAX_DEPTH = 64;
+
+/**
+ * Reads an envelope as its bytes come; only what it says is kept, row by row. No DOCTYPE, no entities but XML's own five.
+ *
+ * @param expected the element that the WSDL promises; null: an empty body
+ * @param rows where the rows of a list are; null: it is no list
+ * @throws CallFault - the connection broke off, or the answer is larger than allowed
+ */
+export async function readEnvelope(
+  head: HttpHead,
+  chunks: AsyncIterable<Buffer>,
+  expected: ElementShape | null,
+  rows: readonly string[] | null,
+): Promise<SoapContent> {
+  const type = head.headers.get('content-type') ?? 'no content-type';
+  if (!isXml(type)) return { kind: 'misfit', reason: `expected XML in UTF-8, got ${type} (status ${head.status})` };
+  const reader = new EnvelopeReader(expected, rows);
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    for await (const chunk of chunks) reader.write(decoder.decode(chunk, { stream: true }));
+    reader.write(decoder.decode());
+    return reader.end();
+  } catch (thrown) {
+    if (thrown instanceof CallFault || isOfNetwork(thrown)) throw thrown;
+    return { kind: 'misfit', reason: `${reasonOf(thrown)} (status ${head.status})` };
+  }
+}
+
+/** XML by its media type, in UTF-8. */
+function isXml(contentType: string): boolean {
+  const [type = '', ...parameters] = contentType.toLowerCase().split(';');
+  const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='));
+  return (
+    /^(text|application)\/([a-z0-9.+-]+\+)?xml$/.test(type.trim()) &&
+    /^(charset="?(utf-?8|us-ascii)"?)?$/.test(charset ?? '')
+  );
+}
+
+/** What the envelope itself is at fault for. */
+class Misfit extends Error {}
+
+interface Frame {
+  readonly local: string;
+  readonly namespace: string;
+  /** Is it the body's element, or within it? */
+  readonly isContent: boolean;
+  readonly isNil: boolean;
+  /** How many steps of the path to the rows lead here; -1: none. */
+  readonly steps: number;
+  text: string;
+  members: Record<string, XmlValue> | null;
+}
+
+class EnvelopeReader {
+  readonly #parser = new SaxesParser({ xmlns: true, position: false });
+  readonly #expected: ElementShape | null;
+  readonly #path: readonly string[] | null;
+  readonly #open: Frame[] = [];
+  readonly #rows: XmlValue[] = [];
+  #content: { readonly local: string; readonly namespace: string; readonly value: XmlValue } | null = null;
+  #hasBody = false;
+
+  constructor(expected: ElementShape | null, path: readonly string[] | null) {
+    this.#expected = expected;
+    this.#path = path;
+    const parser = this.#parser;
+    parser.on('doctype', () => {
+      throw new Misfit('expected no DOCTYPE, got one');
+    });
+    parser.on('xmldecl', ({ encoding }) => {
+      if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding)) {
+        throw new Misfit(`expected XML in UTF-8, got ${encoding}`);
+      }
+    });
+    parser.on('opentag', (tag) => this.#opened(tag));
+    parser.on('closetag', () => this.#closed());
+    const addText = (text: string): void => {
+      const top = this.#open.at(-1);
+      if (top?.isContent === true) top.text += text;
+    };
+    parser.on('text', addText);
+    parser.on('cdata', addText);
+  }
+
+  write(text: string): void {
+    this.#parser.write(text);
+  }
+
+  end(): SoapContent {
+    this.#parser.close();
+    const content = this.#content;
+    if (!this.#hasBody) throw new Misfit('expected an envelope with a body, got none');
+    if (content?.namespace === ENVELOPE_NAMESPACE && content.local === 'Fault') {
+      return { kind: 'fault', fault: faultOf(content.value) };
+    }
+    const expected = this.#expected;
+    if (content?.local !== expected?.name || (content?.namespace ?? '') !== (expected?.namespace ?? '')) {
+      throw new Misfit(`expected ${shownName(expected)} in the body, got ${shownName(content)}`);
+    }
+    return { kind: 'answer', answer: content?.value ?? null, rows: this.#rows };
+  }
+
+  #opened(tag: SaxesTagNS): void {
+    const { local, uri: namespace } = tag;
+    const depth = this.#open.length;
+    const parent = this.#open.at(-1);
+    if (depth >= MAX_DEPTH) throw new Misfit(`expected at most ${MAX_DEPTH} elements within each other, got more`);
+    const isEnvelopes = namespace === ENVELOPE_NAMESPACE;
+    if (depth === 0 && !(isEnvelopes && local === 'Envelope')) {
+      throw new Misfit(`expected a SOAP 1.1 envelope, got ${shownName({ local, namespace })}`);
+    }
+    if (depth === 1 && isEnvelopes && local === 'Body') this.#hasBody = true;
+    const isInBody = depth === 2 && parent?.local === 'Body' && parent.namespace === ENVELOPE_NAMESPACE;
+    if (isInBody && this.#content !== null) throw new Misfit('expected one element in the body, got more');
+    this.#open.push({
+      local,
+      namespace,
+      isContent: isInBody || parent?.isContent === true,
+      isNil: isNil(tag),
+      steps: isInBody ? 0 : this.#stepsTo(local, parent),
+      text: '',
+      members: null,
+    });
+  }
+
+  #stepsTo(local: string, parent: Frame | undefined): number {
+    if (this.#path === null || parent === undefined || !parent.isContent || parent.steps < 0) return -1;
+    return this.#path[parent.steps] === local ? parent.steps + 1 : -1;
+  }
+
+  #closed(): void {
+    const frame = this.#open.pop();
+    if (frame?.isContent !== true) return;
+    const value = frame.isNil ? null : (frame.members ?? frame.text);
+    const parent = this.#open.at(-1);
+    if (parent?.isContent !== true) {
+      this.#content = { local: frame.local, namespace: frame.namespace, value };
+    } else if (frame.steps === this.#path?.length) {
+      // Some write a list without rows as one row that is nil.
+      if (value !== null) this.#rows.push(value);
+      // The list is there, though its rows are kept elsewhere.
+      parent.members ??= emptyMembers();
+    } else {
+      addMember((parent.members ??= emptyMembers()), frame.local, value);
+    }
+  }
+}
+
+/** Without a prototype: an element may be called `constructor` or `__proto__`. */
+function emptyMembers(): Record<string, XmlValue> {
+  return Object.create(null) as Record<string, XmlValue>;
+}
+
+function addMember(members: Record<string, XmlValue>, name: string, value: XmlValue): void {
+  const before = members[name];
+  if (before === undefined) members[name] = value;
+  else if (Array.isArray(before)) (before as XmlValue[]).push(value);
+  else members[name] = [before, value];
+}
+
+function isNil({ attributes }: SaxesTagNS): boolean {
+  for (const name in attributes) {
+    const { local, uri, value } = attributes[name] as SaxesTagNS['attributes'][string];
+    if (local === 'nil' && uri === INSTANCE_NAMESPACE) return value.trim() === 'true' || value.trim() === '1';
+  }
+  return false;
+}
+
+function faultOf(value: XmlValue): SoapFault {
+  const members = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+  const { faultcode, faultstring, detail } = members as Readonly<Record<string, XmlValue | undefined>>;
+  const code = typeof faultcode === 'string' ? faultcode.trim() : '';
+  return {
+    code: code.slice(code.indexOf(':') + 1),
+    message: typeof faultstring === 'string' ? faultstring.trim() : '',
+    detail: detail ?? null,
+  };
+}
+
+function shownName(
+  element: { readonly name?: string; readonly local?: string; readonly namespace: string | null } | null,
+): string {
+  if (element === null) return 'nothing';
+  return `{${element.namespace ?? ''}}${element.name ?? element.local ?? ''}`;
+}
+
+/** What the text decoder's errors are called. */
+const NOT_UTF8 = 'ERR_ENCODING_INVALID_ENCODED_DATA';
+
+/** The connection, and the decoder of a compressed answer, throw errors with a code; ours and the parser's have none. */
+function isOfNetwork(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  return code !== undefined && code !== NOT_UTF8;
+}
+
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof Misfit) return thrown.message;
+  if (codeOf(thrown) === NOT_UTF8) return 'expected an answer in UTF-8';
+  return `expected whole, well-formed XML: ${shownText((thrown as Error).message)}`;
+}
+
+function codeOf(thrown: unknown): unknown {
+  return (thrown as { readonly code?: unknown }).code;
+}

@@ -1,0 +1,125 @@
+import { CallFault } from './fault.js';
+import { namesOf, type ElementShape } from './soap-shape.js';
+
+export const ENVELOPE_NAMESPACE = 'http://schemas.xmlsoap.org/soap/envelope/';
+export const INSTANCE_NAMESPACE = 'http://www.w3.org/2001/XMLSchema-instance';
+
+/** A text that XML 1.0 cannot carry: it is never sent mangled. */
+export class UnsendableText extends Error {
+  /** The element that was to hold it. */
+  readonly element: string;
+
+  constructor(element: string, codeUnit: number) {
+    const shown = `U+${codeUnit.toString(16).toUpperCase().padStart(4, '0')}`;
+    super(`expected a text that XML can carry in ${element}, got one with the character ${shown}`);
+    this.name = 'UnsendableText';
+    this.element = element;
+  }
+}
+
+/** What an element without a value becomes where its schema knows no xsi:nil. */
+export type EmptyElements = 'leftOut' | 'sentEmpty';
+
+/**
+ * A SOAP 1.1 request (document/literal), its elements in the schema's order. `undefined` is left out; `null` is xsi:nil
+ * where the schema allows it; a list is its element repeated.
+ *
+ * @param value the elements of `input` by name; where `input` is a text itself: that one under its own name
+ * @throws UnsendableText - a text has a character that XML 1.0 does not have
+ * @throws CallFault notSent - the schema has no such element
+ */
+export function renderEnvelope(
+  input: ElementShape | null,
+  value: Readonly<Record<string, unknown>>,
+  empty: EmptyElements,
+): string {
+  const writer = new EnvelopeWriter(empty);
+  let body = '';
+  if (input === null) writer.checkKnown('the request', [], value);
+  else body = input.content().kind === 'text' ? writer.bareText(input, value) : writer.element(input, value);
+  return `<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="${ENVELOPE_NAMESPACE}"${writer.declarations()}><s:Body>${body}</s:Body></s:Envelope>`;
+}
+
+class EnvelopeWriter {
+  readonly #empty: EmptyElements;
+  readonly #prefixes = new Map<string, string>();
+
+  constructor(empty: EmptyElements) {
+    this.#empty = empty;
+  }
+
+  element(shape: ElementShape, value: unknown): string {
+    if (value === undefined) return '';
+    if (Array.isArray(value)) return value.map((one) => this.element(shape, one)).join('');
+    const name = this.#nameOf(shape);
+    if (value === null) {
+      if (shape.nillable) return `<${name} ${this.#prefixOf(INSTANCE_NAMESPACE)}:nil="true"/>`;
+      return this.#empty === 'leftOut' ? '' : `<${name}/>`;
+    }
+    return `<${name}>${this.#content(shape, value)}</${name}>`;
+  }
+
+  /** A bare request that is one text: `<sku>WND-001</sku>`. */
+  bareText(shape: ElementShape, value: Readonly<Record<string, unknown>>): string {
+    this.checkKnown('the request', [shape], value);
+    return this.element(shape, value[shape.name]);
+  }
+
+  checkKnown(where: string, elements: readonly ElementShape[], value: Readonly<Record<string, unknown>>): void {
+    const names = new Set(elements.map(({ name }) => name));
+    for (const [name, member] of Object.entries(value)) {
+      // What has no value says nothing, also under a name that the source does not know.
+      if (member === undefined || member === null || names.has(name)) continue;
+      throw misfit(`expected one of ${namesOf(elements)} in ${where}, got ${name}`);
+    }
+  }
+
+  /** The namespaces that were used, for the envelope's own tag. */
+  declarations(): string {
+    return [...this.#prefixes].map(([namespace, prefix]) => ` xmlns:${prefix}="${attribute(namespace)}"`).join('');
+  }
+
+  #content(shape: ElementShape, value: unknown): string {
+    const content = shape.content();
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+      const isText = content.kind === 'text' || (content.open && content.elements.length === 0);
+      if (!isText) throw misfit(`expected the elements ${namesOf(content.elements)} in ${shape.name}, got a text`);
+      return escaped(shape.name, String(value));
+    }
+    if (content.kind === 'text') throw misfit(`expected a text in ${shape.name}, got elements`);
+    const members = value as Readonly<Record<string, unknown>>;
+    this.checkKnown(shape.name, content.elements, members);
+    return content.elements.map((element) => this.element(element, members[element.name])).join('');
+  }
+
+  #nameOf({ namespace, name }: ElementShape): string {
+    return namespace === null ? name : `${this.#prefixOf(namespace)}:${name}`;
+  }
+
+  #prefixOf(namespace: string): string {
+    const known = this.#prefixes.get(namespace);
+    if (known !== undefined) return known;
+    const prefix = `n${this.#prefixes.size + 1}`;
+    this.#prefixes.set(namespace, prefix);
+    return prefix;
+  }
+}
+
+/** Everything outside the characters of XML 1.0, half a surrogate pair included. */
+const NOT_IN_XML = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' };
+
+/** Every reader makes a line feed of a bare carriage return, so that one is written as a reference. */
+function escaped(element: string, text: string): string {
+  const found = NOT_IN_XML.exec(text);
+  if (found !== null) throw new UnsendableText(element, found[0].codePointAt(0) ?? 0);
+  return text.replace(/[&<>\r]/g, (character) => ESCAPES[character] ?? character);
+}
+
+function attribute(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => (character === '"' ? '&quot;' : (ESCAPES[character] ?? character)));
+}
+
+function misfit(message: string): CallFault {
+  return new CallFault('notSent', message, { sourceIsSick: false });
+}

@@ -1,0 +1,77 @@
+import type { AnswerFacts, ClassifySettings, Meaning } from './answer-meaning.js';
+import { shownText, type CallPurpose, type Classification } from './fault.js';
+import type { HttpHead } from './http-client.js';
+import type { SoapContent } from './soap-answer.js';
+
+/** An answer as it came: the HTTP side of it, and what its envelope held. */
+export interface SoapReply {
+  readonly head: HttpHead;
+  readonly content: SoapContent;
+  readonly retryAfterMs: number | null;
+}
+
+/** What an answer means: what the connector says of it, else by its fault code and status (R11: in doubt, unknown). */
+export function classifySoap(reply: SoapReply, purpose: CallPurpose, settings: ClassifySettings): Meaning {
+  const { head, content } = reply;
+  const told = settings.classify?.({
+    purpose,
+    status: head.status,
+    body: content.kind === 'fault' ? content.fault.detail : content.kind === 'answer' ? content.answer : null,
+    message: messageOf(reply),
+    code: content.kind === 'fault' ? content.fault.code : null,
+  });
+  if (told !== undefined) return { is: told, isTold: true };
+  return { is: byStandard(reply, settings.notProcessed), isTold: false };
+}
+
+/** What an answer shows besides its meaning. A source that says what is wrong with a request is well. */
+export function factsOf({ head, content, retryAfterMs }: SoapReply): AnswerFacts {
+  const isAsked = content.kind === 'fault' && isCode(content.fault.code, 'Client');
+  return { status: head.status, isSick: head.status >= 500 && !isAsked, retryAfterMs };
+}
+
+/** What the source says in an answer that is no success. */
+export function saidIn(reply: SoapReply): string {
+  const { head, content } = reply;
+  const code = content.kind === 'fault' ? content.fault.code : '';
+  return `it says ${code === '' ? head.status : code}: ${messageOf(reply)}`;
+}
+
+function byStandard(reply: SoapReply, notProcessed: readonly number[]): Classification {
+  const { head, content } = reply;
+  const { status } = head;
+  if (notProcessed.includes(status)) {
+    return { kind: 'notProcessed', reason: `it says ${status}`, retryAfterMs: reply.retryAfterMs };
+  }
+  // Our credentials are refused: that is the operator's matter, not the change's fault.
+  if (status === 401 || status === 407) return refusedCredentials(String(status));
+  if (content.kind === 'fault') return byFaultCode(reply, content.fault.code);
+  if (content.kind === 'misfit') return { kind: 'unknown', reason: content.reason };
+  // 202 promises to do it later; an answer with the status of a failure is no answer.
+  return status === 200 ? { kind: 'fine' } : { kind: 'unknown', reason: `unexpected status ${status}` };
+}
+
+/** The four codes of SOAP 1.1, which may be made finer behind a dot. */
+function byFaultCode(reply: SoapReply, code: string): Classification {
+  const reason = `it says ${code === '' ? 'a fault without a code' : code}: ${messageOf(reply)}`;
+  // Said before the body is looked at (SOAP 1.1, 4.4.1): the source has done nothing.
+  if (isCode(code, 'VersionMismatch') || isCode(code, 'MustUnderstand')) {
+    return { kind: 'notProcessed', reason, retryAfterMs: reply.retryAfterMs };
+  }
+  if (isCode(code, 'Client.Authentication')) return refusedCredentials(code);
+  if (isCode(code, 'Client')) return { kind: 'refused', message: messageOf(reply), field: null };
+  return { kind: 'unknown', reason };
+}
+
+function isCode(code: string, wanted: string): boolean {
+  return code === wanted || code.startsWith(`${wanted}.`);
+}
+
+function refusedCredentials(how: string): Classification {
+  return { kind: 'notProcessed', reason: `it refuses our credentials (${how})`, retryAfterMs: null };
+}
+
+function messageOf({ head, content }: SoapReply): string {
+  const told = content.kind === 'fault' ? content.fault.message : content.kind === 'misfit' ? content.reason : '';
+  return shownText(told === '' ? `the source answered with status ${head.status}` : told);
+}

@@ -1,0 +1,226 @@
+import { StartupError } from '../core/errors.js';
+import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import { CallFault } from './fault.js';
+import { openHttp, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
+import { readEnvelope, type SoapContent, type XmlValue } from './soap-answer.js';
+import { renderEnvelope, UnsendableText, type EmptyElements } from './soap-envelope.js';
+import { classifySoap, factsOf, saidIn, type SoapReply } from './soap-fault.js';
+import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
+import { pathSteps } from './soap-shape.js';
+import { isHttp, readWsdl, type SoapContract, type WsdlOperation } from './soap-wsdl.js';
+import type { SoapOperation } from './soap.js';
+import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
+
+export interface SoapSettings extends ClassifySettings, OpenContext {
+  readonly wsdl: string;
+  readonly endpoint: string;
+  readonly http: HttpLimits;
+  /** Longest time for reading the WSDL with all that it includes, ms. */
+  readonly wsdlTimeoutMs: number;
+}
+
+/** Opens the SOAP side of a source; its WSDL is read at the first call. @throws StartupError config - an address is none */
+export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTransport {
+  const endpoint = parseAddress('endpoint', settings.endpoint);
+  if (isHttp(settings.wsdl)) parseAddress('wsdl', settings.wsdl);
+  const http = openHttp(endpoint.origin, settings.http, settings.heard);
+  const path = `${endpoint.pathname}${endpoint.search}`;
+  const checked = new Map<SoapOperation, WsdlOperation>();
+  let contract: Promise<SoapContract> | null = null;
+  let reading = new AbortController();
+
+  /** One reading of the WSDL serves all calls; a failed one is forgotten, so that the next call tries again. */
+  function readContract(): Promise<SoapContract> {
+    if (contract !== null) return contract;
+    const controller = new AbortController();
+    const timer = new AbortController();
+    reading = controller;
+    deps.clock.wait(settings.wsdlTimeoutMs, timer.signal).then(
+      () => controller.abort(),
+      () => undefined,
+    );
+    const read = readWsdl({ ...settings, endpoint }, controller.signal).finally(() => timer.abort());
+    contract = read;
+    read.catch(() => (contract = null));
+    return read;
+  }
+
+  async function operationOf(facts: SoapOperation, signal: AbortSignal): Promise<WsdlOperation> {
+    const known = checked.get(facts);
+    if (known !== undefined) return known;
+    const found = await orAbort(readContract(), signal);
+    try {
+      const operation = found.operation(facts.operation);
+      checkOperation(facts, operation);
+      checked.set(facts, operation);
+      return operation;
+    } catch (thrown) {
+      // The source may be given the operation while we run: the next call looks again.
+      contract = null;
+      throw thrown;
+    }
+  }
+
+  function exchange(
+    operation: WsdlOperation,
+    envelope: string,
+    rows: string | null,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<SoapReply> {
+    const all = {
+      accept: 'text/xml',
+      'content-type': 'text/xml; charset=utf-8',
+      soapaction: `"${operation.soapAction}"`,
+      ...settings.headers,
+      ...headers,
+    };
+    return http.exchange({ method: 'POST', path, headers: all, body: envelope }, signal, async (head, chunks) => ({
+      head,
+      content: await readEnvelope(head, chunks, operation.output, rows === null ? null : pathSteps(rows)),
+      retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+    }));
+  }
+
+  async function read(
+    facts: SoapOperation,
+    request: RequestElements,
+    purpose: 'list' | 'one' | 'lookUp',
+    signal: AbortSignal,
+  ): Promise<AnsweredReply | 'absent'> {
+    const operation = await operationOf(facts, signal);
+    const rows = purpose !== 'one' && facts.rows !== '' ? facts.rows : null;
+    const reply = await exchange(operation, renderRead(operation, request), rows, facts.headers, signal);
+    const meaning = classifySoap(reply, purpose, settings);
+    if (meaning.is.kind === 'absent') return 'absent';
+    if (meaning.is.kind !== 'fine' || !isAnswered(reply)) throw readFaultOf(meaning, factsOf(reply), saidIn(reply));
+    return reply;
+  }
+
+  async function send(
+    facts: SoapOperation,
+    operation: WsdlOperation,
+    call: WriteCall,
+    signal: AbortSignal,
+  ): Promise<WriteAnswer> {
+    const empty: EmptyElements = call.purpose === 'update' && facts.sends === 'changed' ? 'sentEmpty' : 'leftOut';
+    const envelope = renderEnvelope(operation.input, writeRequest(facts, operation, call), empty);
+    const reply = await exchange(operation, envelope, null, { ...facts.headers, ...writeHeaders(call) }, signal);
+    const { content } = reply;
+    const misfit = content.kind === 'misfit' ? content.reason : null;
+    const row = content.kind === 'answer' ? valueAt(content.answer, facts.rows) : null;
+    return writeAnswerOf(classifySoap(reply, call.purpose, settings), factsOf(reply), { misfit, row, tag: null });
+  }
+
+  return {
+    async readPage(operation, args, _next, signal) {
+      const facts = operation as SoapOperation;
+      const reply = await read(facts, readRequest(facts, args, null), 'list', signal);
+      if (reply === 'absent') throw new CallFault('badAnswer', `expected a list from ${facts.operation}, got none`);
+      const { answer, rows } = reply.content;
+      return {
+        rows: facts.rows === '' ? [answer] : rows,
+        total: facts.total === null ? null : numberOf(valueAt(answer, facts.total)),
+        more: facts.more === null ? null : truthOf(valueAt(answer, facts.more)),
+        next: null,
+        serverTimeMs: serverTimeOf(reply.head),
+      };
+    },
+    async readRow(operation, key, signal) {
+      const facts = operation as SoapOperation;
+      const reply = await read(facts, readRequest(facts, {}, key), 'one', signal);
+      if (reply === 'absent') return reply;
+      const row = valueAt(reply.content.answer, facts.rows);
+      const isEmpty = row === undefined || row === null || row === '';
+      return facts.emptyIsAbsent && isEmpty ? 'absent' : { row, tag: null };
+    },
+    async lookUp(operation, reference, signal) {
+      const facts = operation as SoapOperation;
+      const args = facts.referenceIn === null ? {} : { [facts.referenceIn]: reference };
+      const reply = await read(facts, readRequest(facts, args, null), 'lookUp', signal);
+      if (reply === 'absent') return [];
+      const { answer, rows } = reply.content;
+      if (facts.rows !== '') return rows;
+      return facts.emptyIsAbsent && (answer === null || answer === '') ? [] : [answer];
+    },
+    async write(operation, call, signal) {
+      const facts = operation as SoapOperation;
+      try {
+        return await send(facts, await operationOf(facts, signal), call, signal);
+      } catch (thrown) {
+        if (!(thrown instanceof UnsendableText)) throw thrown;
+        return { kind: 'refused', message: thrown.message, field: thrown.element };
+      }
+    },
+    async close() {
+      reading.abort();
+      await http.close();
+    },
+  };
+}
+
+type AnsweredReply = SoapReply & { readonly content: Extract<SoapContent, { readonly kind: 'answer' }> };
+
+function isAnswered(reply: SoapReply): reply is AnsweredReply {
+  return reply.content.kind === 'answer';
+}
+
+function parseAddress(key: string, address: string): URL {
+  if (URL.canParse(address)) {
+    const url = new URL(address);
+    if ((url.protocol === 'http:' || url.protocol === 'https:') && url.username === '') return url;
+  }
+  throw new StartupError(
+    'config',
+    `${key}: expected an address like https://erp.example.com/supplies without a user, got "${address}"`,
+  );
+}
+
+/** A key or a filter that XML cannot carry is asked for in vain: nothing was sent. */
+function renderRead(operation: WsdlOperation, request: RequestElements): string {
+  try {
+    return renderEnvelope(operation.input, request, 'leftOut');
+  } catch (thrown) {
+    if (!(thrown instanceof UnsendableText)) throw thrown;
+    throw new CallFault('notSent', thrown.message, { cause: thrown, sourceIsSick: false });
+  }
+}
+
+function writeHeaders({ idempotency }: WriteCall): Readonly<Record<string, string>> {
+  return idempotency?.header === undefined ? {} : { [idempotency.header]: idempotency.key };
+}
+
+function valueAt(answer: XmlValue, path: string): XmlValue | undefined {
+  return pathSteps(path).reduce<XmlValue | undefined>(
+    (value, step) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? (value as Readonly<Record<string, XmlValue | undefined>>)[step]
+        : undefined,
+    answer,
+  );
+}
+
+function numberOf(value: XmlValue | undefined): number | null {
+  return typeof value === 'string' && /^\s*\+?\d{1,15}\s*$/.test(value) ? Number(value) : null;
+}
+
+function truthOf(value: XmlValue | undefined): boolean | null {
+  if (typeof value !== 'string') return null;
+  const text = value.trim();
+  return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : null;
+}
+
+/** The WSDL is read for all calls that wait for it: the end of one of them does not end it. */
+async function orAbort<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(new CallFault('notSent', 'the WSDL did not come in time', { cause: signal.reason }));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([reading, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

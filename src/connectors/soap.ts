@@ -1,0 +1,139 @@
+import type { CallPurpose } from './fault.js';
+import type { Paging } from './paging.js';
+import type { RestOptions } from './rest.js';
+import { openSoap } from './soap-transport.js';
+import { readLimits, type LimitOptions } from './transport-limits.js';
+import type { Operation, Transport } from './transport.js';
+
+export { basic, bearer, header, type Auth } from './auth.js';
+
+/** One SOAP call, as facts. Paths are elements joined by dots, like `query.offset`. */
+export interface SoapOperation extends Operation {
+  readonly kit: 'soap';
+  /** Its name in the WSDL. */
+  readonly operation: string;
+  /** Arguments that are always the same, by path. */
+  readonly args: Readonly<Record<string, string | number | boolean>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The arguments that take the parts of the key. */
+  readonly keyIn: readonly string[];
+  /** The argument that takes the version. */
+  readonly versionIn: string | null;
+  /** Of a look-up: the argument that takes the reference. */
+  readonly referenceIn: string | null;
+  /** The element that takes the record's fields; '' is the request itself. */
+  readonly bodyIn: string;
+  /** Where the rows of a list (their repeated element), or the record of an answer, are; '' is the answer itself. */
+  readonly rows: string;
+  /** Where the answer says how many rows there are. */
+  readonly total: string | null;
+  /** Where the answer says whether there is more. */
+  readonly more: string | null;
+  /** Of a single read: an answer without the record says that it is not there. */
+  readonly emptyIsAbsent: boolean;
+}
+
+export interface CallOptions {
+  readonly args?: Readonly<Record<string, string | number | boolean>>;
+  /** HTTP headers of this call. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The argument that takes the key, or one for each of its parts. Of a create: it takes the device's id. */
+  readonly keyIn?: string | readonly string[];
+  /** The argument that takes the version (`guard: 'argument'`). */
+  readonly versionIn?: string;
+  /** Of a look-up: the argument that takes the reference under which a create of ours was made. */
+  readonly referenceIn?: string;
+  /** The element that takes the record's fields. Default: the request itself. */
+  readonly bodyIn?: string;
+  /** Where the rows (or the one record) are in the answer, like `supplies`. Default: the answer itself. */
+  readonly rows?: string;
+  readonly total?: string;
+  readonly more?: string;
+  /** Default: everything comes in one answer. */
+  readonly paging?: Paging;
+  /** True: the source answers a read of what it does not have with an empty answer. Default: false, it faults. */
+  readonly emptyIsAbsent?: boolean;
+  /**
+   * Of an update: the source's own row with the changes laid over it (default: what is left out may be emptied), all
+   * mapped fields, or only what changed.
+   */
+  readonly sends?: 'changed' | 'mapped' | 'merged';
+  /** What a write's answer holds: the whole record (default), its key only, or nothing of it; then it is read back. */
+  readonly answers?: 'record' | 'key' | 'nothing';
+  /** False: the source ignores the version here. Default: true where `versionIn` is given. */
+  readonly guarded?: boolean;
+}
+
+/** Calls an operation of the WSDL: reads a list or a record, creates, updates or deletes. */
+export function call(operation: string, options: CallOptions = {}): SoapOperation {
+  const { keyIn, versionIn } = options;
+  return {
+    kit: 'soap',
+    operation,
+    args: options.args ?? {},
+    headers: options.headers ?? {},
+    keyIn: keyIn === undefined ? [] : typeof keyIn === 'string' ? [keyIn] : keyIn,
+    versionIn: versionIn ?? null,
+    referenceIn: options.referenceIn ?? null,
+    bodyIn: options.bodyIn ?? '',
+    rows: options.rows ?? '',
+    total: options.total ?? null,
+    more: options.more ?? null,
+    emptyIsAbsent: options.emptyIsAbsent ?? false,
+    paging: options.paging ?? { kind: 'whole' },
+    sends: options.sends ?? 'merged',
+    answers: options.answers ?? 'record',
+    guarded: options.guarded ?? versionIn !== undefined,
+    takesKey: keyIn !== undefined,
+  };
+}
+
+export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'notProcessed'> {
+  /** The WSDL: a URL, or the path of a file. Read at the first call, and again after a failure. */
+  readonly wsdl: string;
+  /** Where the source is. The WSDL's own address is not used: it may name a host that we cannot reach, or should not. */
+  readonly endpoint: string;
+  /** Sent with every call, and for a WSDL at the endpoint's own host. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The SOAP kit: SOAP 1.1 over HTTP, document/literal, by a WSDL. */
+export function soap(options: SoapOptions): Transport {
+  const limits = readLimits(options);
+  return {
+    kit: 'soap',
+    textOnly: true,
+    limits: limits.guard,
+    headers: options.headers ?? {},
+    auth: options.auth ?? null,
+    misfits: limits.misfits,
+    misfitOf: (operation, purpose) => misfitOf(operation as SoapOperation, purpose),
+    open: (context, deps) =>
+      openSoap(
+        {
+          ...context,
+          wsdl: options.wsdl,
+          endpoint: options.endpoint,
+          notProcessed: options.notProcessed ?? [429],
+          wsdlTimeoutMs: limits.guard.timeoutMs,
+          http: limits.http,
+        },
+        deps,
+      ),
+  };
+}
+
+function misfitOf(operation: SoapOperation, purpose: CallPurpose): string | null {
+  if (operation.operation === '') return 'expected the name of an operation, got ""';
+  if (operation.paging.kind === 'link')
+    return 'expected a paging by arguments, got link, which SOAP answers do not have';
+  if (purpose === 'lookUp' && operation.referenceIn === null)
+    return 'expected referenceIn, the argument that takes the reference, got nothing';
+  if (purpose !== 'lookUp' && operation.referenceIn !== null)
+    return `expected no referenceIn, which belongs to a look-up, got "${operation.referenceIn}"`;
+  if (operation.guarded && operation.versionIn === null) return 'expected versionIn beside guarded, got nothing';
+  if (operation.paging.kind !== 'whole' && operation.rows === '') {
+    return "expected rows: the path of the rows' element, got nothing";
+  }
+  return null;
+}

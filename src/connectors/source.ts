@@ -1,0 +1,175 @@
+import { DEFAULT_POLICY, type Collection } from '../core/collection.js';
+import type { FieldDefinition } from '../core/field.js';
+import { StartupError } from '../core/errors.js';
+import { SCOPE_ALL } from '../core/scope.js';
+import type { SourceCollection, SourceFacts } from '../core/source-port.js';
+import type { AnyCollectionDefinition, ConnectorDefinition } from './define.js';
+import { durationMs, type Duration } from './duration.js';
+import type { FieldSpec } from './field-builder.js';
+import { createGuard } from './guard.js';
+import { compileMaintenance } from './maintenance.js';
+import { compileMapping } from './mapping.js';
+import { scanPagingOf } from './paging.js';
+import { hideSecrets, secretsOf } from './secrets.js';
+import { createLookUp } from './source-look-up.js';
+import { createReads } from './source-reads.js';
+import { createWrites } from './source-writes.js';
+import type { SourceDeps } from './transport.js';
+
+/** A source at work: its collections behind one guard. */
+export interface Source {
+  readonly name: string;
+  readonly collections: readonly SourceCollection[];
+  /** Ends its connections; calls under way are broken off. */
+  close(): Promise<void>;
+}
+
+/** Time between polls where the connector says nothing, ms. */
+const POLL_CHANGES_MS = 5_000;
+const POLL_LIST_MS = 300_000;
+const SCAN_MS = 21_600_000;
+
+/** The collections of a connector as the core knows them. Pure: opens nothing. */
+export function collectionsOf(definition: ConnectorDefinition): readonly Collection[] {
+  return Object.entries(definition.collections).map(([name, one]) => collectionOf(definition.source, name, one));
+}
+
+/** Opens a source: no request is made before the first call. */
+export function createSource(definition: ConnectorDefinition, deps: SourceDeps): Source {
+  const { source, transport, classify } = definition;
+  const { headers, auth } = transport;
+  const maintenance = compileMaintenance(definition.maintenance ?? []);
+  const guard = createGuard(source, transport.limits, maintenance, deps);
+  const context = {
+    classify,
+    headers: { ...headers, ...(auth === null ? {} : { [auth.header]: auth.value }) },
+    heard: () => guard.heard(),
+  };
+  const opened = hideSecrets(transport.open(context, deps), secretsOf(auth));
+  const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
+    const collection = collectionOf(source, name, one);
+    const mapping = compileMapping(collection, one, transport.textOnly);
+    const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps };
+    const reads = createReads(parts);
+    const { readRow, readRowWithin, probe } = reads;
+    const write = createWrites({ ...parts, collection, readRowWithin, probe });
+    const reference = one.write?.reference;
+    return {
+      collection,
+      facts: {
+        ...factsOf(definition, one),
+        ...(maintenance.words.length > 0 ? { maintenance: maintenance.words } : {}),
+      },
+      isDown: () => guard.isDown(),
+      maintenanceLeftMs: () => guard.maintenanceLeftMs(),
+      ...(reference === undefined ? {} : { lookUp: createLookUp({ ...parts, readRow }, reference) }),
+      readChanges: reads.readChanges,
+      scan: reads.scan,
+      readOne: reads.readOne,
+      write,
+    };
+  });
+  return { name: source, collections, close: () => opened.close() };
+}
+
+/**
+ * Collections, types and sources of a gateway may not share names, among each other or with the schema's own types.
+ *
+ * @param reservedTypes the static types of the GraphQL schema
+ * @throws StartupError config - one line for each name that is taken twice
+ */
+export function checkNames(collections: readonly Collection[], reservedTypes: ReadonlySet<string>): void {
+  const problems: string[] = [];
+  const names = new Map<string, string>();
+  const types = new Map<string, string>();
+  for (const { name, type, source } of collections) {
+    const where = `connector ${source}: ${name}`;
+    const sameName = names.get(name);
+    if (sameName !== undefined) problems.push(`${where}: expected a name of its own, ${sameName} has the same`);
+    names.set(name, where);
+    for (const made of [type, `${type}Change`, `${type}Input`]) {
+      if (reservedTypes.has(made))
+        problems.push(`${where}.type: expected a type of its own, ${made} is part of the schema`);
+      const taken = types.get(made);
+      if (taken !== undefined) problems.push(`${where}.type: expected a type of its own, ${made} belongs to ${taken}`);
+      types.set(made, where);
+    }
+  }
+  const known = new Set(collections.map((one) => one.name));
+  for (const { name, source, fields } of collections) {
+    for (const field of fields) {
+      if (field.references === undefined || known.has(field.references)) continue;
+      problems.push(
+        `connector ${source}: ${name}.fields.${field.name}.references: expected one of ${[...known].join(', ')}, got "${field.references}"`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new StartupError('config', problems.join('\n'));
+}
+
+function collectionOf(source: string, name: string, one: AnyCollectionDefinition): Collection {
+  const { write } = one;
+  const canWrite = write?.create !== undefined || write?.update !== undefined;
+  return {
+    name,
+    type: one.type,
+    source,
+    fields: Object.entries(one.fields).map(([field, spec]) => fieldOf(field, spec as FieldSpec, canWrite)),
+    policy: one.policy ?? DEFAULT_POLICY,
+    ...(one.visibility === undefined ? {} : { visibility: one.visibility }),
+    ...(one.deletedRecord === undefined ? {} : { deletedRecord: one.deletedRecord }),
+    writes: {
+      create: write?.create !== undefined,
+      update: write?.update !== undefined,
+      delete: write?.remove !== undefined,
+    },
+    scopesOf: (one.scopes as Collection['scopesOf'] | undefined) ?? (() => [SCOPE_ALL]),
+  };
+}
+
+function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinition {
+  const { references, values, maxLength } = spec;
+  return {
+    name,
+    type: spec.type,
+    list: spec.list,
+    required: spec.required,
+    writable: canWrite && spec.writable !== false,
+    ...(references === undefined ? {} : { references }),
+    ...(values === undefined ? {} : { values }),
+    ...(maxLength === undefined ? {} : { maxLength }),
+  };
+}
+
+function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinition): SourceFacts {
+  const { read, write } = one;
+  const { limits } = transport;
+  const pollMs = read.changes === undefined ? POLL_LIST_MS : POLL_CHANGES_MS;
+  return {
+    changes: read.changes === undefined ? 'list' : 'updatedSince',
+    pollEveryMs: read.pollEvery === undefined ? pollMs : durationMs(read.pollEvery),
+    scanEveryMs: read.deletes === undefined ? SCAN_MS : durationMs(read.deletes.every),
+    ...(read.changes === undefined ? {} : { maxTransactionMs: durationMs(read.changes.maxTransaction) }),
+    deletions: read.deletes?.kind ?? 'scan',
+    readOne: read.one !== undefined,
+    scanPaging: scanPagingOf(read.list.paging),
+    createKey: write?.create?.takesKey === true ? 'device' : 'source',
+    ...(one.keysReused === undefined ? {} : { keysReused: one.keysReused }),
+    updateGuard: write?.guard !== undefined && write.update?.guarded === true ? 'version' : 'none',
+    deleteGuard: write?.guard !== undefined && write.remove?.guarded === true ? 'version' : 'none',
+    ...declaredMs('idempotencyKeyLifetimeMs', write?.idempotencyKey?.lifetime),
+    ...(write?.reference === undefined ? {} : { lookUp: true }),
+    ...declaredMs('maxRequestLifetimeMs', write?.maxRequestLifetime),
+    ...declaredMs('readAfterWriteMs', read.readAfterWrite),
+    callTimeoutMs: limits.timeoutMs,
+    concurrency: limits.concurrent,
+  };
+}
+
+/** A fact of time where it is declared; what absence means is the port's to say. */
+function declaredMs<Name extends keyof SourceFacts>(
+  name: Name,
+  declared: Duration | undefined,
+): { readonly [Fact in Name]?: number } {
+  return declared === undefined ? {} : ({ [name]: durationMs(declared) } as { readonly [Fact in Name]: number });
+}

@@ -1,0 +1,95 @@
+import type { Chance, Clock, Log } from '../core/ports.js';
+import type { SourceWriteOutcome } from '../core/source-port.js';
+import type { Auth } from './auth.js';
+import type { CallPurpose, Classify } from './fault.js';
+import type { GuardLimits } from './guard.js';
+import type { PageAnswer, PageArguments, Paging } from './paging.js';
+
+/** What the gateway hands to its connectors. */
+export interface SourceDeps {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+}
+
+/** How one call is made: plain facts of a kit (`get`, `post`, `call` …). */
+export interface Operation {
+  /** The kit that understands it. */
+  readonly kit: string;
+  readonly paging: Paging;
+  /** What an update sends: only what changed, all mapped fields, or the source's own row with the changes laid over it. */
+  readonly sends: 'changed' | 'mapped' | 'merged';
+  /** What a write answers with. */
+  readonly answers: 'record' | 'key' | 'nothing';
+  /** Does it take the collection's guard? */
+  readonly guarded: boolean;
+  /** Of a create: the source takes the device's id as key. */
+  readonly takesKey: boolean;
+}
+
+/** A write as the kit sends it. */
+export interface WriteCall {
+  readonly purpose: 'create' | 'update' | 'delete';
+  /** Parts of the record's key; null for a create whose key the source gives. */
+  readonly key: readonly string[] | null;
+  /** In the source's names. */
+  readonly body: Readonly<Record<string, unknown>>;
+  /** The version that guards it, in the source's own form; null: unguarded. */
+  readonly guard: string | null;
+  /** The key that makes a repeat harmless, and the header or the argument that takes it; null: the source takes none. */
+  readonly idempotency: { readonly key: string; readonly header?: string; readonly argument?: string } | null;
+}
+
+/** A record as a single read or a write's answer showed it. */
+export interface RowAnswer {
+  readonly row: unknown;
+  /** The tag that came with it (ETag); null: none. */
+  readonly tag: string | null;
+}
+
+/**
+ * What a write's answer says. `gone`: the record was not there. `isBare`: the source says that it is done without having to
+ * show the record (204), or its connector says so.
+ */
+export type WriteAnswer =
+  | { readonly kind: 'done'; readonly row: unknown; readonly tag: string | null; readonly isBare: boolean }
+  | { readonly kind: 'gone' }
+  | Exclude<SourceWriteOutcome, { readonly kind: 'applied' }>;
+
+/** A kit's connection to one source. Calls throw CallFault. */
+export interface OpenTransport {
+  readPage(operation: Operation, args: PageArguments, next: string | null, signal: AbortSignal): Promise<PageAnswer>;
+  readRow(operation: Operation, key: readonly string[], signal: AbortSignal): Promise<RowAnswer | 'absent'>;
+  /** The rows that the source has for a reference; none: it says that there are none. */
+  lookUp(operation: Operation, reference: string, signal: AbortSignal): Promise<readonly unknown[]>;
+  write(operation: Operation, call: WriteCall, signal: AbortSignal): Promise<WriteAnswer>;
+  close(): Promise<void>;
+}
+
+/** What a kit is opened with. */
+export interface OpenContext {
+  readonly classify: Classify | undefined;
+  /** Sent with every call; our credentials among them. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Is called whenever something comes from the source. */
+  readonly heard: () => void;
+}
+
+/** A kit with its settings: part of a connector's definition, opens nothing until it is asked to. */
+export interface Transport {
+  readonly kit: string;
+  readonly limits: GuardLimits;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly auth: Auth | null;
+  /** Does the source send everything as text? */
+  readonly textOnly: boolean;
+  /** What is wrong with its settings, each as ".key: expected …, got …". */
+  readonly misfits: readonly string[];
+  /**
+   * What is wrong with an operation in its place, as "expected …, got …"; null: nothing.
+   *
+   * @param keyParts how many parts the collection's key has; null: only its function knows
+   */
+  misfitOf(operation: Operation, purpose: CallPurpose, keyParts: number | null): string | null;
+  open(context: OpenContext, deps: SourceDeps): OpenTransport;
+}

@@ -1,0 +1,139 @@
+import type { SourceKey } from '../core/change.js';
+import type { Collection } from '../core/collection.js';
+import { SyncError } from '../core/errors.js';
+import type { Observation, SourceWrite, SourceWriteOutcome } from '../core/source-port.js';
+import type { CollectionParts } from './collection-parts.js';
+import { durationMs } from './duration.js';
+import { isErrorBody } from './error-body.js';
+import { CallFault, shownText } from './fault.js';
+import type { Reads } from './source-reads.js';
+import type { Operation, RowAnswer, WriteAnswer } from './transport.js';
+
+/** What a write's answer comes to. @param leftMs what reads after the call may still take */
+export type SettleWrite = (
+  write: SourceWrite,
+  operation: Operation,
+  answer: WriteAnswer,
+  leftMs: () => number,
+  signal: AbortSignal,
+) => Promise<SourceWriteOutcome>;
+
+type Done = WriteAnswer & { readonly kind: 'done' };
+
+/**
+ * The end of a write: believes an answer only as far as it shows what its connector promises (R11), and reads back what it
+ * does not show. Reads after the call can only leave the observation out. Throws nothing.
+ */
+export function createSettling(
+  parts: CollectionParts & { readonly collection: Collection; readonly readRowWithin: Reads['readRowWithin'] },
+): SettleWrite {
+  const { where, collection, definition, mapping, readRowWithin, deps } = parts;
+  const { read } = definition;
+  /** A read that may show the state before the write would make it look undone. */
+  const canReadBack =
+    read.one !== undefined && (read.readAfterWrite === undefined || durationMs(read.readAfterWrite) === 0);
+
+  async function settleDone(
+    write: SourceWrite,
+    operation: Operation,
+    answer: Done,
+    leftMs: () => number,
+    signal: AbortSignal,
+  ): Promise<SourceWriteOutcome> {
+    if (!answer.isBare && tellsOfFailure(operation, answer.row)) {
+      return { kind: 'unknown', reason: 'it says that it is done, and tells of an error in the same answer' };
+    }
+    if (write.kind === 'delete') return { kind: 'applied', observation: null };
+    const told = operation.answers === 'nothing' ? null : readable(() => mapping.keyOf(answer.row));
+    if (told === null && operation.answers !== 'nothing' && !answer.isBare) {
+      const promised = operation.answers === 'record' ? 'the record' : 'its key';
+      return { kind: 'unknown', reason: `it says that it is done, and does not answer with ${promised}` };
+    }
+    if (told !== null && write.sourceKey !== null && told !== write.sourceKey) {
+      return { kind: 'unknown', reason: `wrote ${write.sourceKey}, the answer is ${told}` };
+    }
+    const key = told ?? write.sourceKey;
+    if (key === null) return { kind: 'unknown', reason: 'created, but the answer does not say under which key' };
+    // A source that keeps its answers repeats the first one, whatever the record has become meanwhile.
+    const isCurrent = told !== null && operation.answers === 'record' && write.isRepeat !== true;
+    const shown = isCurrent ? readable(() => mapping.observe(answer.row, answer.tag)) : null;
+    return { kind: 'applied', observation: shown ?? (await readBack(key, leftMs, signal)) ?? asWritten(write, key) };
+  }
+
+  function tellsOfFailure({ answers }: Operation, row: unknown): boolean {
+    // A record that an author's own `map` reads may have any member.
+    const isMapped = definition.map !== undefined && answers === 'record';
+    return !isMapped && isErrorBody(row, (member) => mapping.ourName(member) !== null);
+  }
+
+  /** What the answer to a finished write holds; null where that does not fit. */
+  function readable<T>(read: () => T): T | null {
+    try {
+      return read();
+    } catch (thrown) {
+      deps.log.warn('the answer to a write does not fit', { collection: where, reason: reasonOf(thrown) });
+      return null;
+    }
+  }
+
+  /** A 404 for a deletion means done only if the record is really not there (some say 404 for "not yours"). */
+  async function settleGone(
+    write: SourceWrite,
+    leftMs: () => number,
+    signal: AbortSignal,
+  ): Promise<SourceWriteOutcome> {
+    if (read.one === undefined || write.sourceKey === null) return { kind: 'applied', observation: null };
+    let found: RowAnswer | 'absent';
+    try {
+      found = await readRowWithin(write.sourceKey, leftMs(), signal);
+    } catch (thrown) {
+      // The deletion itself was answered with "not there": it did nothing, whatever became of this read.
+      return { kind: 'notSent', reason: `${where}: ${reasonOf(thrown)}`, retryAfterMs: null };
+    }
+    if (found === 'absent') return { kind: 'applied', observation: null };
+    return { kind: 'unknown', reason: 'the source says that the record is not there, and shows it' };
+  }
+
+  async function readBack(key: SourceKey, leftMs: () => number, signal: AbortSignal): Promise<Observation | null> {
+    if (!canReadBack) return null;
+    try {
+      const found = await readRowWithin(key, leftMs(), signal);
+      return found === 'absent' ? null : mapping.observe(found.row, found.tag);
+    } catch (thrown) {
+      // The write itself is done: without the observation its settling takes what was written.
+      deps.log.warn('written, but not read back', { collection: where, key, reason: reasonOf(thrown) });
+      return null;
+    }
+  }
+
+  /** A create whose key is all we know of it: what was written stands for its state until the next poll. */
+  function asWritten(write: SourceWrite, sourceKey: SourceKey): Observation | null {
+    if (write.kind !== 'create') return null;
+    const fields = Object.fromEntries(collection.fields.map(({ name }) => [name, write.fields[name] ?? null]));
+    return { sourceKey, fields, sourceVersion: null };
+  }
+
+  return async (write, operation, answer, leftMs, signal) => {
+    switch (answer.kind) {
+      case 'done':
+        return await settleDone(write, operation, answer, leftMs, signal);
+      case 'gone':
+        return write.kind === 'delete' ? await settleGone(write, leftMs, signal) : { kind: 'stale' };
+      case 'refused': {
+        const field = answer.field === null ? null : mapping.ourName(answer.field);
+        return { ...answer, message: shownText(answer.message), field };
+      }
+      case 'stale':
+      case 'notSent':
+      case 'unknown':
+        return answer;
+    }
+  };
+}
+
+/** Why something that was thrown came to nothing, as it may be told. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof CallFault || thrown instanceof SyncError
+    ? thrown.message
+    : 'unexpected fault of the connector';
+}

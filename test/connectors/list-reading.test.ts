@@ -1,0 +1,147 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { collection, field, keyset, link, offset, page } from '../../src/connectors/define.js';
+import { get, type GetOptions } from '../../src/connectors/rest.js';
+import type { SourceCollection } from '../../src/core/source-port.js';
+import { scanned, startScripted, VISITS, type Asked, type Reply, type ScriptedSource } from './scripted-source.js';
+
+let source: ScriptedSource;
+beforeEach(async () => {
+  source = await startScripted();
+});
+afterEach(() => source.close());
+
+const ROWS = [
+  { id: 'V-1', note: 'ring twice' },
+  { id: 'V-2', note: 'brings the grün key' },
+];
+const TEXT = JSON.stringify(ROWS);
+
+function visits(list: GetOptions = {}): SourceCollection {
+  const fields = { note: field.string() };
+  const read = { list: get('/visits', list) };
+  return source.open({ visits: collection({ type: 'Visit', key: 'id', fields, read }) })[0] as SourceCollection;
+}
+
+const lies: readonly (readonly [string, Reply, string])[] = [
+  [
+    'an error in place of the list, with status 200',
+    { rows: { error: 'session expired' } },
+    'expected a list at the top',
+  ],
+  [
+    'a login page',
+    { body: '<html>log in</html>', headers: { 'content-type': 'text/html' } },
+    'expected JSON, got text/html',
+  ],
+  [
+    'JSON under another name',
+    { body: TEXT, headers: { 'content-type': 'text/plain' } },
+    'expected JSON, got text/plain',
+  ],
+  [
+    'JSON in another alphabet',
+    { body: TEXT, headers: { 'content-type': 'application/json; charset=latin1' } },
+    'expected JSON',
+  ],
+  ['half a list that claims to be whole', { body: TEXT.slice(0, 20) }, 'its JSON is broken or cut off'],
+  ['bytes that are not UTF-8', { body: Buffer.from(TEXT, 'latin1') }, 'expected an answer in UTF-8'],
+  ['no body at all', { body: '' }, 'expected a list at the top'],
+  ['a list of texts', { rows: ['V-1'] }, 'expected a record, got "V-1"'],
+  ['a row without a key', { rows: [{ note: 'whose?' }] }, 'expected a record of visits to have a key, got nothing'],
+  ['a part of the list (206)', { status: 206, rows: ROWS }, 'unexpected status 206'],
+  ['a redirect', { status: 302, headers: { location: '/elsewhere' } }, 'unexpected status 302'],
+  ['a promise (202)', { status: 202, rows: ROWS }, 'unexpected status 202'],
+  ['304 to a question without a tag', { status: 304, body: '' }, 'unexpected status 304'],
+  ['404', { status: 404, rows: {} }, 'expected a list at /visits, got 404'],
+  [
+    'an encoding that nobody asked for',
+    { body: TEXT, headers: { 'content-encoding': 'zstd' } },
+    'expected no content-encoding, got zstd',
+  ],
+  ['bytes that are no gzip', { body: TEXT, headers: { 'content-encoding': 'gzip' } }, 'incorrect header check'],
+];
+
+test.each(lies)('R14: %s ends a scan as not complete', async (_what, reply, message) => {
+  source.answer = () => reply;
+  await expect(scanned(visits())).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringContaining(message) as string,
+  });
+});
+
+test('R14: an answer that breaks off ends a scan as not complete', async () => {
+  source.answer = () => ({ body: TEXT, headers: { 'content-length': String(TEXT.length + 1) }, cutAt: 30 });
+  await expect(scanned(visits())).rejects.toThrow(/clinic\.visits: the connection broke off/);
+});
+
+test.each([
+  ['gzip', gzipSync(TEXT)],
+  ['deflate', deflateSync(TEXT)],
+  ['br', brotliCompressSync(TEXT)],
+])('an answer packed by %s is unpacked, although none was asked for', async (encoding, body) => {
+  source.answer = () => ({ body, headers: { 'content-encoding': encoding } });
+  expect((await scanned(visits())).map(({ fields }) => fields)).toEqual(ROWS.map(({ note }) => ({ note })));
+  expect(source.asked[0]?.headers['accept-encoding']).toBe('identity');
+});
+
+test('an answer is counted as it is unpacked: a small one that grows too large is broken off', async () => {
+  source.answer = () => ({ body: gzipSync(Buffer.alloc(200_000, ' ')), headers: { 'content-encoding': 'gzip' } });
+  const [one] = source.open({ visits: VISITS }, { maxAnswerBytes: 100_000 });
+  await expect(scanned(one as SourceCollection)).rejects.toThrow(
+    'expected an answer of at most 100000 bytes, got more',
+  );
+});
+
+test('a link to another host is not followed, so that our credentials stay here', async () => {
+  source.answer = () => ({ rows: ROWS, headers: { link: '<http://elsewhere.example/visits?page=2>; rel="next"' } });
+  await expect(scanned(visits({ paging: link() }))).rejects.toThrow(
+    `expected the next page at ${source.url}, got http://elsewhere.example`,
+  );
+  expect(source.asked).toHaveLength(1);
+});
+
+test('rows, total and the hint at more are found where the facts say', async () => {
+  source.answer = () => ({ rows: { data: { items: ROWS }, count: 3 } });
+  await expect(scanned(visits({ rows: 'data.items', total: 'count' }))).rejects.toThrow(
+    'got 2 rows and a hint at more',
+  );
+  source.answer = () => ({ rows: { data: { items: ROWS }, hasMore: true } });
+  await expect(scanned(visits({ rows: 'data.items', more: 'hasMore' }))).rejects.toThrow('a hint at more');
+  source.answer = () => ({ rows: ROWS, headers: { 'X-Total': '3' } });
+  await expect(scanned(visits({ totalHeader: 'X-Total' }))).rejects.toThrow('a hint at more');
+});
+
+/** An honest list of seven rows in pages of three, by whatever parameter is asked for. */
+function pagesOf(rows: readonly { readonly id: string }[]): (asked: Asked) => Reply {
+  return ({ query, headers }) => {
+    const after = query.get('after');
+    const behind = after === null ? 0 : rows.findIndex(({ id }) => id >= after);
+    const from = Number(query.get('from') ?? (Number(query.get('page') ?? 1) - 1) * 3 + behind);
+    const tag = `"${from}-${JSON.stringify(rows).length}"`;
+    const more = from + 3 < rows.length;
+    const next = { link: `</api/visits?from=${from + 3}>; rel="next"` };
+    const head = { etag: tag, ...(more && query.get('page') === null && after === null ? next : {}) };
+    if (headers['if-none-match'] === tag) return { status: 304, body: '', headers: { etag: tag } };
+    return { rows: rows.slice(from, from + 3), headers: head };
+  };
+}
+
+const SEVEN = Array.from({ length: 7 }, (_, at) => ({ id: `V-${at}`, note: `visit ${at}` }));
+
+test.each([
+  ['page', page({ numberIn: 'page', size: 3 })],
+  ['offset', offset({ fromIn: 'from', size: 3 })],
+  ['offset with overlap', offset({ fromIn: 'from', size: 3, overlap: 1 })],
+  ['keyset', keyset({ by: 'id', afterIn: 'after', inclusive: true, size: 3 })],
+  ['link', link()],
+])('R14: a tagged list read by %s is whole when every page is answered with 304', async (_kind, paging) => {
+  const collectionRead = visits({ paging, tagged: true });
+  source.answer = pagesOf(SEVEN);
+  const first = await scanned(collectionRead);
+  expect(first.map(({ sourceKey }) => sourceKey)).toEqual(SEVEN.map(({ id }) => id));
+  const asked = source.asked.length;
+  expect(await scanned(collectionRead)).toEqual(first);
+  const again = source.asked.slice(asked);
+  expect(again).toHaveLength(asked);
+  expect(again.every(({ headers }) => headers['if-none-match'] !== undefined)).toBe(true);
+});

@@ -1,0 +1,42 @@
+import type { Store } from '../../src/core/store-port.js';
+import { aliasPromises } from './store/alias-promises.js';
+import { changePromises } from './store/change-promises.js';
+import { commitPromises } from './store/commit-promises.js';
+import { dependencyPromises } from './store/dependency-promises.js';
+import { epochPromises } from './store/epoch-promises.js';
+import { feedPromises } from './store/feed-promises.js';
+import { ingestPromises } from './store/ingest-promises.js';
+import { operatorPromises } from './store/operator-promises.js';
+import { outboxPromises } from './store/outbox-promises.js';
+import { overlayPromises } from './store/overlay-promises.js';
+import { pageTextPromises } from './store/page-text-promises.js';
+import { retentionPromises } from './store/retention-promises.js';
+import { createWorld, type World } from './store/world.js';
+
+/**
+ * What every store must do: the promises of the ports of core, one test each. A store passes when all of them hold; the
+ * suite opens one store and takes a tenant of its own for every test, so it may run on a database that others use.
+ */
+export function runStoreContract(name: string, openStore: () => Promise<Store>): void {
+  describe(`${name} keeps the store's promises`, () => {
+    let store: Store;
+    beforeAll(async () => {
+      store = await openStore();
+    });
+    afterAll(() => store.close());
+    const begin = (): Promise<World> => createWorld(store);
+
+    describe('commit', () => commitPromises(begin));
+    describe('changes', () => changePromises(begin));
+    describe('feed', () => feedPromises(begin));
+    describe('page text', () => pageTextPromises(begin));
+    describe('overlays', () => overlayPromises(begin));
+    describe('outbox', () => outboxPromises(begin));
+    describe('dependencies', () => dependencyPromises(begin));
+    describe('aliases', () => aliasPromises(begin));
+    describe('operators', () => operatorPromises(begin));
+    describe('ingest', () => ingestPromises(begin));
+    describe('retention', () => retentionPromises(begin));
+    describe('epochs', () => epochPromises(begin));
+  });
+}
