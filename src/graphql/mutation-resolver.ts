@@ -1,0 +1,115 @@
+import 'reflect-metadata';
+import { Arg, createParameterDecorator, Ctx, Mutation, Resolver, type ResolverData } from 'type-graphql';
+import { SyncError } from '../core/errors.js';
+import { fitValue } from '../core/field.js';
+import type { Platform } from '../core/device-port.js';
+import { deviceOf, type DeviceKey, type Session } from '../core/session.js';
+import type { RequestContext } from './context.js';
+import type { PushedChange, PushResult } from '../push/pushed-change.js';
+import { PlatformEnum } from './enums.js';
+import { answering } from './errors.js';
+import { isRefusal, readChangeArgument, type ChangeArgument } from './push-input.js';
+import { ChangeInputType, DeviceType, PushPayloadType, type PushResultType } from './push-types.js';
+import { DateTimeScalar } from './scalars.js';
+
+/** Longest token of a push service, in characters (FCM's have about 160). */
+const MAX_TOKEN_LENGTH = 4_096;
+
+/**
+ * The raw argument: TypeGraphQL would turn it into an instance of ChangeInputType and drop the `record` that the typed
+ * schema adds, in silence.
+ */
+const RawChanges = (): ParameterDecorator =>
+  createParameterDecorator(({ args }: ResolverData) => args['changes'] as unknown, {
+    arg: {
+      name: 'changes',
+      typeFunc: () => [ChangeInputType],
+      options: { description: 'In the order in which they were made.' },
+    },
+  }) as ParameterDecorator;
+
+/** Writing: push, and the device's registration for hints. */
+@Resolver()
+export class MutationResolver {
+  @Mutation(() => PushPayloadType, {
+    description:
+      'Hands changes over. Each has a result of its own, and a repeat of the same `changeId` gets the stored one. Needs the `Tidegate-Device` header.',
+  })
+  async push(
+    // TypeGraphQL prints arguments last to first: `changes` is to be read first.
+    @Arg('sentAt', () => DateTimeScalar, {
+      nullable: true,
+      description: "The device's clock now, so that its skew can be corrected.",
+    })
+    sentAt: string | null,
+    @RawChanges() changes: readonly ChangeArgument[],
+    @Ctx() { session, services }: RequestContext,
+  ): Promise<PushPayloadType> {
+    return answering(services.log, async () => {
+      if (changes.length > services.maxChangesPerPush) {
+        throw new SyncError(
+          'LIMIT_EXCEEDED',
+          `changes: expected at most ${services.maxChangesPerPush} in one push, got ${changes.length}`,
+          { field: 'changes' },
+        );
+      }
+      requireDevice(session);
+      const read = changes.map(readChangeArgument);
+      const sent = read.filter((one): one is PushedChange => !isRefusal(one));
+      const results = await services.useCases.push(session, sent, readSentAt(sentAt));
+      const next = results.values();
+      return {
+        results: read.map((one) => toPushResult(isRefusal(one) ? one : (next.next().value as PushResult))),
+        serverTime: new Date(services.clock.nowMs()).toISOString(),
+        epoch: await services.useCases.readEpoch(session),
+      };
+    });
+  }
+
+  @Mutation(() => DeviceType, {
+    description:
+      'Registers this device for hints by its push service. Safe to repeat; a newer token replaces the older.',
+  })
+  async registerDevice(
+    @Arg('platform', () => PlatformEnum) platform: Platform,
+    @Arg('token', () => String, { description: "The push service's token for this installation." }) token: string,
+    @Ctx() { session, services }: RequestContext,
+  ): Promise<DeviceType> {
+    return answering(services.log, async () => {
+      const device = requireDevice(session);
+      if (token === '' || token.length > MAX_TOKEN_LENGTH || /[\u0000-\u001f]/.test(token)) {
+        throw new SyncError(
+          'VALIDATION',
+          `token: expected 1 to ${MAX_TOKEN_LENGTH} characters without control characters`,
+          { field: 'token' },
+        );
+      }
+      const { registeredAtMs } = await services.useCases.registerDevice(device, { token, platform });
+      return { id: device.device, platform, registeredAt: new Date(registeredAtMs).toISOString() };
+    });
+  }
+
+  @Mutation(() => Boolean, { description: 'Ends the registration; false when there was none. Safe to repeat.' })
+  async unregisterDevice(@Ctx() { session, services }: RequestContext): Promise<boolean> {
+    return answering(services.log, async () => services.useCases.unregisterDevice(requireDevice(session)));
+  }
+}
+
+function requireDevice(session: Session): DeviceKey {
+  const device = deviceOf(session);
+  if (device === null) throw new SyncError('DEVICE_REQUIRED', 'expected a Tidegate-Device header, got none');
+  return device;
+}
+
+function readSentAt(sentAt: string | null | undefined): number | null {
+  if (sentAt === null || sentAt === undefined) return null;
+  const fit = fitValue({ name: 'sentAt', type: 'dateTime', list: false, required: false, writable: true }, sentAt);
+  if (fit.ok) return Date.parse(fit.value as string);
+  throw new SyncError('BAD_REQUEST', `sentAt: expected ${fit.misfit.expected}, got ${fit.misfit.got}`, {
+    field: 'sentAt',
+  });
+}
+
+function toPushResult({ changeId, status, error, blockedBy, collection, id }: PushResult): PushResultType {
+  return { changeId, status, error, blockedBy, collection, id };
+}

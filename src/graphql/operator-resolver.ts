@@ -1,0 +1,194 @@
+import 'reflect-metadata';
+import { Args, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import type { Fields, Seq } from '../core/change.js';
+import { SyncError } from '../core/errors.js';
+import type { DeviceKey, Session } from '../core/session.js';
+import { sentCall } from '../push/call-history.js';
+import type { OpenConflict } from '../push/kept-conflicts.js';
+import type { Decided, OutboxChange } from '../push/operator.js';
+import { KeptConflictPageType, toConflict, type KeptConflictType } from './conflict-types.js';
+import type { RequestContext } from './context.js';
+import { answering } from './errors.js';
+import {
+  ConflictsArguments,
+  KeptConflictArguments,
+  limitOf,
+  OutboxArguments,
+  readNumber,
+  RejectArguments,
+  RetryArguments,
+  SettleArguments,
+} from './operator-arguments.js';
+import { OutboxChangeType, OutboxCountsType, OutboxPageType, type SourceCallType } from './outbox-types.js';
+import { PushResultType } from './push-types.js';
+
+const ONLY = 'For operators only; others get FORBIDDEN.';
+
+/** What operators see and decide: open changes that the gateway must not decide alone, and refused edits that are kept. */
+@Resolver()
+export class OperatorResolver {
+  @Query(() => OutboxPageType, { description: `Accepted changes that are not settled yet, oldest first. ${ONLY}` })
+  async outbox(
+    @Args(() => OutboxArguments) asked: OutboxArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<OutboxPageType> {
+    return asOperator(context, async ({ tenant }, { operator }) => {
+      const { states, collection } = asked;
+      const { changes, hasMore } = await operator.outbox(tenant, {
+        states: states ?? [],
+        collection: collection ?? null,
+        after: afterOf(asked),
+        limit: limitOf(asked),
+      });
+      return { changes: changes.map(toOutboxChange), next: hasMore ? String(changes.at(-1)?.intentNo) : null };
+    });
+  }
+
+  @Query(() => OutboxCountsType, { description: `How many changes are open, by state. ${ONLY}` })
+  async outboxCounts(@Ctx() context: RequestContext): Promise<OutboxCountsType> {
+    return asOperator(context, async ({ tenant }, { operator }) => {
+      const { byState, oldestAcceptedAtMs } = await operator.counts(tenant);
+      return {
+        pending: byState.get('PENDING') ?? 0,
+        sent: byState.get('SENT') ?? 0,
+        inDoubt: byState.get('IN_DOUBT') ?? 0,
+        parked: byState.get('PARKED') ?? 0,
+        oldestAcceptedAt: oldestAcceptedAtMs === null ? null : iso(oldestAcceptedAtMs),
+      };
+    });
+  }
+
+  @Query(() => KeptConflictPageType, {
+    description: `Edits that were refused as CONFLICT and are kept, oldest first. ${ONLY}`,
+  })
+  async conflicts(
+    @Args(() => ConflictsArguments) asked: ConflictsArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<KeptConflictPageType> {
+    return asOperator(context, async ({ tenant }, { conflicts }) => {
+      const found = await conflicts.list(tenant, { after: afterOf(asked) as Seq | null, limit: limitOf(asked) });
+      const next = found.hasMore ? String(found.conflicts.at(-1)?.settledSeq) : null;
+      return { conflicts: found.conflicts.map(toKeptConflict), next };
+    });
+  }
+
+  @Mutation(() => OutboxChangeType, {
+    description: `Sends a PARKED change again. Needs \`mayApplyTwice\` where a call of it may have taken effect. Safe to repeat. ${ONLY}`,
+  })
+  async retryChange(
+    @Args(() => RetryArguments) { intentNo, mayApplyTwice }: RetryArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<OutboxChangeType> {
+    return asOperator(context, async ({ tenant }, { operator }) =>
+      toOutboxChange(await operator.retry(tenant, readNumber('intentNo', intentNo), mayApplyTwice ?? false)),
+    );
+  }
+
+  @Mutation(() => PushResultType, {
+    description: `Refuses an open change: its device gets REJECTED with the reason, and its record goes on without it. ${ONLY}`,
+  })
+  async rejectChange(
+    @Args(() => RejectArguments) { intentNo, reason }: RejectArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<PushResultType> {
+    return asOperator(context, async ({ tenant }, { operator }) =>
+      toResult(await operator.reject(tenant, readNumber('intentNo', intentNo), reason)),
+    );
+  }
+
+  @Mutation(() => PushResultType, {
+    description: `Says that the source has an open change: it is settled with the source's own copy, and never sent again. ${ONLY}`,
+  })
+  async settleChange(
+    @Args(() => SettleArguments) { intentNo, sourceKey }: SettleArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<PushResultType> {
+    return asOperator(context, async ({ tenant }, { operator }) =>
+      toResult(await operator.settle(tenant, readNumber('intentNo', intentNo), sourceKey ?? null)),
+    );
+  }
+
+  @Mutation(() => Boolean, {
+    description: `Forgets a kept edit; false when none is kept. Safe to repeat. ${ONLY}`,
+  })
+  async dismissConflict(
+    @Args(() => KeptConflictArguments) named: KeptConflictArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<boolean> {
+    return asOperator(context, async (session, { conflicts }) =>
+      conflicts.dismiss(deviceOf(session, named), named.changeId),
+    );
+  }
+
+  @Mutation(() => PushResultType, {
+    description: `Pushes a kept edit again, made from the record's current version, as its device. The change gets an id of its own; safe to repeat. ${ONLY}`,
+  })
+  async reapplyConflict(
+    @Args(() => KeptConflictArguments) named: KeptConflictArguments,
+    @Ctx() context: RequestContext,
+  ): Promise<PushResultType> {
+    return asOperator(context, async (session, { conflicts }) =>
+      conflicts.reapply(session, deviceOf(session, named), named.changeId),
+    );
+  }
+}
+
+/** Acts for an operator. @throws SyncError FORBIDDEN - as GraphQL answers it */
+export async function asOperator<T>(
+  { session, services: { log, useCases } }: RequestContext,
+  act: (session: Session, useCases: RequestContext['services']['useCases']) => Promise<T>,
+): Promise<T> {
+  return answering(log, async () => {
+    if (session.isOperator !== true) throw new SyncError('FORBIDDEN', 'expected the session of an operator');
+    return act(session, useCases);
+  });
+}
+
+function afterOf({ after }: { readonly after?: string | null }): number | null {
+  return after === null || after === undefined ? null : readNumber('after', after);
+}
+
+function deviceOf({ tenant, user: own }: Session, { user, device }: KeptConflictArguments): DeviceKey {
+  return { tenant, user: user ?? own, device };
+}
+
+function toOutboxChange(change: OutboxChange): OutboxChangeType {
+  const { intentNo, changeId, collection, id, kind, state, error, blockedBy, known, attempt } = change;
+  return {
+    ...{ intentNo: String(intentNo), changeId, collection, id, kind, state, error, blockedBy, known },
+    user: change.device.user,
+    device: change.device.device,
+    fields: kind === 'DELETE' ? null : (JSON.parse(change.fields) as Fields),
+    call: callOf(change),
+    attempts: attempt,
+    acceptedAt: iso(change.acceptedAtMs),
+    editedAt: iso(change.editedAtMs),
+    dueAt: state === 'PARKED' ? null : iso(change.dueAtMs),
+  };
+}
+
+function callOf(change: OutboxChange): SourceCallType | null {
+  const call = sentCall(change);
+  return call === null
+    ? null
+    : { kind: call.kind, sourceKey: call.sourceKey, fields: call.fields, guard: change.guard };
+}
+
+function toKeptConflict({
+  device: { user, device },
+  changeId,
+  collection,
+  id,
+  error,
+  clash,
+}: OpenConflict): KeptConflictType {
+  return { user, device, changeId, collection, id, error, conflict: toConflict(clash, { collection, id }) };
+}
+
+function toResult(decided: Decided): PushResultType {
+  return { ...decided, blockedBy: null };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
