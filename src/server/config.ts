@@ -1,0 +1,216 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createJiti } from 'jiti';
+import { z } from 'zod';
+import { StartupError } from '../core/errors.js';
+import type { ConnectorDefinition } from '../connectors/define.js';
+
+/** Every key with its default, unit and reason; unknown keys are refused. Environment variables win over the file. */
+const SETTINGS = z.strictObject({
+  /** Where the gateway listens. Development mode (no auth) accepts loopback addresses only. */
+  host: z.string().min(1).default('127.0.0.1'),
+  /** 0 takes any free port. */
+  port: z.int().min(0).max(65_535).default(4000),
+  /** A Postgres URL; absent: an embedded Postgres in the data folder. */
+  databaseUrl: z.string().min(1).optional(),
+  /** What persists: the embedded Postgres and, in the demo, the sources. */
+  dataFolder: z.string().min(1).default('.tidegate'),
+  /** Where development mode (no auth) may listen: `any` only behind something that keeps strangers out, like a container. */
+  developmentNetwork: z.enum(['loopback', 'any']).default('loopback'),
+  /** Host names that requests may carry besides loopback ones and `host` (DNS rebinding). */
+  allowedHosts: z.array(z.string().min(1)).default([]),
+  /** Origins of web apps that may call from a browser, besides the gateway's own. */
+  allowedOrigins: z.array(z.string().min(1)).default([]),
+  /** Largest request body, bytes: 1,000 changes of 4 KB fit. */
+  maxBodyBytes: z.int().min(1_000).max(256_000_000).default(4_194_304),
+  /** Most changes in one push: what a device gathers in a day, and one commit of a few hundred kilobytes. */
+  maxChangesPerPush: z.int().min(1).max(10_000).default(1_000),
+  /** How long a push waits for its sources before it answers ACCEPTED, ms (R10). */
+  patienceMs: z.int().min(0).max(60_000).default(2_000),
+  /** How long a change waits for a record that it refers to and that nobody knows yet, ms (F18). */
+  parentPatienceMs: z.int().min(0).max(86_400_000).default(900_000),
+  /** Tombstones and receipts are kept this long; devices silent for longer reset (specification part 2). */
+  retentionDays: z.int().min(1).max(3_650).default(90),
+  /** Hints to one device are joined over this window, ms (R18). */
+  hintWindowMs: z.int().min(0).max(60_000).default(100),
+  /** Ready-text pages and compiled queries; off: plain graphql-js, for comparing. */
+  fastPath: z.boolean().default(true),
+  /** `silent` to `debug`. */
+  logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
+  /** The connectors: what `defineConnector` returns. */
+  connectors: z
+    .array(z.custom<ConnectorDefinition>(isConnector, 'expected what defineConnector() returns'))
+    .default([]),
+});
+
+/** The checked configuration: read once at start, passed down, immutable. */
+export type Config = Readonly<z.output<typeof SETTINGS>> & {
+  /** Absolute path of the file it came from, or null when there was none. */
+  readonly file: string | null;
+};
+
+/** What a `tidegate.config.ts` exports by default. */
+export type TidegateConfig = z.input<typeof SETTINGS>;
+
+/** Gives editors the type of a configuration; returns it unchanged. */
+export function defineConfig(config: TidegateConfig): TidegateConfig {
+  return config;
+}
+
+const ENVIRONMENT: readonly {
+  readonly variable: string;
+  readonly key: keyof TidegateConfig;
+  readonly number?: true;
+}[] = [
+  { variable: 'PORT', key: 'port', number: true },
+  { variable: 'HOST', key: 'host' },
+  { variable: 'DATABASE_URL', key: 'databaseUrl' },
+  { variable: 'TIDEGATE_DATA', key: 'dataFolder' },
+  { variable: 'TIDEGATE_LOG', key: 'logLevel' },
+  { variable: 'TIDEGATE_DEVELOPMENT_NETWORK', key: 'developmentNetwork' },
+  { variable: 'TIDEGATE_PARENT_PATIENCE', key: 'parentPatienceMs', number: true },
+];
+
+/** The environment as the program may see it: the only place that reads `process.env`. */
+export function environment(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}
+
+/**
+ * Reads the configuration file (TIDEGATE_CONFIG, else `tidegate.config.ts` in the working folder if there is one), lays the
+ * environment over it and checks every key.
+ *
+ * @param defaults what holds where neither file nor environment says anything (the demo brings its connectors)
+ * @throws StartupError config - naming file, line, key, what was expected and what came
+ */
+export async function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  folder: string,
+  defaults: TidegateConfig = {},
+): Promise<Config> {
+  const file = configFile(env, folder);
+  const fromFile = file === null ? {} : await importConfig(file);
+  const merged = { ...defaults, ...fromFile, ...fromEnvironment(env) };
+  const checked = SETTINGS.safeParse(merged);
+  if (!checked.success) throw new StartupError('config', describeIssues(checked.error, merged, file, env));
+  return { ...checked.data, dataFolder: path.resolve(folder, checked.data.dataFolder), file };
+}
+
+function configFile(env: Readonly<Record<string, string | undefined>>, folder: string): string | null {
+  const named = env['TIDEGATE_CONFIG'];
+  const file = path.resolve(folder, named ?? 'tidegate.config.ts');
+  if (existsSync(file) && statSync(file).isFile()) return file;
+  if (named === undefined) return null;
+  throw new StartupError('config', `TIDEGATE_CONFIG: expected a configuration file at ${file}, found none`);
+}
+
+async function importConfig(file: string): Promise<TidegateConfig> {
+  const own = (module: string): string => fileURLToPath(new URL(`../${module}`, import.meta.url));
+  const jiti = createJiti(import.meta.url, {
+    // Else a module without a default export is taken for the configuration itself.
+    interopDefault: false,
+    moduleCache: false,
+    // A configuration beside a clone or an install gets the very modules that run.
+    alias: {
+      'tidegate/connector/rest': own('connectors/rest.js'),
+      'tidegate/connector/soap': own('connectors/soap.js'),
+      'tidegate/connector': own('connectors/define.js'),
+      'tidegate/connectors/clinic': own('../connectors/clinic.js'),
+      'tidegate/connectors/supplies': own('../connectors/supplies.js'),
+      tidegate: own('server/config.js'),
+    },
+  });
+  let exported: unknown;
+  try {
+    exported = (await jiti.import<{ readonly default?: unknown }>(file)).default;
+  } catch (cause) {
+    throw new StartupError('config', `${file}${lineOfFault(cause, file)}: cannot be read: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  if (typeof exported !== 'object' || exported === null || Array.isArray(exported)) {
+    throw new StartupError('config', `${file}: expected "export default { … }", got ${describeGot(exported)}`);
+  }
+  return exported;
+}
+
+function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const { variable, key, number } of ENVIRONMENT) {
+    const text = env[variable];
+    if (text === undefined || text === '') continue;
+    values[key] = number === true && /^[0-9]+$/.test(text) ? Number(text) : text;
+  }
+  return values;
+}
+
+function describeIssues(
+  error: z.ZodError,
+  merged: object,
+  file: string | null,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  const lines = error.issues.map((issue) => {
+    const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+    const key = [...issue.path.map(String), ...(unknownKey === undefined ? [] : [unknownKey])];
+    const top = key[0] ?? '';
+    const variable = ENVIRONMENT.find((entry) => entry.key === top && env[entry.variable] !== undefined)?.variable;
+    const where = variable ?? (file === null ? 'built-in configuration' : `${file}${lineOfKey(file, key)}`);
+    const got = describeGot(
+      key.reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], merged),
+    );
+    const expected =
+      unknownKey === undefined
+        ? expectation(issue.message)
+        : `no such key; known keys: ${Object.keys(SETTINGS.shape).join(', ')}`;
+    return `${where}: ${key.join('.') || 'configuration'}: ${expected}${unknownKey === undefined ? `, got ${got}` : ''}`;
+  });
+  return lines.join('\n');
+}
+
+/** zod's words, without what it says of the value that came. */
+function expectation(message: string): string {
+  return message.replace(/^(Invalid input|Invalid option): /, '').replace(/, received .*$/s, '');
+}
+
+/** What came, in short; objects by their kind only: they may hold more than one line can show. */
+function describeGot(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function lineOfKey(file: string, key: readonly string[]): string {
+  const name = [...key].reverse().find((part) => !/^[0-9]+$/.test(part));
+  if (name === undefined) return '';
+  const at = readFileSync(file, 'utf8')
+    .split('\n')
+    .findIndex((line) => new RegExp(`(^|[\\s{,'"])${name}['"]?\\s*[:,(]`).test(line));
+  return at < 0 ? '' : `:${at + 1}`;
+}
+
+function lineOfFault(cause: unknown, file: string): string {
+  const { message, stack = '' } = readFault(cause);
+  const escaped = path.basename(file).replaceAll('.', '\\.');
+  const text = `${message}\n${stack}`;
+  const match = new RegExp(`${escaped}:(\\d+)`).exec(text) ?? /\((\d+):\d+\)/.exec(text);
+  return match === null ? '' : `:${match[1]}`;
+}
+
+function messageOf(cause: unknown): string {
+  return readFault(cause).message.split('\n')[0] ?? '';
+}
+
+/** What a configuration throws may be of another realm, where it is no Error of ours. */
+function readFault(cause: unknown): { readonly message: string; readonly stack?: string } {
+  const isFault = typeof cause === 'object' && cause !== null && 'message' in cause;
+  return isFault ? (cause as Error) : { message: String(cause) };
+}
+
+function isConnector(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'source' in value && 'collections' in value;
+}

@@ -1,0 +1,68 @@
+import type { ServerResponse, IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ERROR_CATALOGUE, SyncError } from '../core/errors.js';
+import type { Log } from '../core/ports.js';
+
+/** What every JSON answer of ours carries. */
+export const JSON_HEADERS = {
+  'content-type': 'application/json; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/**
+ * A fault outside of GraphQL in GraphQL's form, so that clients read one form only. What is not a SyncError becomes INTERNAL
+ * and is logged with its cause; nothing of it leaves.
+ */
+export function errorAnswer(thrown: unknown, log: Log): { readonly status: number; readonly text: string } {
+  const { code, message, cause } = SyncError.from(thrown);
+  const { retryable, advice, status } = ERROR_CATALOGUE[code];
+  if (code === 'INTERNAL')
+    log.error('a request failed', { cause: cause instanceof Error ? (cause.stack ?? cause.message) : message });
+  const said = code === 'INTERNAL' ? 'a fault of the gateway; its log has the reason' : message;
+  return {
+    status,
+    text: `${JSON.stringify({ errors: [{ message: said, extensions: { code, retryable, advice } }] })}\n`,
+  };
+}
+
+/**
+ * Answers with a fault; an answer that has begun is broken off, so that nobody takes it for whole.
+ *
+ * @param headers what the answer carries besides, like those of CORS
+ */
+export function writeError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  thrown: unknown,
+  log: Log,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const { status, text } = errorAnswer(thrown, log);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const head = { ...headers, ...JSON_HEADERS, 'content-length': Buffer.byteLength(text) };
+  if (request.complete) {
+    response.writeHead(status, head).end(text);
+    return;
+  }
+  // What is left of the body is not worth another request, but closing before it was read would reset the connection, and
+  // with it our answer on its way.
+  response.writeHead(status, { ...head, connection: 'close' }).write(text);
+  request.once('close', () => response.end()).resume();
+}
+
+/** Answers with a fault on a connection that has no response object, and closes it. */
+export function refuseConnection(socket: Duplex, thrown: unknown, log: Log): void {
+  socket.on('error', () => undefined);
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, text } = errorAnswer(thrown, log);
+  const head = { ...JSON_HEADERS, connection: 'close', 'content-length': String(Buffer.byteLength(text)) };
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${text}`);
+}

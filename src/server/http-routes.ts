@@ -1,0 +1,131 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyReply } from 'fastify';
+import { SyncError } from '../core/errors.js';
+import type { Log } from '../core/ports.js';
+import { EXPLORER_POLICY, renderExplorerPage } from './explorer-page.js';
+import { errorAnswer, JSON_HEADERS } from './http-error.js';
+import type { HttpGuard } from './http-guard.js';
+import { LANDING_POLICY, renderLandingPage, type About, type WritableField } from './landing-page.js';
+import type { PagePolicy } from './page-frame.js';
+
+/** Webhooks say only that something changed: what else they bring is read up to here and dropped. */
+const MAX_WEBHOOK_BYTES = 1_048_576;
+const ADDRESSES = '/graphql, /healthz, /readyz, /metrics, /webhooks/<connector>, / and /explorer';
+
+export interface RouteOptions {
+  readonly guard: HttpGuard;
+  readonly log: Log;
+  /** Can it answer pulls? Does not depend on sources. */
+  readonly isReady: () => Promise<boolean>;
+  /** Prometheus text. */
+  readonly metrics: () => Promise<string>;
+  /** A source says that something changed: wakes its polls; false: no such connector. */
+  readonly webhook: (connector: string) => boolean;
+  readonly about: About;
+  /** What the landing page shows a push of. */
+  readonly writable: WritableField | null;
+}
+
+/** Every address but /graphql. */
+export interface HttpRoutes {
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  close(): Promise<void>;
+}
+
+/** @param server the server whose requests these are; it is neither started nor stopped here */
+export async function createHttpRoutes(server: Server, options: RouteOptions): Promise<HttpRoutes> {
+  const { guard, log, isReady, metrics, webhook, about, writable } = options;
+  let handle: HttpRoutes['handle'] | undefined;
+  const app = Fastify({
+    serverFactory: (handler) => {
+      handle = handler;
+      return server;
+    },
+    // Addresses that are no text, and the like.
+    frameworkErrors: (thrown, _request, reply) => void sendError(reply, thrown, log),
+    // The server has its own.
+    clientErrorHandler: () => undefined,
+    bodyLimit: MAX_WEBHOOK_BYTES,
+  });
+
+  // Before the headers are made: some of them name the host.
+  app.addHook('onRequest', async ({ raw }) => guard.check(raw));
+  await app.register(helmet, {
+    enableCSPNonces: true,
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    // Whoever puts TLS in front decides on it.
+    strictTransportSecurity: false,
+  });
+  app.setErrorHandler((thrown, _request, reply) => sendError(reply, thrown, log));
+  app.setNotFoundHandler(async ({ method, url }) => {
+    const path = url.replace(/\?.*$/s, '').slice(0, 100);
+    throw new SyncError('NOT_FOUND', `expected one of ${ADDRESSES}; got ${method} ${path}`);
+  });
+  // Bodies of any type are read to their end and dropped: what changed is asked of the source itself.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined));
+
+  app.get('/healthz', async (_request, reply) => sendJson(reply, 200, { status: 'alive' }));
+  app.get('/readyz', async (_request, reply) =>
+    (await isReady()) ? sendJson(reply, 200, { status: 'ready' }) : sendJson(reply, 503, { status: 'not ready' }),
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply
+      .header('cache-control', 'no-store')
+      .type('text/plain; version=0.0.4; charset=utf-8')
+      .send(await metrics()),
+  );
+  app.post<{ Params: { connector: string } }>('/webhooks/:connector', async ({ params: { connector } }, reply) => {
+    if (webhook(connector)) return sendJson(reply, 202, { status: 'polling' });
+    throw new SyncError(
+      'NOT_FOUND',
+      `expected the name of a connector, got ${JSON.stringify(connector.slice(0, 100))}`,
+    );
+  });
+  app.get('/', { helmet: pageHeaders(LANDING_POLICY) }, async ({ protocol, host }, reply) =>
+    sendPage(reply, renderLandingPage({ about, writable, origin: `${protocol}://${host}`, nonces: reply.cspNonce })),
+  );
+  app.get('/explorer', { helmet: pageHeaders(EXPLORER_POLICY) }, async (_request, reply) =>
+    sendPage(reply, renderExplorerPage(reply.cspNonce)),
+  );
+
+  await app.ready();
+  return { handle: handle as HttpRoutes['handle'], close: () => app.close() };
+}
+
+function pageHeaders(policy: PagePolicy) {
+  return { enableCSPNonces: true, contentSecurityPolicy: { useDefaults: false, directives: policy } };
+}
+
+function sendPage(reply: FastifyReply, html: string): FastifyReply {
+  // Each answer has its own nonces.
+  return reply.header('cache-control', 'no-store').type('text/html; charset=utf-8').send(html);
+}
+
+function sendJson(reply: FastifyReply, status: number, body: object): FastifyReply {
+  return reply
+    .code(status)
+    .headers(JSON_HEADERS)
+    .send(`${JSON.stringify(body)}\n`);
+}
+
+function sendError(reply: FastifyReply, thrown: unknown, log: Log): FastifyReply {
+  const { status, text } = errorAnswer(ofFastify(thrown), log);
+  return reply.code(status).headers(JSON_HEADERS).send(text);
+}
+
+/** What Fastify itself finds wrong with a request, in our words' codes. */
+function ofFastify(thrown: unknown): unknown {
+  if (thrown instanceof SyncError) return thrown;
+  const { statusCode = 500, message } = thrown as { readonly statusCode?: number; readonly message?: string };
+  if (statusCode === 413) {
+    return new SyncError('PAYLOAD_TOO_LARGE', `body: expected at most ${MAX_WEBHOOK_BYTES} bytes`, { cause: thrown });
+  }
+  return statusCode >= 400 && statusCode < 500
+    ? new SyncError('BAD_REQUEST', String(message), { cause: thrown })
+    : thrown;
+}

@@ -1,0 +1,154 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GraphQLError } from 'graphql';
+import { GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
+import { useServer } from 'graphql-ws/use/ws';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { SyncError } from '../core/errors.js';
+import type { Chance, Clock, Log } from '../core/ports.js';
+import type { RequestContext } from '../graphql/context.js';
+import type { GraphqlEngine } from '../graphql/engine.js';
+import { refuseConnection } from './http-error.js';
+import type { HttpGuard } from './http-guard.js';
+import type { SessionResolver } from './session.js';
+
+/** Largest message: hints and subscriptions are small; pushes go over HTTP. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+const INIT_TIMEOUT_MS = 3_000;
+const KEEP_ALIVE_MS = 12_000;
+/** Operations at once on one socket: an app listens once, with a list. */
+const MAX_OPERATIONS = 20;
+/** At a stop, sockets are closed over this time, so that their clients do not all come back at once. */
+const CLOSE_SPREAD_MS = 1_000;
+/** Close codes: going away (clients come back), and ours for refused credentials (clients do not). */
+const GOING_AWAY = 1001;
+const BAD_REQUEST = 4400;
+const UNAUTHENTICATED = 4401;
+
+interface SocketState extends Record<PropertyKey, unknown> {
+  context: RequestContext;
+}
+
+/** graphql-ws on the path of /graphql. */
+export interface SocketServer {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Open sockets. */
+  count(): number;
+  /** Tells every client to come back elsewhere, and waits until all are gone. */
+  close(): Promise<void>;
+}
+
+export function createSocketServer(options: {
+  readonly graphql: GraphqlEngine;
+  readonly session: SessionResolver;
+  readonly guard: HttpGuard;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  /** How long a socket may take to say who it is, and how often it is asked whether it lives. */
+  readonly initTimeoutMs?: number;
+  readonly keepAliveMs?: number;
+}): SocketServer {
+  const { graphql, session, guard, clock, chance, log } = options;
+  const { initTimeoutMs = INIT_TIMEOUT_MS, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+  const graphqlServer = useServer<Record<string, unknown>, SocketState>(
+    {
+      schema: graphql.schema,
+      // Else close reasons tell what went wrong inside.
+      isProd: true,
+      connectionInitWaitTimeout: initTimeoutMs,
+      async onConnect({ connectionParams, extra }) {
+        try {
+          const resolved = await session({
+            authorization: textOf(connectionParams?.['authorization']),
+            device: textOf(connectionParams?.['device']),
+          });
+          extra.context = graphql.contextFor(resolved);
+          return true;
+        } catch (thrown) {
+          const error = SyncError.from(thrown);
+          if (error.code === 'INTERNAL') log.error('a socket was refused', { cause: String(error.cause) });
+          extra.socket.close(error.status === 401 ? UNAUTHENTICATED : BAD_REQUEST, closeReason(error));
+          return false;
+        }
+      },
+      onSubscribe({ extra, subscriptions }, _id, payload) {
+        if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
+          return [limitError()];
+        }
+        const read = graphql.readOperation(payload);
+        return 'errors' in read ? read.errors : { ...read.args, contextValue: extra.context as object };
+      },
+      onNext(_context, _id, _payload, _args, { data, errors }) {
+        if (errors !== undefined) return { data: data ?? null, errors: graphql.formatErrors(errors) };
+        return undefined;
+      },
+      onError: (_context, _id, _payload, errors) => [...graphql.formatErrors(errors)],
+    },
+    sockets,
+    keepAliveMs,
+  );
+
+  return {
+    upgrade(request, socket, head) {
+      try {
+        guard.check(request);
+        checkProtocol(request);
+      } catch (thrown) {
+        refuseConnection(socket, thrown, log);
+        return;
+      }
+      sockets.handleUpgrade(request, socket, head, (opened) => {
+        sockets.emit('connection', opened, request);
+        // In place of graphql-ws's listener, which writes to the console whatever a stranger sends.
+        opened
+          .removeAllListeners('error')
+          .on('error', (cause) => log.debug('a socket failed', { cause: cause.message }));
+      });
+    },
+    count: () => sockets.clients.size,
+    async close() {
+      await Promise.all([...sockets.clients].map((socket) => sendAway(socket, clock, chance() * CLOSE_SPREAD_MS)));
+      await graphqlServer.dispose();
+    },
+  };
+}
+
+/** Older clients speak `graphql-ws`, a protocol that is dead: they learn what to switch to. */
+function checkProtocol({ headers }: IncomingMessage): void {
+  const offered = headers['sec-websocket-protocol'] ?? '';
+  if (offered.split(',').some((protocol) => protocol.trim() === GRAPHQL_TRANSPORT_WS_PROTOCOL)) return;
+  throw new SyncError(
+    'BAD_REQUEST',
+    `Sec-WebSocket-Protocol: expected ${GRAPHQL_TRANSPORT_WS_PROTOCOL}, got ${offered === '' ? 'none' : JSON.stringify(offered.slice(0, 100))}`,
+  );
+}
+
+async function sendAway(socket: WebSocket, clock: Clock, afterMs: number): Promise<void> {
+  const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  if (socket.readyState === socket.CLOSED) return;
+  const left = new AbortController();
+  void gone.then(() => left.abort(new Error('closed')));
+  await clock.wait(afterMs, left.signal).catch(() => undefined);
+  socket.close(GOING_AWAY, 'the gateway stops: connect again');
+  await clock.wait(CLOSE_SPREAD_MS, left.signal).then(
+    () => socket.terminate(),
+    () => undefined,
+  );
+  await gone;
+}
+
+function limitError(): GraphQLError {
+  const message = `expected at most ${MAX_OPERATIONS} operations at once on one socket`;
+  return new GraphQLError(message, { originalError: new SyncError('LIMIT_EXCEEDED', message) });
+}
+
+/** RFC 6455: at most 123 bytes. */
+function closeReason(error: SyncError): string {
+  return Buffer.from(`${error.code}: ${error.message}`).subarray(0, 120).toString('utf8').replaceAll('\ufffd', '');
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}

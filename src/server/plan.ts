@@ -1,0 +1,66 @@
+import type { SourceCollection, SourceFacts } from '../core/source-port.js';
+
+/**
+ * What the gateway will do with a collection, as derived from its connector's facts: how it finds changes and deletions, how
+ * its writes are guarded, and what it does when the answer to one is lost. One line, for the doctor.
+ */
+export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | 'collection'>): string {
+  const { create, update, delete: remove } = collection.writes;
+  const writes = [create ? 'create' : '', update ? guarded('update', facts.updateGuard) : '']
+    .concat(remove ? guarded('delete', facts.deleteGuard) : '')
+    .filter((text) => text !== '');
+  return [
+    facts.changes === 'updatedSince'
+      ? `changes are asked for every ${facts.pollEveryMs / 1_000} s`
+      : `the whole list is read every ${facts.pollEveryMs / 1_000} s`,
+    deletionsOf(facts),
+    ...(writes.length === 0 ? ['read only'] : [`writes: ${writes.join(', ')}`, certaintyOf(facts, collection.writes)]),
+    ...(facts.maintenance === undefined ? [] : [`not called ${facts.maintenance.join(' and ')}`]),
+  ].join('; ');
+}
+
+function guarded(operation: string, guard: 'version' | 'none'): string {
+  return guard === 'version' ? `${operation} guarded by version` : `${operation} UNGUARDED (lost update possible)`;
+}
+
+function deletionsOf(facts: SourceFacts): string {
+  const scanned = `by a scan every ${facts.scanEveryMs / 1_000} s`;
+  if (facts.deletions === 'none') return 'deletions are not observable';
+  if (facts.deletions === 'flag') return `deletions by flag, and ${scanned}`;
+  if (facts.readOne) return `deletions ${scanned}, each confirmed by a read`;
+  return facts.scanPaging === 'offset'
+    ? 'deletions are not observable (paging can skip records)'
+    : `deletions ${scanned}`;
+}
+
+/** What each capability buys (F4): by what a write whose answer was lost still takes effect exactly once. */
+function certaintyOf(facts: SourceFacts, writes: SourceCollection['collection']['writes']): string {
+  if (facts.idempotencyKeyLifetimeMs !== undefined) {
+    return `each exactly once by idempotency key, for ${hours(facts.idempotencyKeyLifetimeMs)}`;
+  }
+  const told: (readonly [string, string])[] = [];
+  if (writes.create) told.push(['creates', createdBy(facts)]);
+  if (writes.update) told.push(['updates', changedBy(facts, facts.updateGuard)]);
+  if (writes.delete) told.push(['deletes', changedBy(facts, facts.deleteGuard)]);
+  return [...new Set(told.map(([, means]) => means))]
+    .map((means) => `${told.flatMap(([kind, same]) => (same === means ? [kind] : [])).join(' and ')} ${means}`)
+    .join(', ');
+}
+
+const PARKS = '(a lost answer parks the change)';
+
+function createdBy(facts: SourceFacts): string {
+  if (facts.lookUp === true) return 'exactly once by look-up';
+  return facts.createKey === 'device' && facts.readOne ? "exactly once by the device's key and read-back" : PARKS;
+}
+
+function changedBy({ readOne }: SourceFacts, guard: 'version' | 'none'): string {
+  if (!readOne) return PARKS;
+  return guard === 'version'
+    ? 'exactly once by version and read-back'
+    : 'by read-back (a lost answer parks the change where that does not decide)';
+}
+
+function hours(ms: number): string {
+  return ms >= 3_600_000 ? `${Number((ms / 3_600_000).toFixed(1))} h` : `${Number((ms / 60_000).toFixed(1))} min`;
+}

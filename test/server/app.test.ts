@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { collection, defineConnector, deletesByScan, field } from '../../src/connectors/define.js';
+import { get, patch, rest } from '../../src/connectors/rest.js';
+import { startGateway, type Gateway } from '../../src/server/app.js';
+import { loadConfig } from '../../src/server/config.js';
+import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
+
+/** A system of two visits that counts how often its list is read. */
+interface VisitSystem {
+  readonly url: string;
+  readonly lists: () => number;
+  stop(): Promise<void>;
+}
+
+let postgres: TestPostgres;
+let system: VisitSystem;
+let gateway: Gateway;
+const folder = mkdtempSync(path.join(tmpdir(), 'tidegate-app-'));
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  system = await startVisitSystem();
+  const config = await loadConfig({ PORT: '0', DATABASE_URL: await postgres.freshDatabase() }, folder, {
+    connectors: [visitsOf(system.url)],
+    patienceMs: 200,
+  });
+  gateway = await startGateway(config, { log: silentLog });
+  await until('the first ingest is complete', async () =>
+    (await gateway.progress()).every((one) => one.state === 'READY'),
+  );
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await system.stop();
+  await postgres.stop();
+  rmSync(folder, { recursive: true });
+});
+
+test('a gateway tells what it serves, that it is ready, and how its collections are', async () => {
+  expect(gateway.collections.map(({ name }) => name)).toEqual(['visits']);
+  expect(await gateway.progress()).toEqual([{ name: 'visits', state: 'READY', recordCount: 2 }]);
+  expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  expect(metrics).toContain('tidegate_collection_records{collection="visits"} 2');
+});
+
+test('a webhook wakes the poll of its connector', async () => {
+  const before = system.lists();
+  expect((await fetch(`${gateway.url}/webhooks/nobody`, { method: 'POST' })).status).toBe(404);
+  expect((await fetch(`${gateway.url}/webhooks/office`, { method: 'POST' })).status).toBe(202);
+  await until('the list is read again', async () => system.lists() > before);
+});
+
+test('R6: pull answers from the store while sources are down, and R10: a push is accepted', async () => {
+  await system.stop();
+  const { pull } = await ask('{ pull { changes { id json } complete } }');
+  expect(pull.complete).toBe(true);
+  expect(pull.changes).toEqual([
+    { id: 'V-1', json: { notes: 'bring the scale' } },
+    { id: 'V-2', json: { notes: null } },
+  ]);
+  const { push } = await ask(
+    `mutation { push(changes: [{ changeId: "c1", collection: "visits", id: "V-2", kind: UPSERT,
+      baseVersion: "${(await ask('{ pull { epoch } }')).pull.epoch}.2", changedAt: "2026-01-01T08:00:00Z",
+      json: { notes: "rang twice" } }]) { results { status error { code } } } }`,
+  );
+  expect(push.results).toEqual([{ status: 'ACCEPTED', error: null }]);
+});
+
+test('a gateway stops once, however often it is asked to, and its port is free then', async () => {
+  await Promise.all([gateway.stop(), gateway.stop()]);
+  await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow();
+});
+
+/** What these tests look at of an answer. */
+interface Answered {
+  readonly pull: { readonly changes: unknown; readonly complete: boolean; readonly epoch: string };
+  readonly push: { readonly results: unknown };
+}
+
+async function ask(query: string): Promise<Answered> {
+  const answer = await fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'tidegate-device': 'phone' },
+    body: JSON.stringify({ query }),
+  });
+  const { data, errors } = (await answer.json()) as { data: Answered; errors?: unknown };
+  expect(errors).toBeUndefined();
+  return data;
+}
+
+function visitsOf(baseUrl: string) {
+  return defineConnector({
+    source: 'office',
+    transport: rest({ baseUrl, timeout: '500ms', connectTimeout: '500ms' }),
+    collections: {
+      visits: collection({
+        type: 'Visit',
+        key: 'id',
+        read: {
+          list: get('/visits'),
+          one: get('/visits/{key}'),
+          deletes: deletesByScan({ every: '1d' }),
+          pollEvery: '1h',
+        },
+        write: { update: patch('/visits/{key}') },
+        fields: { notes: field.string() },
+      }),
+    },
+  });
+}
+
+async function startVisitSystem(): Promise<VisitSystem> {
+  const visits = [{ id: 'V-1', notes: 'bring the scale' }, { id: 'V-2' }];
+  let lists = 0;
+  const server: Server = createServer((request, response) => {
+    const one = visits.find(({ id }) => request.url === `/visits/${id}`);
+    if (request.url === '/visits') lists += 1;
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(one ?? visits));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    lists: () => lists,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

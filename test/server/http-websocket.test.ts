@@ -1,0 +1,273 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { createClient, type Client } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import type { Session } from '../../src/core/session.js';
+import { SyncError } from '../../src/core/errors.js';
+import { createManualClock } from '../support/manual-clock.js';
+import { closeClinics, serveClinic, type ServingClinic } from './serving-clinic.js';
+
+const clients: Client[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.dispose();
+  await closeClinics();
+});
+
+const HINTS = 'subscription { hints { collections at } }';
+
+/** A client as apps have it, which does not come back by itself. */
+function clientOf({ webSocketUrl }: ServingClinic, connectionParams: Record<string, unknown> = {}): Client {
+  const client = createClient({ url: webSocketUrl, webSocketImpl: WebSocket, retryAttempts: 0, connectionParams });
+  clients.push(client);
+  return client;
+}
+
+interface RawSocket {
+  readonly socket: WebSocket;
+  send(message: unknown): void;
+  next(): Promise<Record<string, unknown>>;
+  readonly closed: Promise<string>;
+}
+
+/** A socket that says exactly what the test says. */
+async function rawSocket({ webSocketUrl }: ServingClinic, protocol = 'graphql-transport-ws'): Promise<RawSocket> {
+  const socket = new WebSocket(webSocketUrl, protocol);
+  const messages: Record<string, unknown>[] = [];
+  let arrived: () => void = () => undefined;
+  socket.on('message', (text: Buffer) => {
+    messages.push(JSON.parse(text.toString('utf8')));
+    arrived();
+  });
+  const closed = new Promise<string>((resolve) =>
+    socket.on('close', (code, reason) => resolve(`${code} ${reason.toString('utf8')}`)),
+  );
+  await once(socket, 'open');
+  return {
+    socket,
+    send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
+    async next() {
+      while (messages.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
+      return messages.shift() as Record<string, unknown>;
+    },
+    closed,
+  };
+}
+
+async function ready(clinic: ServingClinic): Promise<RawSocket> {
+  const raw = await rawSocket(clinic);
+  raw.send({ type: 'connection_init' });
+  expect(await raw.next()).toEqual({ type: 'connection_ack' });
+  return raw;
+}
+
+/** The sessions that a clinic's sockets got. */
+function recordingSessions() {
+  const given: Session[] = [];
+  return {
+    given,
+    session: async ({ device, authorization }: { device: string | null; authorization: string | null }) => {
+      const session: Session = { tenant: 't', user: authorization ?? 'nobody', device, grant: { kind: 'every' } };
+      given.push(session);
+      return session;
+    },
+  };
+}
+
+describe('hints', () => {
+  test('R18: a change in the store reaches a listening device, and holds names and a time only', async () => {
+    const clinic = await serveClinic();
+    const listening = clientOf(clinic).iterate({ query: HINTS });
+    const first = listening.next();
+    while (clinic.hub.listening() === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clinic.show('visit-1', { notes: 'secret diagnosis' });
+    const { value } = (await first) as { value: { data: { hints: Record<string, unknown> } } };
+    expect(value.data.hints).toEqual({ collections: ['visits'], at: expect.stringMatching(/^20.*Z$/) });
+    await listening.return?.();
+    while (clinic.hub.listening() > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test('end in the hub when their socket goes away without a word', async () => {
+    const clinic = await serveClinic();
+    const raw = await ready(clinic);
+    raw.send({ id: '1', type: 'subscribe', payload: { query: HINTS } });
+    while (clinic.hub.listening() === 0) await new Promise((resolve) => setImmediate(resolve));
+    raw.socket.terminate();
+    while (clinic.hub.listening() > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(clinic.hub.listening()).toBe(0);
+  });
+});
+
+describe('a socket', () => {
+  test('brings device and authorization in its connection parameters', async () => {
+    const { given, session } = recordingSessions();
+    const clinic = await serveClinic({ session });
+    const client = clientOf(clinic, { device: 'tablet-7', authorization: 'Bearer nurse' });
+    await client.iterate({ query: '{ collections { name } }' }).next();
+    expect(given).toEqual([expect.objectContaining({ device: 'tablet-7', user: 'Bearer nurse' })]);
+  });
+
+  test('without parameters is a session without a device', async () => {
+    const { given, session } = recordingSessions();
+    const clinic = await serveClinic({ session });
+    await clientOf(clinic).iterate({ query: '{ collections { name } }' }).next();
+    expect(given).toEqual([expect.objectContaining({ device: null, user: 'nobody' })]);
+  });
+
+  test('whose device id is none is closed with 4400 and the reason, in full at any length', async () => {
+    const clinic = await serveClinic();
+    for (const device of ['a b', 'ä'.repeat(500), '']) {
+      const raw = await rawSocket(clinic);
+      raw.send({ type: 'connection_init', payload: { device } });
+      expect(await raw.closed).toMatch(/^4400 BAD_REQUEST: Tidegate-Device: expected 1 to 128 characters/);
+    }
+  });
+
+  test('with refused credentials is closed with 4401, after which clients do not come back', async () => {
+    const clinic = await serveClinic({
+      session: () => Promise.reject(new SyncError('UNAUTHENTICATED', 'expected a bearer token, got none')),
+    });
+    const raw = await rawSocket(clinic);
+    raw.send({ type: 'connection_init' });
+    expect(await raw.closed).toBe('4401 UNAUTHENTICATED: expected a bearer token, got none');
+    const stubborn = createClient({ url: clinic.webSocketUrl, webSocketImpl: WebSocket, retryAttempts: 5 });
+    clients.push(stubborn);
+    await expect(stubborn.iterate({ query: HINTS }).next()).rejects.toMatchObject({ code: 4401 });
+  });
+
+  test('whose session fails inside says nothing of the reason; the log does', async () => {
+    const clinic = await serveClinic({ session: () => Promise.reject(new Error('password=hunter2')) });
+    const raw = await rawSocket(clinic);
+    raw.send({ type: 'connection_init' });
+    expect(await raw.closed).not.toContain('hunter2');
+    expect(clinic.faults.join()).toContain('hunter2');
+  });
+
+  test('that does not say who it is in time is closed with 4408', async () => {
+    const clinic = await serveClinic({ initTimeoutMs: 20 });
+    const raw = await rawSocket(clinic);
+    expect(await raw.closed).toMatch(/^4408 /);
+  });
+
+  test.each([
+    ['init twice', 4429, [{ type: 'connection_init' }, { type: 'connection_init' }]],
+    ['a subscription first', 4401, [{ id: '1', type: 'subscribe', payload: { query: HINTS } }]],
+    ['no JSON', 4400, ['hello']],
+    ['a type that there is not', 4400, [{ type: 'start' }]],
+    ['parameters that are no object', 4400, [{ type: 'connection_init', payload: 'device' }]],
+    [
+      'one id twice',
+      4409,
+      [
+        { type: 'connection_init' },
+        { id: '1', type: 'subscribe', payload: { query: HINTS } },
+        { id: '1', type: 'subscribe', payload: { query: HINTS } },
+      ],
+    ],
+    ['a message of more than 64 KB', 1009, [{ type: 'connection_init', payload: { device: 'x'.repeat(70_000) } }]],
+  ])('that says %s is closed with %i', async (_what, code, messages) => {
+    const raw = await rawSocket(await serveClinic());
+    for (const [at, message] of messages.entries()) {
+      raw.send(message);
+      if (at === 0 && messages.length === 3) await raw.next();
+    }
+    expect(await raw.closed).toMatch(new RegExp(`^${code}\\b`));
+  });
+
+  test.each([['graphql-ws'], []])('of another protocol learns which one is expected: %s', async (...protocols) => {
+    const clinic = await serveClinic();
+    const socket = new WebSocket(clinic.webSocketUrl, protocols);
+    socket.on('error', () => undefined);
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
+    const body = Buffer.concat(await response.toArray()).toString('utf8');
+    expect([response.statusCode, JSON.parse(body).errors[0].message]).toEqual([
+      400,
+      `Sec-WebSocket-Protocol: expected graphql-transport-ws, got ${protocols.length === 0 ? 'none' : '"graphql-ws"'}`,
+    ]);
+  });
+
+  test('is asked whether it lives, and cut off when it does not answer', async () => {
+    const clinic = await serveClinic({ keepAliveMs: 20 });
+    const alive = await ready(clinic);
+    await once(alive.socket, 'ping');
+    await once(alive.socket, 'ping');
+    expect(alive.socket.readyState).toBe(WebSocket.OPEN);
+    // A device in a tunnel: its end hears nothing any more.
+    (alive.socket as unknown as { _socket: { pause(): void } })._socket.pause();
+    while (clinic.sockets.count() > 0) await new Promise((resolve) => setImmediate(resolve));
+    alive.socket.terminate();
+  });
+});
+
+describe('operations on one socket', () => {
+  test('are refused past twenty with LIMIT_EXCEEDED; the socket and the twenty live on', async () => {
+    const clinic = await serveClinic();
+    const raw = await ready(clinic);
+    for (let id = 1; id <= 21; id++) raw.send({ id: `${id}`, type: 'subscribe', payload: { query: HINTS } });
+    expect(await raw.next()).toMatchObject({
+      id: '21',
+      type: 'error',
+      payload: [{ extensions: { code: 'LIMIT_EXCEEDED', retryable: false } }],
+    });
+    expect(clinic.hub.listening()).toBe(20);
+    raw.send({ id: '1', type: 'complete' });
+    while (clinic.hub.listening() > 19) await new Promise((resolve) => setImmediate(resolve));
+    raw.send({ id: '22', type: 'subscribe', payload: { query: HINTS } });
+    while (clinic.hub.listening() < 20) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test('stand under the limits of documents, and errors have our codes', async () => {
+    const raw = await ready(await serveClinic());
+    const payloads = ['{ nothing }', '{', `{ ${'collections { name } '.repeat(400)} }`];
+    for (const query of payloads) {
+      raw.send({ id: '1', type: 'subscribe', payload: { query } });
+      expect(await raw.next()).toMatchObject({
+        type: 'error',
+        payload: [{ message: expect.any(String), extensions: { code: 'BAD_REQUEST', advice: expect.any(String) } }],
+      });
+    }
+  });
+
+  test('answer queries with the same errors as HTTP', async () => {
+    const clinic = await serveClinic();
+    const raw = await ready(clinic);
+    raw.send({ id: '1', type: 'subscribe', payload: { query: 'subscription { hints(collections: ["x"]) { at } }' } });
+    expect(await raw.next()).toMatchObject({ payload: { errors: [{ extensions: { code: 'BAD_REQUEST' } }] } });
+    expect(await raw.next()).toEqual({ id: '1', type: 'complete' });
+    const query = '{ pull(since: "forged") { checkpoint } }';
+    raw.send({ id: '1', type: 'subscribe', payload: { query } });
+    const { payload } = (await raw.next()) as { payload: { errors: readonly { extensions: unknown }[] } };
+    const { errors } = (await (await clinic.post({ query })).json()) as typeof payload;
+    expect(payload.errors[0]?.extensions).toEqual(errors[0]?.extensions);
+    expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_CHECKPOINT' });
+  });
+});
+
+describe('a stop', () => {
+  test('sends every client away with 1001, spread over a second, and waits until all are gone', async () => {
+    const clock = createManualClock();
+    const clinic = await serveClinic({ clock });
+    const sockets = await Promise.all([ready(clinic), ready(clinic), ready(clinic)]);
+    const stopped = clinic.http.close();
+    const goneByTime: number[] = [];
+    for (const raw of sockets) void raw.closed.then(() => goneByTime.push(clock.monotonicMs()));
+    const over = stopped.then(() => true);
+    while (!(await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 5))]))) clock.advance(50);
+    expect(await Promise.all(sockets.map((raw) => raw.closed))).toEqual(
+      sockets.map(() => '1001 the gateway stops: connect again'),
+    );
+    expect(new Set(goneByTime).size).toBeGreaterThan(1);
+    expect(clinic.sockets.count()).toBe(0);
+  });
+
+  test('cuts off a client that does not hear it', async () => {
+    const clock = createManualClock();
+    const clinic = await serveClinic({ clock });
+    const raw = await ready(clinic);
+    (raw.socket as unknown as { _socket: { pause(): void } })._socket.pause();
+    const stopped = clinic.http.close().then(() => true);
+    while (!(await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, 5))]))) clock.advance(50);
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(1_000);
+    expect(clinic.sockets.count()).toBe(0);
+    raw.socket.terminate();
+  });
+});

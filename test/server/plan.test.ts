@@ -1,0 +1,79 @@
+import { collection, createSource, defineConnector, field, type WriteFacts } from '../../src/connectors/define.js';
+import { del, get, patch, post, rest } from '../../src/connectors/rest.js';
+import { planOf } from '../../src/server/plan.js';
+import { eagerDeps } from '../connectors/soap/eager-deps.js';
+
+const ONE = get('/visits/{key}');
+const ALL = {
+  create: post('/visits', { keyIn: 'id' }),
+  update: patch('/visits/{key}'),
+  remove: del('/visits/{key}'),
+  guard: 'ifMatch',
+} as const;
+const LOOK_UP = { field: 'ref', lookUp: get('/visits', { query: { ref: '{reference}' } }) };
+
+async function plan(
+  write: WriteFacts | undefined,
+  more: { readonly unreadable?: boolean; readonly maintained?: boolean } = {},
+) {
+  const window = { days: ['sun'], from: '22:00', to: '02:30', zone: 'Europe/Berlin' } as const;
+  const source = createSource(
+    defineConnector({
+      source: 'clinic',
+      transport: rest({ baseUrl: 'http://clinic.example' }),
+      ...(more.maintained === true ? { maintenance: [window] } : {}),
+      collections: {
+        visits: collection({
+          type: 'Visit',
+          key: 'id',
+          version: 'rev',
+          fields: { note: field.string() },
+          read: { list: get('/visits'), ...(more.unreadable === true ? {} : { one: ONE }) },
+          ...(write === undefined ? {} : { write }),
+        }),
+      },
+    }),
+    eagerDeps(),
+  );
+  const [visits] = source.collections;
+  await source.close();
+  return visits === undefined ? '' : planOf(visits);
+}
+
+const READS = 'the whole list is read every 300 s; deletions by a scan every 21600 s, each confirmed by a read';
+const GUARDED = 'writes: create, update guarded by version, delete guarded by version';
+
+test.each<readonly [string, WriteFacts | undefined, string]>([
+  ['nothing', undefined, `${READS}; read only`],
+  [
+    'an idempotency key',
+    { ...ALL, idempotencyKey: { header: 'Idempotency-Key', lifetime: '24h' }, reference: LOOK_UP },
+    `${READS}; ${GUARDED}; each exactly once by idempotency key, for 24 h`,
+  ],
+  [
+    'a look-up',
+    { ...ALL, create: post('/visits'), reference: LOOK_UP },
+    `${READS}; ${GUARDED}; creates exactly once by look-up, updates and deletes exactly once by version and read-back`,
+  ],
+  [
+    'versions and reads',
+    ALL,
+    `${READS}; ${GUARDED}; creates exactly once by the device's key and read-back, updates and deletes exactly once by version and read-back`,
+  ],
+  [
+    'keys of the source, and no versions',
+    { create: post('/visits'), update: patch('/visits/{key}') },
+    `${READS}; writes: create, update UNGUARDED (lost update possible); creates (a lost answer parks the change), updates by read-back (a lost answer parks the change where that does not decide)`,
+  ],
+])('R11: the plan says what %s buys', async (_what, write, line) => {
+  expect(await plan(write)).toBe(line);
+});
+
+test('R11: the plan says that a lost answer parks the change where nothing can be read', async () => {
+  const told = await plan({ create: post('/visits'), remove: del('/visits/{key}') }, { unreadable: true });
+  expect(told).toContain('creates and deletes (a lost answer parks the change)');
+});
+
+test('the plan says when the source is not called', async () => {
+  expect(await plan(undefined, { maintained: true })).toContain('; not called sun 22:00 to 02:30 Europe/Berlin');
+});

@@ -1,0 +1,163 @@
+import { renderBody } from '../../src/core/collection.js';
+import type { Fields } from '../../src/core/change.js';
+import { SyncError } from '../../src/core/errors.js';
+import type { Clock, Log } from '../../src/core/ports.js';
+import { createGraphqlEngine } from '../../src/graphql/engine.js';
+import type { UseCases } from '../../src/graphql/context.js';
+import { createReadCurrent } from '../../src/pull/current.js';
+import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
+import { createOperator } from '../../src/push/operator.js';
+import { createPull } from '../../src/pull/pull.js';
+import { createHub, type Hub } from '../../src/realtime/hub.js';
+import { systemClock } from '../../src/server/clock.js';
+import { createHttpGuard } from '../../src/server/http-guard.js';
+import { createSocketServer, type SocketServer } from '../../src/server/http-websocket.js';
+import { openHttpServer, type HttpServer } from '../../src/server/http.js';
+import { developmentSession, type SessionResolver } from '../../src/server/session.js';
+import { hashText } from '../../src/server/telemetry.js';
+import { createWorld, type World } from '../contract/store/world.js';
+import { CLINIC, visits } from '../graphql/clinic.js';
+import { priming } from '../pull/priming.js';
+import { createManualClock } from '../support/manual-clock.js';
+import { createMemoryStore } from '../support/memory-store/memory-store.js';
+import { seededChance } from '../support/seeded-chance.js';
+
+/** A clinic behind a real port of this machine: everything but its store and its sources is what runs in production. */
+export interface ServingClinic {
+  readonly url: string;
+  readonly webSocketUrl: string;
+  readonly world: World;
+  readonly hub: Hub;
+  readonly sockets: SocketServer;
+  /** Connectors that a webhook woke. */
+  readonly woken: string[];
+  /** Lines of level error. */
+  readonly faults: string[];
+  readonly http: HttpServer;
+  /** Puts a visit into the store, as ingest would. */
+  show(id: string, fields: Fields): Promise<void>;
+  /** Posts an operation as JSON. */
+  post(body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+export interface ServingOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly allowedHosts?: readonly string[];
+  readonly allowedOrigins?: readonly string[];
+  readonly maxBodyBytes?: number;
+  readonly isReady?: () => Promise<boolean>;
+  readonly session?: SessionResolver;
+  readonly useCases?: Partial<UseCases>;
+  /** Of the sockets: when they are sent away, and how long they may keep silent. */
+  readonly clock?: Clock;
+  readonly initTimeoutMs?: number;
+  readonly keepAliveMs?: number;
+}
+
+const opened: (() => Promise<void>)[] = [];
+
+/** Stops every clinic that a test opened: for `afterEach`. */
+export async function closeClinics(): Promise<void> {
+  for (const close of opened.splice(0).reverse()) await close();
+}
+
+export async function serveClinic(options: ServingOptions = {}): Promise<ServingClinic> {
+  const { host = '127.0.0.1', port = 0, clock = systemClock, ...rest } = options;
+  const store = createMemoryStore({ clock: createManualClock(), chance: seededChance(3) });
+  const world = await createWorld(store);
+  const faults: string[] = [];
+  const ignore = (): void => undefined;
+  const log: Log = {
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (what, details) => void faults.push(`${what} ${JSON.stringify(details ?? {})}`),
+  };
+  const hub = createHub({ announcer: store, clock: systemClock, log, windowMs: 0 });
+  const session: SessionResolver = async (credentials) => ({
+    ...(await (rest.session ?? developmentSession)(credentials)),
+    tenant: world.tenant,
+  });
+  const push: UseCases['push'] = async () => {
+    throw new SyncError('UNAVAILABLE', 'nothing is pushed here');
+  };
+  const ports = { store, clock: systemClock, hash: hashText };
+  const graphql = await createGraphqlEngine({
+    fastPath: true,
+    introspection: true,
+    collections: CLINIC,
+    clock: systemClock,
+    log,
+    maxChangesPerPush: 100,
+    useCases: {
+      pull: await createPull({ store, collections: CLINIC, readPriming: priming(store) }),
+      push,
+      readCurrent: createReadCurrent({ store, collections: CLINIC }),
+      operator: createOperator(ports, { sources: [], wake: ignore }),
+      conflicts: createKeptConflicts(ports, push),
+      collections: async () => [],
+      readEpoch: async () => (await store.readHead(world.tenant)).epoch,
+      newEpoch: (_session, from) => store.newEpoch(world.tenant, from),
+      registerDevice: async () => ({ registeredAtMs: 0 }),
+      unregisterDevice: async () => false,
+      hints: (who, names) => hub.hints(who, names),
+      ...rest.useCases,
+    },
+  });
+  const guard = createHttpGuard({
+    host,
+    allowedHosts: rest.allowedHosts ?? [],
+    allowedOrigins: rest.allowedOrigins ?? [],
+  });
+  const { initTimeoutMs, keepAliveMs } = rest;
+  const sockets = createSocketServer({
+    graphql,
+    session,
+    guard,
+    clock,
+    chance: seededChance(5),
+    log,
+    ...(initTimeoutMs === undefined ? {} : { initTimeoutMs }),
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+  });
+  const woken: string[] = [];
+  const http = await openHttpServer({
+    host,
+    port,
+    graphql,
+    session,
+    guard,
+    sockets,
+    maxBodyBytes: rest.maxBodyBytes ?? 100_000,
+    log,
+    isReady: rest.isReady ?? (async () => true),
+    metrics: async () => 'tidegate_sockets 0\n',
+    webhook: (connector) => connector === 'clinic' && woken.push(connector) > 0,
+    about: { collections: CLINIC },
+  });
+  opened.push(async () => {
+    await http.close();
+    hub.close();
+    await graphql.stop();
+  });
+  return {
+    url: http.url,
+    webSocketUrl: `${http.url.replace('http', 'ws')}/graphql`,
+    world,
+    hub,
+    sockets,
+    woken,
+    faults,
+    http,
+    show: async (id, fields) => {
+      await world.show(id, ['all'], { body: renderBody(visits, { id, ...fields }) });
+    },
+    post: (body, headers = {}) =>
+      fetch(`${http.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+  };
+}
