@@ -1,0 +1,86 @@
+import type { Gateway } from '../server/app.js';
+import type { Config } from '../server/config.js';
+
+/** What the banner says beside the gateway itself. */
+export interface RunningSource {
+  readonly name: string;
+  readonly url: string;
+  readonly keeps: string;
+}
+
+/** A pushed change to paste, and what it does. */
+export interface PushExample {
+  readonly what: string;
+  readonly change: Readonly<Record<string, unknown>>;
+}
+
+/** What is running where, what persists, in which mode, and what to paste. */
+export function banner(running: {
+  readonly gateway: Gateway;
+  readonly config: Config;
+  readonly sources: readonly RunningSource[];
+  /** Null: an edit of the first collection that can be edited, with blanks to fill in. */
+  readonly example: PushExample | null;
+}): string {
+  const { gateway, config, sources } = running;
+  const endpoint = `${gateway.url}/graphql`;
+  const example = running.example ?? editWithBlanks(gateway);
+  const lines = [
+    '',
+    `  Tidegate is ready at ${gateway.url}`,
+    '',
+    `  GraphQL    ${endpoint} (HTTP and graphql-ws)`,
+    `  Explorer   ${gateway.url}/explorer, or Apollo Sandbox from ${gateway.url}`,
+    `  Store      ${gateway.store}`,
+    ...sources.map((source) => `  ${source.name.padEnd(10)} ${source.url} (keeps ${source.keeps})`),
+    `  Persists   ${config.dataFolder}`,
+    config.developmentNetwork === 'loopback'
+      ? '  Mode       development: no sign-in, loopback only, every scope'
+      : '  Mode       development: NO SIGN-IN, and not only on loopback. Keep strangers out by other means.',
+    '',
+    '  Pull the first page:',
+    '',
+    ...request(
+      endpoint,
+      '{"query":"{ pull(since: null, limit: 3) { changes { collection id version kind json } checkpoint hasMore } }"}',
+    ),
+    ...(example === null
+      ? []
+      : ['', `  ${example.what}:`, '', ...request(endpoint, JSON.stringify(pushRequest(example.change)))]),
+    '',
+    '  Ctrl-C stops it.',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+function request(endpoint: string, body: string): readonly string[] {
+  return [
+    `    curl -s ${endpoint} -H 'content-type: application/json' -H 'tidegate-device: my-phone' \\`,
+    `      -d '${body}'`,
+  ];
+}
+
+function pushRequest(change: PushExample['change']): object {
+  const query =
+    'mutation($changes: [ChangeInput!]!) { push(changes: $changes) { results { changeId status error { code message } } } }';
+  return { query, variables: { changes: [change] } };
+}
+
+function editWithBlanks({ collections }: Gateway): PushExample | null {
+  const collection = collections.find(({ writes }) => writes.update);
+  const field = collection?.fields.find(({ writable, type, list }) => writable && type === 'string' && !list);
+  if (collection === undefined || field === undefined) return null;
+  return {
+    what: `Push an edit of one of its ${collection.name} (put in an id and version that pull gave)`,
+    change: {
+      changeId: 'my-first-change',
+      collection: collection.name,
+      id: '<id of a pulled record>',
+      kind: 'UPSERT',
+      baseVersion: '<its version>',
+      changedAt: new Date().toISOString(),
+      json: { [field.name]: 'changed on my phone' },
+    },
+  };
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EXIT_CODES, StartupError } from '../core/errors.js';
+import { environment } from '../server/config.js';
+import { addEpoch } from './epoch.js';
+import { addOutbox } from './outbox.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const EXIT_CODE_HELP = `
+Exit codes: 0 done or stopped; ${Object.entries(EXIT_CODES)
+  .map(([reason, code]) => `${code} ${reason}`)
+  .join('; ')}.
+Environment: PORT, HOST, DATABASE_URL, TIDEGATE_DATA, TIDEGATE_CONFIG, TIDEGATE_LOG, TIDEGATE_TOKEN; see README.md.`;
+
+const program = new Command('tidegate')
+  .description('A GraphQL sync gateway in front of REST, OData and SOAP systems.')
+  .version(version)
+  .addHelpText('after', EXIT_CODE_HELP)
+  .exitOverride();
+
+// Loaded when they are asked for: what talks to a running gateway needs neither a store nor sources.
+const start = async () => (await import('./start.js')).start;
+const demo = async () => (await import('./demo.js')).demo;
+const schema = async () => (await import('./schema.js')).schema;
+const doctor = async () => (await import('./doctor.js')).doctor;
+
+program
+  .command('start')
+  .description('run the gateway with tidegate.config.ts (or TIDEGATE_CONFIG)')
+  .action(async () => (await start())(environment()));
+
+program
+  .command('demo')
+  .description('run a clinic: a REST and a SOAP source, and the gateway in front of them')
+  .option('--back-office', 'keep editing the sources, so that changes can be watched')
+  .action(async (options: { backOffice?: boolean }) =>
+    (await demo())(environment(), { backOffice: options.backOffice === true }),
+  );
+
+program
+  .command('schema')
+  .description("print the GraphQL schema of the configuration's collections")
+  .option('--demo', "of the demo's collections")
+  .action(async (options: { demo?: boolean }) => (await schema())(environment(), { demo: options.demo === true }));
+
+program
+  .command('doctor')
+  .description('try the configuration, the store and each source, and say what is wrong')
+  .action(async () => (await doctor())(environment()));
+
+addOutbox(program, environment());
+addEpoch(program, environment());
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  process.exitCode = report(thrown);
+}
+
+/** One sentence per fault; the stack only for faults that nobody foresaw. */
+function report(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_CODES.config;
+  if (thrown instanceof StartupError) {
+    console.error(`tidegate: ${thrown.message}`);
+    return thrown.exitCode;
+  }
+  console.error('tidegate: unexpected fault, please report it:', thrown);
+  return EXIT_CODES.fault;
+}
