@@ -1,0 +1,23 @@
+import { benchIngest } from './ingest.js';
+import { benchInitialSync } from './initial-sync.js';
+import { benchOutage } from './outage.js';
+import { benchPoll } from './poll.js';
+import { benchPull } from './pull.js';
+import { benchPush } from './push.js';
+
+/** `npm run bench -- <name>`: one command per figure, one JSON line per row. */
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  pull: benchPull,
+  'initial-sync': benchInitialSync,
+  poll: benchPoll,
+  push: benchPush,
+  ingest: benchIngest,
+  outage: benchOutage,
+};
+
+const name = process.argv[2] ?? '';
+const bench = BENCHES[name];
+if (bench === undefined) {
+  console.error(`npm run bench -- <name>: expected one of ${Object.keys(BENCHES).join(', ')}, got "${name}"`);
+  process.exitCode = 2;
+} else await bench();
