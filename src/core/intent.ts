@@ -59,6 +59,8 @@ export type IntentEvent =
   | 'foundApplied'
   /** Read back or looked up: it had no effect, and will have none. */
   | 'foundNotApplied'
+  /** The same, after a repeat under its key was refused: it will not be sent again. */
+  | 'foundRefused'
   /** It cannot be told (any more) whether it took effect. */
   | 'undecided'
   /** It cannot be told yet: its time has not come, or the source does not answer. */
@@ -107,6 +109,7 @@ export const INTENT_MACHINE: {
     leaseLost: 'PENDING',
     foundApplied: NOT_IN_DOUBT,
     foundNotApplied: NOT_IN_DOUBT,
+    foundRefused: NOT_IN_DOUBT,
     undecided: NOT_IN_DOUBT,
     notYetTold: NOT_IN_DOUBT,
     operatorRetry: 'PENDING',
@@ -128,6 +131,7 @@ export const INTENT_MACHINE: {
     leaseLost: 'IN_DOUBT',
     foundApplied: CALLED,
     foundNotApplied: CALLED,
+    foundRefused: CALLED,
     undecided: CALLED,
     notYetTold: CALLED,
     operatorRetry: 'SENT',
@@ -149,6 +153,7 @@ export const INTENT_MACHINE: {
     leaseLost: 'IN_DOUBT',
     foundApplied: 'SETTLED',
     foundNotApplied: 'PENDING',
+    foundRefused: 'SETTLED',
     undecided: 'PARKED',
     notYetTold: 'IN_DOUBT',
     operatorRetry: 'IN_DOUBT',
@@ -170,6 +175,7 @@ export const INTENT_MACHINE: {
     leaseLost: never('nobody holds a parked change'),
     foundApplied: OPERATORS,
     foundNotApplied: OPERATORS,
+    foundRefused: OPERATORS,
     undecided: OPERATORS,
     notYetTold: OPERATORS,
     operatorRetry: 'PENDING',

@@ -37,8 +37,15 @@ export function quietAfterMs({ maxRequestLifetimeMs, readAfterWriteMs }: SourceF
 
 /** The best means that a source declares for this call, at this time. */
 export function meansOf(source: SourceCollection, { call, isRemembered }: KnownCall, nowMs: number): Means {
+  return isKeyAlive(source.facts, call.sentAtMs, nowMs) ? 'sendAgain' : readingMeansOf(source, { call, isRemembered });
+}
+
+/** The best means that has no effect of its own. */
+export function readingMeansOf(
+  source: SourceCollection,
+  { call, isRemembered }: KnownCall,
+): Exclude<Means, 'sendAgain'> {
   const { facts } = source;
-  if (isKeyAlive(facts, call.sentAtMs, nowMs)) return 'sendAgain';
   if (call.kind === 'create' && facts.lookUp === true && source.lookUp !== undefined) return 'lookUp';
   const isReadable = facts.readOne && call.sourceKey !== null;
   return isReadable && (isRemembered || call.kind !== 'update') ? 'readBack' : 'none';

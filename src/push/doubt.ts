@@ -1,21 +1,20 @@
-import type { Fields } from '../core/change.js';
-import { parseBody, valueText } from '../core/collection.js';
+import { parseBody } from '../core/collection.js';
 import { decide } from '../core/conflict.js';
 import { SyncError, toChangeError } from '../core/errors.js';
 import { retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
-import type { Observation, SourceFacts, SourceWriteOutcome } from '../core/source-port.js';
+import type { Observation, SourceWriteOutcome } from '../core/source-port.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { meansOf, quietAfterMs, type Doubt } from './doubt-means.js';
+import { meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
+import { bothValues, offerOf } from './doubt-text.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
 import type { HeldIntent } from './held-intent.js';
 import { callText, lastCallOf, type NotedCall } from './noted-call.js';
-import { judgeRead, showsCall, type Verdict } from './read-back.js';
-import type { Applied } from './settle.js';
+import { judgeRead, showsCall, shownEffect, type Verdict } from './read-back.js';
 import { callSource } from './source-call.js';
 
 /** A doubt is looked at again after a part of its age, but not sooner and not later than this. */
@@ -23,6 +22,13 @@ const FIRST_LOOK_MS = 1_000;
 const LAST_LOOK_MS = 60_000;
 
 type KnownDoubt = Doubt & { readonly call: NotedCall };
+
+/** What follows when a look shows that a call had no effect and will have none. */
+interface AfterLook {
+  notApplied(): Promise<void>;
+  /** What became of a repeat, for an operator; empty: there was none. */
+  readonly sentAgain: string;
+}
 
 /**
  * Finds out what became of a call whose outcome is unknown, by what its source declares and by nothing else (R11, F4): the same call
@@ -120,7 +126,17 @@ export async function resolveDoubt(
     }
   }
 
-  /** What an answer to a repeated call says of the first one. */
+  const TRY_AGAIN: AfterLook = {
+    sentAgain: '',
+    async notApplied() {
+      await held.release('foundNotApplied', 0);
+    },
+  };
+
+  /**
+   * What an answer to a repeated call says of the first one. A refusal says nothing of it: a source may judge a request before it
+   * looks its key up, and refuse the repeat of what it took.
+   */
   const AFTER: {
     readonly [Kind in SourceWriteOutcome['kind']]: (
       known: KnownDoubt,
@@ -133,11 +149,15 @@ export async function resolveDoubt(
       // A repeat may be answered with the record as it is by now.
       await held.applied('applied', view, { write: call, observation, isLater: true, status, error });
     },
-    async refused(_known, { message, field }, sinceDeadlineMs) {
+    async refused(known, { message, field }, sinceDeadlineMs) {
       // A source that does not remember refusals may still take the first request, should that come late.
       if (quietInMs > 0) return await held.leave(quietAfterMs(facts) - sinceDeadlineMs);
+      held.happened('unknown');
       const error = { code: 'SOURCE_REFUSED', message, field, retryable: false } as const;
-      await held.refused('refused', view, { status: 'REJECTED', error, by: 'source' });
+      await look(known, {
+        sentAgain: `, sent again it was refused: ${message}`,
+        notApplied: () => held.refused('foundRefused', view, { status: 'REJECTED', error, by: 'source' }),
+      });
     },
     async stale(known, _outcome, sinceDeadlineMs) {
       const shown = await sightCall(known.call);
@@ -155,7 +175,15 @@ export async function resolveDoubt(
     },
   };
 
-  async function lookUp({ call }: KnownDoubt): Promise<void> {
+  /** By what can be read, where what the source answers cannot be relied on. */
+  async function look(known: KnownDoubt, after: AfterLook): Promise<void> {
+    const means = readingMeansOf(source, { call: known.call, isRemembered: doubt.call !== null });
+    if (means === 'lookUp') return await lookUp(known, after);
+    if (means === 'readBack') return await readBack(known, after);
+    await park(known, `the source offers no way to see whether it took effect${after.sentAgain}`);
+  }
+
+  async function lookUp({ call }: KnownDoubt, after: AfterLook = TRY_AGAIN): Promise<void> {
     const shown = await sight({ idempotencyKey: idempotencyKeyOf(tools.hash, intent) });
     if (shown === 'unread') return await held.leave(againMs());
     if (shown !== 'absent' && shown !== 'unconfirmed') {
@@ -164,10 +192,10 @@ export async function resolveDoubt(
       return await apply('foundApplied', call, shown);
     }
     if (quietInMs > 0) return await held.leave(quietInMs);
-    await held.release('foundNotApplied', 0);
+    await after.notApplied();
   }
 
-  async function readBack(known: KnownDoubt): Promise<void> {
+  async function readBack(known: KnownDoubt, after: AfterLook = TRY_AGAIN): Promise<void> {
     const { call, guard } = known;
     // Without a guard a late request of ours would still take effect, even over what others wrote meanwhile.
     if (quietInMs > 0 && guard === null) return await held.leave(quietInMs);
@@ -176,10 +204,10 @@ export async function resolveDoubt(
     const verdict: Verdict = shown === 'unconfirmed' ? { kind: 'undecided', fields: [] } : judgeRead(call, shown);
     if (verdict.kind === 'applied') return await apply('foundApplied', call, shown as Observation | 'absent');
     if (quietInMs > 0) return await held.leave(quietInMs);
-    if (verdict.kind === 'notApplied') return await held.release('foundNotApplied', 0).then(() => undefined);
+    if (verdict.kind === 'notApplied') return await after.notApplied();
     if (shown === 'unconfirmed')
-      return await park(known, 'it has no such record, and no other one that could confirm that');
-    await settleUndecided(known, verdict.fields, shown);
+      return await park(known, `it has no such record, and no other one that could confirm that${after.sentAgain}`);
+    await settleUndecided(known, verdict.fields, shown, after.sentAgain);
   }
 
   /** F4: never sent again. A policy that may refuse gives it back to its device; otherwise an operator has to look. */
@@ -187,9 +215,11 @@ export async function resolveDoubt(
     known: KnownDoubt,
     fields: readonly string[],
     shown: Observation | 'absent',
+    sentAgain: string,
   ): Promise<void> {
     const isGone = shown === 'absent' || shown.fields === null;
-    if (known.call.kind !== 'update') return await park(known, 'the record is not as it would be, nor as it was');
+    if (known.call.kind !== 'update')
+      return await park(known, `the record is not as it would be, nor as it was${sentAgain}`);
     if (!isGone) {
       if ((await keepCopy(tools, source, intent.tenant, view, shown)) === 'unread') return await held.leave(againMs());
       const now = await held.readAgain();
@@ -206,7 +236,7 @@ export async function resolveDoubt(
       currentAtMs: view.changedAtMs,
     });
     const text = isGone ? 'the record is gone' : bothValues(known.call, shown, fields);
-    if (verdict.kind === 'apply') return await park(known, text);
+    if (verdict.kind === 'apply') return await park(known, text + sentAgain);
     const message = `${collection.name}: it may have taken effect before others changed the record: ${text}`;
     const error = toChangeError(
       new SyncError('CONFLICT', message, fields[0] === undefined ? {} : { field: fields[0] }),
@@ -262,33 +292,4 @@ export function doubtOf(intent: LeasedIntent): Doubt {
   // Without a deadline nothing was ever sent in the life that the store remembers.
   const sinceDeadlineMs = intent.sinceDeadlineMs ?? Number.POSITIVE_INFINITY;
   return { call: lastCallOf(intent), guard: intent.guard, sinceDeadlineMs, reason: null, isNew: false };
-}
-
-/** An update whose every field the record has already; null: it is none, or something differs. */
-function shownEffect(
-  { kind, fields }: LeasedIntent,
-  { body, deleted, sourceKey }: RecordView,
-): Applied['write'] | null {
-  if (kind === 'DELETE' || body === null || deleted) return null;
-  const [wanted, current] = [JSON.parse(fields) as Fields, parseBody(body)];
-  const isShown = Object.keys(wanted).every((name) => valueText(wanted[name]) === valueText(current[name]));
-  return isShown ? { kind: 'update', sourceKey, fields: wanted } : null;
-}
-
-/** Why nothing can be found out, in an operator's words. */
-function offerOf(facts: SourceFacts): string {
-  const expired = facts.idempotencyKeyLifetimeMs === undefined ? '' : ', its idempotency key is too old by now';
-  return `whether it took effect cannot be found out: the source offers no way to ask for it${expired}`;
-}
-
-/** What was sent and what is there, shortened: for the device whose change it is. */
-function bothValues(call: NotedCall, shown: Observation, fields: readonly string[]): string {
-  const texts = fields.slice(0, 3).map((name) => {
-    return `${name} was sent as ${short(valueText(call.fields[name]))}, the source has ${short(valueText(shown.fields?.[name]))}`;
-  });
-  return texts.join('; ');
-}
-
-function short(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…`.toWellFormed() : text;
 }

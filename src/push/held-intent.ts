@@ -25,7 +25,7 @@ export interface HeldIntent {
   /** The source has it; PARKED if nothing says under which key. Written on whatever the record is by then. */
   applied(event: 'applied' | 'foundApplied', view: RecordView, applied: Applied): Promise<void>;
   /** It falls. Written on whatever the record is by then. */
-  refused(event: 'refused' | 'refusedByPolicy', view: RecordView, refusal: Refusal): Promise<void>;
+  refused(event: 'refused' | 'foundRefused' | 'refusedByPolicy', view: RecordView, refusal: Refusal): Promise<void>;
   /** It falls by a decision that was made on this view. @returns false when the record moved: decide again */
   refusedOn(view: RecordView, refusal: Refusal): Promise<boolean>;
   /** PARKED: an operator has to look (R11). */

@@ -1,6 +1,10 @@
-import { valueText } from '../core/collection.js';
+import type { Fields } from '../core/change.js';
+import { parseBody, valueText } from '../core/collection.js';
+import type { LeasedIntent } from '../core/outbox-port.js';
+import type { RecordView } from '../core/record-port.js';
 import type { Observation } from '../core/source-port.js';
 import type { NotedCall } from './noted-call.js';
+import type { Applied } from './settle.js';
 
 /** What a read says of a call whose outcome is unknown (F4). */
 export type Verdict =
@@ -40,6 +44,17 @@ export function judgeRead(call: NotedCall, seen: Observation | 'absent'): Verdic
 /** Does the source show exactly what was sent, in another version than the one that it was made on? */
 export function showsCall(call: NotedCall, seen: Observation | 'absent'): boolean {
   return judgeRead(call, seen).kind === 'applied';
+}
+
+/** An update whose every field the record has already; null: it is none, or something differs. */
+export function shownEffect(
+  { kind, fields }: LeasedIntent,
+  { body, deleted, sourceKey }: RecordView,
+): Applied['write'] | null {
+  if (kind === 'DELETE' || body === null || deleted) return null;
+  const [wanted, current] = [JSON.parse(fields) as Fields, parseBody(body)];
+  const isShown = Object.keys(wanted).every((name) => valueText(wanted[name]) === valueText(current[name]));
+  return isShown ? { kind: 'update', sourceKey, fields: wanted } : null;
 }
 
 /** Is the record still in the version on which the call was decided? Without versions nobody can tell. */

@@ -97,8 +97,8 @@ export function createDoubtfulSource(
       take(write);
       return lost;
     },
-    // A refusal is not remembered: a late first request is still taken.
-    refused: (write) => answeredBefore(write) ?? { kind: 'refused', message: 'the visit is closed', field: 'note' },
+    // It judges before it looks the key up, and does not remember refusals: the first request may be in effect, or still come.
+    refused: () => ({ kind: 'refused', message: 'the visit is closed', field: 'note' }),
     late(write) {
       void clock.wait(facts.callTimeoutMs + LIFETIME_MS - 1).then(() => take(write));
       return lost;
