@@ -159,7 +159,7 @@ export async function deliverIntent(
     // An application that is being redeployed says this of everything (F7).
     if (shown === 'unconfirmed') return await release(ABSENT_RETRY_MS);
     if (shown === 'absent' || shown.fields === null) return await decideGone(view);
-    const isKept = (await keepCopy(tools, source, intent.tenant, view, shown)) === 'fresh';
+    const isKept = await keepCopy(tools, source, intent.tenant, view, { ...shown, fields: shown.fields });
     return isKept ? await held.readAgain() : await release(delayMs());
   }
 

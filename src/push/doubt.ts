@@ -217,11 +217,13 @@ export async function resolveDoubt(
     shown: Observation | 'absent',
     sentAgain: string,
   ): Promise<void> {
-    const isGone = shown === 'absent' || shown.fields === null;
+    const fieldsShown = shown === 'absent' ? null : shown.fields;
+    const isGone = shown === 'absent' || fieldsShown === null;
     if (known.call.kind !== 'update')
       return await park(known, `the record is not as it would be, nor as it was${sentAgain}`);
     if (!isGone) {
-      if ((await keepCopy(tools, source, intent.tenant, view, shown)) === 'unread') return await held.leave(againMs());
+      const isKept = await keepCopy(tools, source, intent.tenant, view, { ...shown, fields: fieldsShown });
+      if (!isKept) return await held.leave(againMs());
       const now = await held.readAgain();
       if (now === null) return;
       view = now;

@@ -7,14 +7,8 @@ import type { ReferenceMap } from '../core/reference-map.js';
 import type { Observation, SourceCollection } from '../core/source-port.js';
 import { readOnce, type Finding } from './source-copy.js';
 
-/** What a keyed read in the lane came to. */
-export type Refresh =
-  /** The store holds the source's copy now, or the record moved meanwhile: read it again. */
-  | 'fresh'
-  /** The source says that it has no such record. */
-  | 'absent'
-  /** It cannot be read by key, or did not answer. */
-  | 'unread';
+/** A record as its source has it. */
+type PresentObservation = Observation & { readonly fields: Fields };
 
 interface CopyPorts {
   readonly store: RecordStore;
@@ -28,6 +22,7 @@ interface CopyPorts {
  * answer without one). It is written only if the record is still as `view` says, and `view` was read before the request
  * was sent: an observation that a write through us has overtaken is dropped (R15). Safe to repeat.
  *
+ * @returns whether the store holds it now, or the record moved meanwhile: read it again
  * @throws SyncError UNAVAILABLE
  */
 export async function keepCopy(
@@ -35,17 +30,16 @@ export async function keepCopy(
   source: SourceCollection,
   tenant: string,
   view: RecordView,
-  seen: Observation,
-): Promise<Refresh> {
+  seen: PresentObservation,
+): Promise<boolean> {
   const { collection } = source;
-  if (seen.fields === null) return 'absent';
   const mapping = await ports.references.mappingOf(tenant, collection, view, seen.fields);
-  const write = writeOf(source, view, { ...seen, fields: seen.fields }, ports.hash, mapping);
-  if (write === null) return 'fresh';
+  const write = writeOf(source, view, seen, ports.hash, mapping);
+  if (write === null) return true;
   const [outcome] = await ports.store.commit(tenant, [write]);
-  if (outcome?.kind === 'written' || outcome?.kind === 'stale') return 'fresh';
+  if (outcome?.kind === 'written' || outcome?.kind === 'stale') return true;
   ports.log.warn('a fresh copy could not be kept', { collection: collection.name, id: view.id, outcome });
-  return 'unread';
+  return false;
 }
 
 /** One read of a record at its source, within the time of a call; `unread`: it did not answer, or not properly. */
@@ -66,7 +60,7 @@ export async function readOrNot(
 function writeOf(
   { collection }: SourceCollection,
   view: RecordView,
-  observation: Observation & { readonly fields: Fields },
+  observation: PresentObservation,
   hash: HashText,
   mapping: Mapping,
 ): RecordWrite | null {

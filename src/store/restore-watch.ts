@@ -38,6 +38,7 @@ export function createRestoreWatch(ports: {
   const epochs = new Map<string, Epoch>();
   let isStarted = false;
   let isNamelessTold = false;
+  let isBlind = false;
   let keptText = '';
   let watching: Promise<void> | null = null;
 
@@ -97,7 +98,14 @@ export function createRestoreWatch(ports: {
       await keep();
       await clock.wait(LOOK_EVERY_MS, closing.signal).catch(() => undefined);
       // Once more at the end. The database may be away: the connection that finds it again looks first.
-      await lookThrough(database).catch(() => undefined);
+      try {
+        await lookThrough(database);
+        isBlind = false;
+      } catch (thrown) {
+        // Told once, not each second.
+        if (!isBlind) log.warn('whether the database was restored cannot be seen now', { reason: String(thrown) });
+        isBlind = true;
+      }
     }
     await keep();
   }
