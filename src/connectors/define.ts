@@ -3,6 +3,7 @@ import { checkDefinition } from './definition-check.js';
 import type { Duration } from './duration.js';
 import type { Classify } from './fault.js';
 import type { FieldSet, RecordOf } from './field-builder.js';
+import type { KeyForm } from './key-form.js';
 import type { MaintenanceWindow } from './maintenance.js';
 import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
@@ -12,6 +13,7 @@ export { absent, fine, notProcessed, refused, stale, unknownOutcome } from './fa
 export type { Classification, Classify, SourceAnswer } from './fault.js';
 export { field } from './field-builder.js';
 export type { FieldSet, FieldSpec, RecordOf } from './field-builder.js';
+export { keyFormsOf, type KeyForm } from './key-form.js';
 export { keyset, link, offset, page } from './paging.js';
 export { checkNames, collectionsOf, createSource, type Source } from './source.js';
 export type { SourceDeps } from './transport.js';
@@ -113,6 +115,8 @@ export interface CollectionDefinition<Row extends object = SourceRow, F extends 
   readonly type: string;
   /** The row's member that is its key, the members that are, or a function. */
   readonly key: (keyof Row & string) | readonly (keyof Row & string)[] | ((row: Row) => KeyValue);
+  /** The one form of its keys where the source takes several for the same record; a list has one for each part. Absent: as they come. */
+  readonly keyForm?: KeyForm | readonly KeyForm[];
   /** May the source give a deleted record's key to another one (F20)? False: it is the same record that came back. Default: true. */
   readonly keysReused?: boolean;
   /** The row's member that is its version, or `etag`: the tag of a single read. Absent: the source has none. */

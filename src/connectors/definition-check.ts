@@ -61,9 +61,21 @@ const deletes = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none'), every: someTime }),
 ]);
 
+const keyForm = z.strictObject({
+  trim: z.boolean().optional(),
+  case: z.enum(['lower', 'upper']).optional(),
+  digits: z.int().min(1).max(100).optional(),
+});
+
 const collectionSchema = z.strictObject({
   type: name,
   key: z.union([text, z.array(text).min(1), func], 'expected the name of a member, names, or a function'),
+  keyForm: z
+    .union(
+      [keyForm, z.array(keyForm).min(1)],
+      'expected { trim, case: "lower" or "upper", digits: 1 to 100 }, or a list of these',
+    )
+    .optional(),
   keysReused: z.boolean().optional(),
   version: text.optional(),
   fields: z.record(name, fieldSpec),

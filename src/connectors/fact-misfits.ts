@@ -1,6 +1,7 @@
 import type { AnyCollectionDefinition, WriteFacts } from './define.js';
 import { durationMs } from './duration.js';
 import type { CallPurpose } from './fault.js';
+import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
 import type { Operation, Transport } from './transport.js';
 
@@ -11,6 +12,7 @@ const RESERVED_FIELDS = ['__typename', 'id'];
 export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinition): readonly string[] {
   return [
     ...misfitsOfCalls(transport, one),
+    ...misfitsOfKeyForm(one),
     ...misfitsOfFields(one),
     ...misfitsOfGuard(transport, one),
     ...misfitsOfIdempotency(transport, one),

@@ -2,10 +2,11 @@ import type { Fields, JsonValue, SourceKey } from '../core/change.js';
 import { fitObserved, type Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
 import { describe, type FieldDefinition } from '../core/field.js';
-import { sourceKey, sourceKeyParts } from '../core/id.js';
+import { sourceKeyParts } from '../core/id.js';
 import type { Observation } from '../core/source-port.js';
 import type { AnyCollectionDefinition, KeyValue } from './define.js';
 import { CallFault } from './fault.js';
+import { readKey, type KeyForm, type KeyForms } from './key-form.js';
 
 /** A row's way to our fields and back, compiled once per collection. */
 export interface Mapping {
@@ -28,28 +29,28 @@ export function compileMapping(
   collection: Collection,
   definition: AnyCollectionDefinition,
   textOnly: boolean,
+  keyForms: KeyForms,
 ): Mapping {
   const fields = collection.fields.map((field) => ({
     name: field.name,
     from: definition.fields[field.name]?.from ?? field.name,
-    read: readerOf(field, textOnly),
+    read: readerOf(field, textOnly, keyForms.get(field.references ?? '')),
   }));
   const references = collection.fields.filter((field) => field.type === 'reference');
   const ourNames = new Map(fields.map(({ from, name }) => [from, name]));
   const map = definition.map as ((row: Row) => Row) | undefined;
   const unmap = definition.unmap as ((fields: Row) => Row) | undefined;
   const keyParts = keyReader(definition.key);
+  const form = keyForms.get(collection.name);
   const { version } = definition;
   const { deletes } = definition.read;
   const flag = deletes?.kind === 'flag' ? deletes : null;
 
   function keyOf(row: unknown): SourceKey {
-    const key = keyParts(rowOf(row));
-    const parts = Array.isArray(key) ? (key as readonly (string | number)[]) : [key as string | number];
-    if (parts.length === 0 || !parts.every(isKeyPart)) {
-      throw new CallFault('badAnswer', `expected a record of ${collection.name} to have a key, got ${describe(key)}`);
-    }
-    return sourceKey(parts);
+    const given = keyParts(rowOf(row));
+    const key = readKey(given, form);
+    if (key !== null) return key;
+    throw new CallFault('badAnswer', `expected a record of ${collection.name} to have a key, got ${describe(given)}`);
   }
 
   return {
@@ -111,10 +112,6 @@ function keyReader(key: AnyCollectionDefinition['key']): (row: Row) => unknown {
   return (row) => key.map((member) => row[member]);
 }
 
-function isKeyPart(part: unknown): boolean {
-  return (typeof part === 'string' && part !== '') || (typeof part === 'number' && Number.isSafeInteger(part));
-}
-
 function versionOf(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 }
@@ -127,8 +124,8 @@ function isFlagged(value: unknown, flag: string | number | boolean | undefined):
 type Read = (value: unknown) => unknown;
 
 /** Reads a source's value by the declared type, where JSON or XML has another form for it; what does not fit stays as it is. */
-function readerOf(field: FieldDefinition, textOnly: boolean): Read {
-  const one = oneReader(field, textOnly);
+function readerOf(field: FieldDefinition, textOnly: boolean, keyForm: readonly KeyForm[] | undefined): Read {
+  const one = oneReader(field, textOnly, keyForm);
   if (!field.list) return one ?? ((value) => value);
   // XML does not tell a list of one from a single element.
   const listed: Read = textOnly
@@ -141,10 +138,15 @@ function readerOf(field: FieldDefinition, textOnly: boolean): Read {
   };
 }
 
-function oneReader(field: FieldDefinition, textOnly: boolean): Read | null {
+/** In the key form of the collection that it points into; an empty text points nowhere, what is no key stays a misfit. */
+function referenceReader(keyForm: readonly KeyForm[] | undefined): Read {
+  return (value) => readKey(value, keyForm) ?? (typeof value === 'string' ? null : value);
+}
+
+function oneReader(field: FieldDefinition, textOnly: boolean, keyForm: readonly KeyForm[] | undefined): Read | null {
   switch (field.type) {
     case 'reference':
-      return (value) => (value === '' || !isReference(value) ? (value === '' ? null : value) : referenceKey(value));
+      return referenceReader(keyForm);
     case 'long':
       return (value) => (Number.isSafeInteger(value) ? String(value) : textOnly ? digits(value) : value);
     case 'decimal':
@@ -199,15 +201,6 @@ function plainDecimal(value: number): string {
   if (point <= 0) return `${minus}0.${'0'.repeat(-point)}${digits}`;
   if (point >= digits.length) return `${minus}${digits}${'0'.repeat(point - digits.length)}`;
   return `${minus}${digits.slice(0, point)}.${digits.slice(point)}`;
-}
-
-function isReference(value: unknown): value is KeyValue {
-  if (Array.isArray(value)) return value.length > 0 && value.every(isKeyPart);
-  return isKeyPart(value);
-}
-
-function referenceKey(value: KeyValue): SourceKey {
-  return sourceKey(typeof value === 'object' ? value : [value]);
 }
 
 /** References as the source has them: a text, or the parts of a key. */

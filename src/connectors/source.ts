@@ -8,6 +8,7 @@ import { durationMs, type Duration } from './duration.js';
 import type { FieldSpec } from './field-builder.js';
 import { createGuard } from './guard.js';
 import { compileMaintenance } from './maintenance.js';
+import { keyFormsOf, type KeyForms } from './key-form.js';
 import { compileMapping } from './mapping.js';
 import { scanPagingOf } from './paging.js';
 import { hideSecrets, secretsOf } from './secrets.js';
@@ -34,8 +35,16 @@ export function collectionsOf(definition: ConnectorDefinition): readonly Collect
   return Object.entries(definition.collections).map(([name, one]) => collectionOf(definition.source, name, one));
 }
 
-/** Opens a source: no request is made before the first call. */
-export function createSource(definition: ConnectorDefinition, deps: SourceDeps): Source {
+/**
+ * Opens a source: no request is made before the first call.
+ *
+ * @param keyForms of all collections that its references may point into; absent: they point into its own
+ */
+export function createSource(
+  definition: ConnectorDefinition,
+  deps: SourceDeps,
+  keyForms: KeyForms = keyFormsOf([definition]),
+): Source {
   const { source, transport, classify } = definition;
   const { headers, auth } = transport;
   const maintenance = compileMaintenance(definition.maintenance ?? []);
@@ -48,7 +57,7 @@ export function createSource(definition: ConnectorDefinition, deps: SourceDeps):
   const opened = hideSecrets(transport.open(context, deps), secretsOf(auth));
   const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
     const collection = collectionOf(source, name, one);
-    const mapping = compileMapping(collection, one, transport.textOnly);
+    const mapping = compileMapping(collection, one, transport.textOnly, keyForms);
     const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps };
     const reads = createReads(parts);
     const { readRow, readRowWithin, probe } = reads;

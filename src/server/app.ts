@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
-import { collectionsOf, checkNames, createSource } from '../connectors/define.js';
+import { collectionsOf, checkNames, createSource, keyFormsOf } from '../connectors/define.js';
 import type { Collection } from '../core/collection.js';
 import { StartupError } from '../core/errors.js';
 import type { Chance, Log } from '../core/ports.js';
@@ -111,7 +111,8 @@ async function build(
   const { store: opened, description } = await openConfiguredStore(config, log, closers);
   const store = decorate.store?.(opened) ?? opened;
   await store.openTenant(TENANT);
-  const sources = config.connectors.map((connector) => createSource(connector, deps));
+  const keyForms = keyFormsOf(config.connectors);
+  const sources = config.connectors.map((connector) => createSource(connector, deps, keyForms));
   closers.push(async () => void (await Promise.all(sources.map((source) => source.close()))));
   const sourceCollections = sources
     .flatMap((source) => source.collections)

@@ -1,4 +1,4 @@
-import { createSource } from '../connectors/define.js';
+import { createSource, keyFormsOf } from '../connectors/define.js';
 import { StartupError, SyncError, type ExitReason } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import type { SourceCollection } from '../core/source-port.js';
@@ -31,7 +31,8 @@ export async function* examine(config: Config, log: Log): AsyncGenerator<Finding
   });
   yield await find('store', 'store', () => lookAtStore(config));
   for (const connector of config.connectors) {
-    const source = createSource(connector, { clock: systemClock, chance: Math.random, log });
+    const deps = { clock: systemClock, chance: Math.random, log };
+    const source = createSource(connector, deps, keyFormsOf(config.connectors));
     try {
       for (const collection of source.collections) {
         yield await find(`${source.name}.${collection.collection.name}`, 'source', () => readSome(collection));

@@ -46,6 +46,21 @@ const TIME = 'expected a duration from "1ms" to "24d"';
 test.each<readonly [string, object, string]>([
   ['get() as a create', write({ create: get('/visits') }), 'visits.write.create: expected post(…), got get(…)'],
   [
+    'a key form of no case',
+    { ...GOOD, keyForm: [{ case: 'title' }] },
+    'visits.keyForm: expected { trim, case: "lower" or "upper", digits: 1 to 100 }, or a list of these, got a list of 1',
+  ],
+  [
+    'more key forms than the key has parts',
+    { ...GOOD, keyForm: [{ trim: true }, { digits: 1 }] },
+    'visits.keyForm: expected one form, or one for each of 1 parts of the key, got 2',
+  ],
+  [
+    'capital keys where devices make them',
+    { ...GOOD, keyForm: { case: 'upper' }, write: { ...GOOD.write, create: post('/visits', { keyIn: 'id' }) } },
+    'visits.keyForm.case: expected "lower", since write.create takes the ids that devices make as keys, got "upper"',
+  ],
+  [
     'get() as an update',
     write({ update: get('/visits/{key}') }),
     'visits.write.update: expected patch(…) or put(…) or post(…), got get(…)',

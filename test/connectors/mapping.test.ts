@@ -1,22 +1,34 @@
 import fc from '../support/properties.js';
-import { collectionsOf, defineConnector, field, type FieldSpec } from '../../src/connectors/define.js';
+import {
+  collectionsOf,
+  defineConnector,
+  field,
+  keyFormsOf,
+  type FieldSpec,
+  type KeyForm,
+} from '../../src/connectors/define.js';
 import { compileMapping, type Mapping } from '../../src/connectors/mapping.js';
 import { get, rest } from '../../src/connectors/rest.js';
-import type { AnyCollectionDefinition } from '../../src/connectors/define.js';
+import type { AnyCollectionDefinition, ConnectorDefinition } from '../../src/connectors/define.js';
 import type { SourceKey } from '../../src/core/change.js';
 import { SyncError } from '../../src/core/errors.js';
 
 const NOTE = { fields: { note: field.string() }, read: { list: get('/visits') } };
 
 /** @param textOnly as in SOAP, where everything is text */
-function mappingOf(definition: Partial<AnyCollectionDefinition>, textOnly = false): Mapping {
+function mappingOf(
+  definition: Partial<AnyCollectionDefinition>,
+  textOnly = false,
+  ...others: readonly ConnectorDefinition[]
+): Mapping {
   const one = { type: 'Visit', key: 'id', ...NOTE, ...definition };
   const connector = {
     source: 'clinic',
     transport: rest({ baseUrl: 'http://a.example' }),
     collections: { visits: one },
   };
-  return compileMapping(collectionsOf(defineConnector(connector))[0] as never, one, textOnly);
+  const defined = defineConnector(connector);
+  return compileMapping(collectionsOf(defined)[0] as never, one, textOnly, keyFormsOf([defined, ...others]));
 }
 
 const valueOf = (spec: FieldSpec<never> | FieldSpec, value: unknown, textOnly = false): unknown =>
@@ -124,6 +136,73 @@ describe('a key', () => {
 
   test.each([[{ id: '' }], [{ id: null }], [{ id: 1.5 }], [{ id: true }], [{}]])('%p is none', (row) => {
     expect(() => mappingOf({}).keyOf(row)).toThrow('expected a record of visits to have a key, got');
+  });
+});
+
+describe('F20: a key that its source writes in several ways', () => {
+  const keyOf = (keyForm: AnyCollectionDefinition['keyForm'], id: unknown): string =>
+    mappingOf(keyForm === undefined ? {} : { keyForm }).keyOf({ id });
+
+  test.each<readonly [KeyForm, readonly unknown[], string]>([
+    [{ trim: true }, ['AB1', 'AB1   ', ' AB1\t'], 'AB1'],
+    [{ case: 'lower' }, ['AB1', 'ab1', 'Ab1'], 'ab1'],
+    [{ trim: true, case: 'upper' }, ['ab1  ', 'AB1'], 'AB1'],
+    [{ digits: 1 }, [7, '7', '007'], '7'],
+    [{ digits: 1 }, [0, '0', '000'], '0'],
+    [{ digits: 5 }, [7, '7', '007', '0000007'], '00007'],
+    [{ digits: 3 }, ['12345', '0012345'], '12345'],
+    [{ digits: 3 }, ['A7'], 'A7'],
+    [{}, ['AB1 '], 'AB1%20'],
+  ])('in the form %j is one key', (keyForm, written, key) => {
+    expect(written.map((id) => keyOf(keyForm, id))).toEqual(written.map(() => key));
+  });
+
+  test('is taken as it comes where no form is declared', () => {
+    expect(['7', '007', 'abc', 'ABC '].map((id) => keyOf(undefined, id))).toEqual(['7', '007', 'abc', 'ABC%20']);
+  });
+
+  test('has a form for all of its parts, or one for each', () => {
+    const of = (keyForm: AnyCollectionDefinition['keyForm']): string =>
+      mappingOf({ key: ['house', 'no'], ...(keyForm === undefined ? {} : { keyForm }) }).keyOf({
+        house: ' a',
+        no: '07',
+      });
+    expect(of({ trim: true })).toBe('a:07');
+    expect(of([{ trim: true, case: 'upper' }, { digits: 1 }])).toBe('A:7');
+  });
+
+  test('of which nothing is left is none', () => {
+    expect(() => keyOf({ trim: true }, '   ')).toThrow('expected a record of visits to have a key, got');
+  });
+
+  test('is its own form: what was read once reads as the same', () => {
+    const form = fc.record(
+      {
+        trim: fc.boolean(),
+        case: fc.constantFrom('lower' as const, 'upper' as const),
+        digits: fc.integer({ min: 1, max: 12 }),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(form, fc.stringMatching(/^[ 0-9a-zA-ZäÄß]{1,12}$/), (keyForm, id) => {
+        fc.pre(id.trim() !== '');
+        const key = keyOf(keyForm, id);
+        expect(keyOf(keyForm, decodeURIComponent(key))).toBe(key);
+      }),
+    );
+  });
+
+  test('is referred to in the form of the collection that it belongs to, also in another connector', () => {
+    const patients = { type: 'Patient', key: 'id', keyForm: { trim: true, digits: 4 }, ...NOTE };
+    const ward = { source: 'ward', transport: rest({ baseUrl: 'http://b.example' }), collections: { patients } };
+    const fields = { patient: field.reference('patients'), previous: field.reference('visits') };
+    const mapping = mappingOf({ fields, keyForm: { case: 'upper' } }, false, ward);
+    const read = (patient: unknown, previous: unknown): object =>
+      mapping.observe({ id: 'v-2', patient, previous }, null).fields ?? {};
+    expect(read('17 ', 'v-1')).toEqual({ patient: '0017', previous: 'V-1' });
+    expect(read(17, ' ')).toEqual({ patient: '0017', previous: '%20' });
+    expect(read('  ', '')).toEqual({ patient: null, previous: null });
   });
 });
 
