@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODES, StartupError } from '../core/errors.js';
 import { environment } from '../server/config.js';
+import { addCollections } from './collections.js';
 import { addEpoch } from './epoch.js';
 import { addOutbox } from './outbox.js';
 
@@ -52,6 +53,7 @@ program
   .description('try the configuration, the store and each source, and say what is wrong')
   .action(async () => (await doctor())(environment()));
 
+addCollections(program, environment());
 addOutbox(program, environment());
 addEpoch(program, environment());
 

@@ -1,4 +1,5 @@
 import type { AnsweredChange, AnsweredConflict, AnsweredOutbox, AnsweredResult } from './outbox-operations.js';
+import { lines, printable, table } from './text-page.js';
 
 /** The outbox as a table for people, with what there is of each state below. */
 export function outboxTable({ outbox, outboxCounts: counts }: AnsweredOutbox): string {
@@ -77,30 +78,10 @@ function whyOf({ error, blockedBy, dueAt }: AnsweredChange): string {
   return dueAt === null ? '' : `due ${dueAt}`;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const cells = [head, ...rows].map((row) => row.map(printable));
-  const widths = head.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));
-  return cells.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
 function moreOf(next: string | null): readonly string[] {
   return next === null ? [] : ['', `There are more: --after ${next}`];
 }
 
 function json(value: object | null): string {
   return value === null ? '-' : JSON.stringify(value);
-}
-
-/** Ids and messages come from devices and sources: none of them may steer a terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ');
-}
-
-function lines(...texts: readonly string[]): string {
-  return `${texts.join('\n')}\n`;
 }

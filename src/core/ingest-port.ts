@@ -27,6 +27,10 @@ export interface IngestStore {
     collection: string,
     sinceMs: number,
   ): Promise<{ readonly deletions: number; readonly live: number }>;
+  /** So many deletions wait for an operator: told while the collection is HELD. */
+  noteHeldDeletions(tenant: string, collection: string, deletions: number): Promise<void>;
+  /** A scan is complete that began when `askedAtMs` was read; one that was asked for since is still to be made. */
+  noteScanned(tenant: string, collection: string, askedAtMs: number): Promise<void>;
   /** Exclusive right for a limited time; null when another holder has it. The holder itself renews it, with the same fence. */
   acquireLease(name: string, holder: string, leaseMs: number): Promise<{ readonly fence: number } | null>;
   releaseLease(name: string, holder: string): Promise<void>;
@@ -40,4 +44,10 @@ export interface CollectionProgress {
   readonly polledAtMs: number | null;
   readonly scannedAtMs: number | null;
   readonly recordCount: number;
+  /** Deletions that the limit held when it was last passed (R14); says something while `state` is HELD. */
+  readonly heldDeletions: number;
+  /** So many within an hour an operator allows now; 0: the limit alone decides. */
+  readonly allowedDeletions: number;
+  /** When an operator asked for a scan that is not complete yet, ms since 1970 by the store's clock. */
+  readonly scanAskedAtMs: number | null;
 }

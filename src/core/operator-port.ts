@@ -26,6 +26,16 @@ export interface OperatorStore {
   readSettled(tenant: string, intentNo: number): Promise<SettledIntent | null>;
   /** Kept conflicts, oldest first, after a seq. */
   readConflicts(tenant: string, after: Seq | null, limit: number): Promise<readonly KeptConflict[]>;
+  /**
+   * A scan of a collection shall be made as soon as may be. Safe to repeat: a later one takes the place of an earlier one.
+   *
+   * @param allow within an hour so many deletions are no reason to hold them, for so long; null: what is allowed stays as it is
+   */
+  askScan(
+    tenant: string,
+    collection: string,
+    allow: { readonly deletions: number; readonly forMs: number } | null,
+  ): Promise<void>;
   /** Forgets the kept edit; false when there is none. */
   dismissConflict(device: DeviceKey, changeId: string): Promise<boolean>;
 }

@@ -6,6 +6,7 @@ import type { CollectionState } from '../core/record-port.js';
 import type { DeviceKey, Session } from '../core/session.js';
 import type { ReadCurrent } from '../pull/current.js';
 import type { Pull } from '../pull/pull.js';
+import type { Oversight } from '../ingest/oversight.js';
 import type { Clashing, KeptConflicts } from '../push/kept-conflicts.js';
 import type { Operator } from '../push/operator.js';
 import type { Push } from '../push/push.js';
@@ -28,6 +29,7 @@ export interface UseCases {
   readonly readCurrent: ReadCurrent;
   readonly operator: Operator;
   readonly conflicts: KeptConflicts;
+  readonly oversight: Oversight;
   collections(session: Session): Promise<readonly CollectionView[]>;
   /** The epoch in force. */
   readEpoch(session: Session): Promise<Epoch>;

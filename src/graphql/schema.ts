@@ -13,6 +13,7 @@ import { renderTypedSchema } from './typed-schema.js';
 // Last: TypeGraphQL prints operations in the order in which their classes are made.
 import { OperatorResolver } from './operator-resolver.js';
 import { EpochResolver } from './epoch-resolver.js';
+import { IngestResolver } from './ingest-resolver.js';
 
 /**
  * The schema of these collections: the static part from the decorated classes, the typed part from the collections. Pure:
@@ -29,6 +30,7 @@ export function createSchema(collections: readonly Collection[]): GraphQLSchema 
         SubscriptionResolver,
         OperatorResolver,
         EpochResolver,
+        IngestResolver,
         ReceiptResolver,
         PushResultResolver,
         ConflictResolver,

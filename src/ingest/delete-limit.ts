@@ -9,19 +9,25 @@ const WINDOW_MS = 3_600_000;
 
 /**
  * Would so many deletions more pass the limit of the collection's last hour? Every path asks before it deletes, and they all
- * count together (R14). Past the limit an operator is told.
+ * count together (R14). Past the limit an operator is told, who may allow more for a while.
  */
 export async function isPastDeleteLimit(
-  ports: { readonly store: Pick<IngestStore, 'countDeletions'>; readonly clock: Clock; readonly log: Log },
+  ports: {
+    readonly store: Pick<IngestStore, 'countDeletions' | 'noteHeldDeletions' | 'readCollection'>;
+    readonly clock: Clock;
+    readonly log: Log;
+  },
   tenant: string,
   collection: string,
   more: number,
 ): Promise<boolean> {
   const { deletions, live } = await ports.store.countDeletions(tenant, collection, ports.clock.nowMs() - WINDOW_MS);
   const total = deletions + more;
-  const isPast = total > MASS_DELETE_RECORDS && total > MASS_DELETE_SHARE * (live + deletions);
-  if (isPast) {
-    ports.log.error('deletions are held: more records are gone than is likely', { collection, gone: more, deletions });
-  }
-  return isPast;
+  if (total <= MASS_DELETE_RECORDS || total <= MASS_DELETE_SHARE * (live + deletions)) return false;
+  const { allowedDeletions } = await ports.store.readCollection(tenant, collection);
+  if (total <= allowedDeletions) return false;
+  await ports.store.noteHeldDeletions(tenant, collection, more);
+  const details = { collection, gone: more, deletions, allowed: allowedDeletions };
+  ports.log.error('deletions are held: more records are gone than is likely', details);
+  return true;
 }

@@ -51,11 +51,14 @@ export async function runRound(
   const context: BatchContext = { fence, awaiting: new Set(waiting.map((recheck) => recheck.sourceKey)) };
   const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
-  const isPollDue = task.now || restMs(lastPollMs, facts.pollEveryMs) === 0;
+  const isScanAsked = progress.scanAskedAtMs !== null;
+  const isPollDue =
+    task.now || restMs(lastPollMs, facts.pollEveryMs) === 0 || (isScanAsked && facts.changes === 'list');
   let outcome: RoundResult['scan'] = 'not due';
 
   const scan = async (): Promise<void> => {
     const result = await scanCollection(ports, tenant, source, context, signal);
+    if (progress.scanAskedAtMs !== null) await store.noteScanned(tenant, name, progress.scanAskedAtMs);
     if (result.changed + result.deleted + result.kept.count > 0)
       log.info('scan complete', { collection: name, ...result });
   };
@@ -64,7 +67,8 @@ export async function runRound(
   } else {
     if (isPollDue) await poll(ports, tenant, source, progress, context, signal);
     // The first load was a whole list: what it may have passed over is found by the next scan.
-    if (progress.state !== 'PRIMING' && task.mayScan && restMs(progress.scannedAtMs, facts.scanEveryMs) === 0) {
+    const isScanDue = isScanAsked || restMs(progress.scannedAtMs, facts.scanEveryMs) === 0;
+    if (progress.state !== 'PRIMING' && task.mayScan && isScanDue) {
       try {
         await scan();
         outcome = 'complete';

@@ -14,6 +14,7 @@ import { createPoller } from '../ingest/poller.js';
 import { createReadCurrent } from '../pull/current.js';
 import { createPull } from '../pull/pull.js';
 import { readAhead } from '../pull/read-ahead.js';
+import { createOversight } from '../ingest/oversight.js';
 import { createKeptConflicts } from '../push/kept-conflicts.js';
 import { createOperator } from '../push/operator.js';
 import { createPush } from '../push/push.js';
@@ -148,6 +149,7 @@ async function build(
     readCurrent: createReadCurrent({ store, collections }),
     operator,
     conflicts,
+    oversight: createOversight(store, collections, (name) => poller.pollNow(name)),
     collections: (session) => viewCollections(session.tenant, collections, readiness),
     readEpoch: async (session) => (await store.readHead(session.tenant)).epoch,
     newEpoch: (session, from) => store.newEpoch(session.tenant, from),

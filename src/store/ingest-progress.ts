@@ -22,9 +22,13 @@ export function ingestProgress(database: Database): IngestStore {
         polled_at: Date | null;
         scanned_at: Date | null;
         live_records: number;
+        held_deletions: number;
+        allowed_deletions: number;
+        scan_asked_at: Date | null;
       }>(
         'read_collection',
-        `select state, cursor, floor, polled_at, scanned_at, live_records
+        `select state, cursor, floor, polled_at, scanned_at, live_records, held_deletions, scan_asked_at,
+           case when allowed_until > clock_timestamp() then allowed_deletions else 0 end as allowed_deletions
          from collection where tenant = $1 and name = $2`,
         [tenant, collection],
       );
@@ -35,6 +39,9 @@ export function ingestProgress(database: Database): IngestStore {
         polledAtMs: row?.polled_at?.getTime() ?? null,
         scannedAtMs: row?.scanned_at?.getTime() ?? null,
         recordCount: row?.live_records ?? 0,
+        heldDeletions: row?.held_deletions ?? 0,
+        allowedDeletions: row?.allowed_deletions ?? 0,
+        scanAskedAtMs: row?.scan_asked_at?.getTime() ?? null,
       };
     },
 
@@ -91,6 +98,23 @@ export function ingestProgress(database: Database): IngestStore {
         [tenant, collection, new Date(sinceMs).toISOString()],
       );
       return { deletions: row?.deletions ?? 0, live: row?.live ?? 0 };
+    },
+
+    async noteHeldDeletions(tenant, collection, deletions) {
+      await rowsOf(
+        'note_held_deletions',
+        `insert into collection (tenant, name, held_deletions) values ($1, $2, $3)
+         on conflict (tenant, name) do update set held_deletions = excluded.held_deletions`,
+        [tenant, collection, deletions],
+      );
+    },
+
+    async noteScanned(tenant, collection, askedAtMs) {
+      await rowsOf(
+        'note_scanned',
+        'update collection set scan_asked_at = null where tenant = $1 and name = $2 and scan_asked_at <= $3',
+        [tenant, collection, new Date(askedAtMs).toISOString()],
+      );
     },
 
     async acquireLease(name, holder, leaseMs) {

@@ -50,6 +50,18 @@ export function operatorStore(database: Database): OperatorStore {
       return new Map(rows.map(({ state, count }) => [state, count]));
     },
 
+    async askScan(tenant, collection, allow) {
+      await rowsOf(
+        `insert into collection (tenant, name, scan_asked_at, allowed_deletions, allowed_until)
+         values ($1, $2, clock_timestamp(), coalesce($3::integer, 0), clock_timestamp() + $4::bigint * interval '1 millisecond')
+         on conflict (tenant, name) do update set
+           scan_asked_at = excluded.scan_asked_at,
+           allowed_deletions = coalesce($3, collection.allowed_deletions),
+           allowed_until = case when $3 is null then collection.allowed_until else excluded.allowed_until end`,
+        [tenant, collection, allow?.deletions ?? null, allow?.forMs ?? null],
+      );
+    },
+
     async reopenIntent(tenant, intentNo) {
       const [row] = await rowsOf<{ done: boolean }>('select tidegate_reopen_intent($1, $2) as done', [
         tenant,

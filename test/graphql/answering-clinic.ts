@@ -6,6 +6,7 @@ import type { UseCases } from '../../src/graphql/context.js';
 import type { PushedChange } from '../../src/push/pushed-change.js';
 import { createGraphqlEngine, type GraphqlEngine, type GraphqlRequest } from '../../src/graphql/engine.js';
 import { createReadCurrent } from '../../src/pull/current.js';
+import { createOversight } from '../../src/ingest/oversight.js';
 import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
 import { createOperator } from '../../src/push/operator.js';
 import { createPull, type Pull } from '../../src/pull/pull.js';
@@ -107,6 +108,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
       readCurrent: createReadCurrent({ store, collections }),
       operator: createOperator({ store, clock, hash: hashText }, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts({ store, clock, hash: hashText }, nobodyPushes),
+      oversight: createOversight(store, collections, ignore),
       collections: async () => [],
       readEpoch: async () => (await store.readHead(tenant)).epoch,
       newEpoch: (_session, from) => store.newEpoch(tenant, from),

@@ -1,4 +1,5 @@
 import type { SourceFacts } from '../../src/core/source-port.js';
+import { createOversight } from '../../src/ingest/oversight.js';
 import { createIngestingClinic, type IngestingClinic } from './ingesting-clinic.js';
 import { createToySource, unavailable, type ToySource } from './toy-source.js';
 import { VISITS } from '../contract/store/world.js';
@@ -221,6 +222,78 @@ describe('the mass-delete limit', () => {
     await scan(clinic);
     expect(await stateOf(clinic)).toBe('READY');
     expect(Object.keys(await clinic.live())).toHaveLength(100);
+  });
+
+  test('R14: what an operator allows is deleted by the next scan, each record confirmed; more than that stays held', async () => {
+    const [clinic, source] = await clinicWith(100, { scanEveryMs: 24 * HOUR_MS });
+    const { store, world } = clinic;
+    const oversight = createOversight(store, [source.collection], () => undefined);
+    const allow = (upTo: number) => oversight.allowDeletions(world.tenant, VISITS, upTo);
+    for (const key of source.keys().slice(0, 60)) source.remove(key);
+    await oversight.scan(world.tenant, VISITS);
+    await clinic.poller.round(VISITS);
+    expect(await oversight.list(world.tenant)).toMatchObject([
+      {
+        collection: VISITS,
+        state: 'HELD',
+        heldDeletions: 60,
+        allowedDeletions: 0,
+        scanAskedAtMs: null,
+        recordCount: 100,
+      },
+    ]);
+    await allow(59);
+    await clinic.poller.round(VISITS);
+    expect(Object.keys(await clinic.live())).toHaveLength(100);
+    // One is found again by its keyed read: it was never gone.
+    source.before = (call, key) => {
+      if (call === 'read' && key === 'v0007') source.put('v0007');
+    };
+    expect(await allow(60)).toMatchObject({ state: 'HELD', allowedDeletions: 60 });
+    await clinic.poller.round(VISITS);
+    expect(Object.keys(await clinic.live())).toHaveLength(41);
+    expect(Object.keys(await clinic.live())).toContain('v0007');
+    expect(await stateOf(clinic)).toBe('READY');
+  });
+
+  test('R14: what an operator allows is over after an hour', async () => {
+    const [clinic, source] = await clinicWith(100);
+    await createOversight(clinic.store, [source.collection], () => undefined).allowDeletions(
+      clinic.world.tenant,
+      VISITS,
+      60,
+    );
+    for (const key of source.keys().slice(0, 60)) source.remove(key);
+    await scan(clinic);
+    expect(Object.keys(await clinic.live())).toHaveLength(100);
+    expect(await stateOf(clinic)).toBe('HELD');
+  });
+
+  test('R14: an asked scan is made once, and again only if it was not complete', async () => {
+    const [clinic, source] = await clinicWith(30, { scanEveryMs: 24 * HOUR_MS });
+    const asked: string[] = [];
+    const oversight = createOversight(clinic.store, [source.collection], (name) => asked.push(name));
+    const pages = async (): Promise<number> => {
+      source.calls.length = 0;
+      await clinic.poller.round(VISITS).catch(() => undefined);
+      return source.calls.filter((call) => call === 'page').length;
+    };
+    expect(await pages()).toBe(0);
+    expect(await oversight.scan(clinic.world.tenant, VISITS)).toMatchObject({ scanAskedAtMs: clinic.clock.nowMs() });
+    expect(asked).toEqual([VISITS]);
+    source.before = (call) => {
+      if (call === 'page') throw unavailable('reset');
+    };
+    expect(await pages()).toBeGreaterThan(0);
+    source.before = () => undefined;
+    clinic.clock.advance(HOUR_MS);
+    expect(await pages()).toBeGreaterThan(0);
+    expect(await pages()).toBe(0);
+    await expect(oversight.scan(clinic.world.tenant, 'cars')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    for (const upTo of [0, -1, 1.5, 1e10])
+      await expect(oversight.allowDeletions(clinic.world.tenant, VISITS, upTo)).rejects.toMatchObject({
+        code: 'BAD_REQUEST',
+      });
   });
 
   test.each([

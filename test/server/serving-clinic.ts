@@ -5,6 +5,7 @@ import type { Clock, Log } from '../../src/core/ports.js';
 import { createGraphqlEngine } from '../../src/graphql/engine.js';
 import type { UseCases } from '../../src/graphql/context.js';
 import { createReadCurrent } from '../../src/pull/current.js';
+import { createOversight } from '../../src/ingest/oversight.js';
 import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
 import { createOperator } from '../../src/push/operator.js';
 import { createPull } from '../../src/pull/pull.js';
@@ -96,6 +97,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
       readCurrent: createReadCurrent({ store, collections: CLINIC }),
       operator: createOperator(ports, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts(ports, push),
+      oversight: createOversight(store, CLINIC, ignore),
       collections: async () => [],
       readEpoch: async () => (await store.readHead(world.tenant)).epoch,
       newEpoch: (_session, from) => store.newEpoch(world.tenant, from),

@@ -17,6 +17,9 @@ export function ingestPromises(begin: () => Promise<World>): void {
       polledAtMs: null,
       scannedAtMs: null,
       recordCount: 0,
+      heldDeletions: 0,
+      allowedDeletions: 0,
+      scanAskedAtMs: null,
     });
   });
 
@@ -37,6 +40,9 @@ export function ingestPromises(begin: () => Promise<World>): void {
       polledAtMs: 1_700_000_000_123,
       scannedAtMs: null,
       recordCount: 1,
+      heldDeletions: 0,
+      allowedDeletions: 0,
+      scanAskedAtMs: null,
     });
     expect(await world.store.dueRechecks(world.tenant, VISITS, FAR_FUTURE_MS, 10)).toEqual(ingest.addRechecks);
     await world.write([], { ingest: { collection: VISITS, scannedAtMs: 1_700_000_000_456 } });
@@ -155,6 +161,15 @@ export function ingestPromises(begin: () => Promise<World>): void {
     expect(await world.store.countDeletions(world.tenant, VISITS, 0)).toEqual({ deletions: 2, live: 1 });
     expect(await world.store.countDeletions(world.tenant, VISITS, FAR_FUTURE_MS)).toEqual({ deletions: 0, live: 1 });
     expect((await world.store.readCollection(world.tenant, VISITS)).recordCount).toBeLessThanOrEqual(1);
+  });
+
+  test('R14: held deletions are counted, and leave everything else of the collection as it is', async () => {
+    const { store, tenant } = await begin();
+    await store.noteHeldDeletions(tenant, VISITS, 143);
+    expect(await store.readCollection(tenant, VISITS)).toMatchObject({ state: 'PRIMING', heldDeletions: 143 });
+    await store.commit(tenant, [], { ingest: { collection: VISITS, cursor: 'c', state: 'HELD' } });
+    await store.noteHeldDeletions(tenant, VISITS, 7);
+    expect(await store.readCollection(tenant, VISITS)).toMatchObject({ state: 'HELD', cursor: 'c', heldDeletions: 7 });
   });
 
   test('a lease is exclusive, is renewed by its holder under the same fence, and passes on under a higher one', async () => {

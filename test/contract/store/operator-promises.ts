@@ -54,6 +54,30 @@ export function operatorPromises(begin: () => Promise<World>): void {
     return (written as Written).seq;
   }
 
+  test('R14: a scan that is asked for waits until one is complete that began afterwards', async () => {
+    const { store, tenant } = await begin();
+    const asked = async (): Promise<number | null> => (await store.readCollection(tenant, VISITS)).scanAskedAtMs;
+    await store.askScan(tenant, VISITS, null);
+    const first = await asked();
+    await store.noteScanned(tenant, VISITS, (first as number) - 1);
+    expect(await asked()).toBe(first);
+    await store.noteScanned(tenant, VISITS, first as number);
+    expect(await asked()).toBeNull();
+    expect((await store.readCollection(tenant, 'staff')).scanAskedAtMs).toBeNull();
+  });
+
+  test('R14: what an operator allows counts until its time is over; a later word takes its place, a scan alone does not', async () => {
+    const { store, tenant } = await begin();
+    const allowed = async (): Promise<number> => (await store.readCollection(tenant, VISITS)).allowedDeletions;
+    await store.askScan(tenant, VISITS, { deletions: 150, forMs: LONG_MS });
+    await store.askScan(tenant, VISITS, null);
+    expect(await allowed()).toBe(150);
+    await store.askScan(tenant, VISITS, { deletions: 3, forMs: LONG_MS });
+    expect(await allowed()).toBe(3);
+    await store.askScan(tenant, VISITS, { deletions: 150, forMs: NO_LEASE_MS });
+    expect(await allowed()).toBe(0);
+  });
+
   test('the outbox shows open changes, the oldest first, by state and collection, page by page', async () => {
     const world = await begin();
     const parked = await park(world, 'v1', 'c1');

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../src/core/ports.js';
 import type { IngestStore } from '../../../src/core/ingest-port.js';
 import { isSent } from './intents.js';
-import { collectionOf, intentsOf, isLive, recordKey, type TenantTables } from './tables.js';
+import { collectionOf, intentsOf, isLive, recordKey, type StoredCollection, type TenantTables } from './tables.js';
 
 /** A lease that somebody has or had; its fence never goes back. */
 export interface Lease {
@@ -15,12 +15,22 @@ export function createIngestTables(ports: {
   readonly clock: Clock;
   readonly leases: Map<string, Lease>;
   readonly tablesOf: (tenant: string) => TenantTables;
+  readonly forWriting: (tenant: string) => TenantTables;
 }): IngestStore {
-  const { clock, leases, tablesOf } = ports;
+  const { clock, leases, tablesOf, forWriting } = ports;
+  const change = (tenant: string, name: string, to: Partial<StoredCollection>): void => {
+    const { collections } = forWriting(tenant);
+    collections.set(name, { ...collectionOf(tablesOf(tenant), name), ...to });
+  };
   return {
     async readCollection(tenant, collection) {
       const tables = tablesOf(tenant);
-      return { ...collectionOf(tables, collection), recordCount: tables.liveCounts.get(collection) ?? 0 };
+      const { allowed, ...progress } = collectionOf(tables, collection);
+      return {
+        ...progress,
+        recordCount: tables.liveCounts.get(collection) ?? 0,
+        allowedDeletions: allowed !== null && allowed.untilMs > clock.nowMs() ? allowed.deletions : 0,
+      };
     },
     async readCreates(tenant, collection) {
       const tables = tablesOf(tenant);
@@ -58,6 +68,13 @@ export function createIngestTables(ports: {
         (record) => record.collection === collection && record.deletedBySource && record.changedAtMs >= sinceMs,
       );
       return { deletions: deletions.length, live: tables.liveCounts.get(collection) ?? 0 };
+    },
+    async noteHeldDeletions(tenant, collection, heldDeletions) {
+      change(tenant, collection, { heldDeletions });
+    },
+    async noteScanned(tenant, collection, askedAtMs) {
+      const { scanAskedAtMs } = collectionOf(tablesOf(tenant), collection);
+      if (scanAskedAtMs !== null && scanAskedAtMs <= askedAtMs) change(tenant, collection, { scanAskedAtMs: null });
     },
     async acquireLease(name, holder, leaseMs) {
       const lease = leases.get(name);

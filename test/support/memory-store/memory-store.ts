@@ -164,7 +164,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createRecordReader({ clock, tablesOf }),
     ...createOutbox({ all: () => tenants, forReading: tablesOf, forWriting, nowMs: () => clock.nowMs() }),
     ...createOperatorTables({ clock, tablesOf, forWriting }),
-    ...createIngestTables({ clock, leases, tablesOf }),
+    ...createIngestTables({ clock, leases, tablesOf, forWriting }),
     ...devices,
     ...retention,
     onAdvance(listener) {

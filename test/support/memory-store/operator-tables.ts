@@ -5,6 +5,7 @@ import type { KnownChange } from '../../../src/core/record-port.js';
 import { isSent, leasedPart } from './intents.js';
 import {
   changeKey,
+  collectionOf,
   intentsOf,
   moveMark,
   putIntent,
@@ -39,6 +40,13 @@ export function createOperatorTables(ports: {
       const counts = new Map<OpenState, number>();
       for (const { state } of tablesOf(tenant).intents.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
       return counts;
+    },
+    async askScan(tenant, name, allow) {
+      const tables = forWriting(tenant);
+      const before = collectionOf(tables, name);
+      const nowMs = clock.nowMs();
+      const allowed = allow === null ? before.allowed : { deletions: allow.deletions, untilMs: nowMs + allow.forMs };
+      tables.collections.set(name, { ...before, scanAskedAtMs: nowMs, allowed });
     },
     async reopenIntent(tenant, intentNo) {
       const tables = forWriting(tenant);

@@ -76,6 +76,9 @@ export interface StoredCollection {
   readonly floor: Seq;
   readonly polledAtMs: number | null;
   readonly scannedAtMs: number | null;
+  readonly heldDeletions: number;
+  readonly allowed: { readonly deletions: number; readonly untilMs: number } | null;
+  readonly scanAskedAtMs: number | null;
 }
 
 export interface StoredDevice {
@@ -212,6 +215,9 @@ export function collectionOf(tables: TenantTables, name: string): StoredCollecti
       floor: 0 as Seq,
       polledAtMs: null,
       scannedAtMs: null,
+      heldDeletions: 0,
+      allowed: null,
+      scanAskedAtMs: null,
     }
   );
 }

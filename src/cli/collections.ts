@@ -1,0 +1,99 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { connectGateway, type GatewayClient } from './gateway-client.js';
+import { lines, printable, table } from './text-page.js';
+
+/** `IngestProgress` of the API. */
+interface AnsweredProgress {
+  readonly collection: string;
+  readonly source: string;
+  readonly state: string;
+  readonly records: number;
+  readonly heldDeletions: number;
+  readonly allowedDeletions: number;
+  readonly polledAt: string | null;
+  readonly scannedAt: string | null;
+  readonly isScanAsked: boolean;
+}
+
+interface Common {
+  readonly url?: string;
+  readonly json?: true;
+}
+
+const PROGRESS = '{ collection source state records heldDeletions allowedDeletions polledAt scannedAt isScanAsked }';
+const READ = `{ ingest ${PROGRESS} }`;
+const SCAN = `mutation ($collection: ID!) { done: scanNow(collection: $collection) ${PROGRESS} }`;
+const ALLOW = `mutation ($collection: ID!, $upTo: Int!) { done: allowDeletions(collection: $collection, upTo: $upTo) ${PROGRESS} }`;
+
+/** `tidegate collections …`: where ingest stands, and deletions that wait for an operator (R14), asked of a running gateway. */
+export function addCollections(program: Command, env: Readonly<Record<string, string | undefined>>): void {
+  const collections = program
+    .command('collections')
+    .description('see where the gateway stands in reading its sources, and decide on deletions that it holds');
+
+  function command(usage: string, description: string): Command {
+    return collections
+      .command(usage)
+      .description(description)
+      .option('--url <address>', 'of the gateway; else HOST and PORT, or the configuration here')
+      .option('--json', 'print the answer of the API instead of text for people');
+  }
+
+  async function run(
+    options: Common,
+    ask: (gateway: GatewayClient) => Promise<readonly AnsweredProgress[]>,
+  ): Promise<void> {
+    const answer = await ask(await connectGateway(env, options.url));
+    process.stdout.write(options.json === true ? `${JSON.stringify(answer, null, 2)}\n` : progressTable(answer));
+  }
+
+  const change = async (gateway: GatewayClient, mutation: string, variables: object) =>
+    [(await gateway.ask<{ readonly done: AnsweredProgress }>(mutation, { ...variables })).done] as const;
+
+  command('list', 'state, records, held deletions, last poll and scan of each').action((options: Common) =>
+    run(options, async (gateway) => (await gateway.ask<{ readonly ingest: AnsweredProgress[] }>(READ, {})).ingest),
+  );
+
+  command('scan <name>', 'read a collection whole as soon as its source allows').action(
+    (collection: string, options: Common) => run(options, (gateway) => change(gateway, SCAN, { collection })),
+  );
+
+  command(
+    'allow-deletions <name>',
+    'say that so many records are really gone, for an hour, and read the collection whole',
+  )
+    .requiredOption('--up-to <count>', 'most deletions within an hour, those of the last hour included', readCount)
+    .action((collection: string, options: Common & { readonly upTo: number }) =>
+      run(options, (gateway) => change(gateway, ALLOW, { collection, upTo: options.upTo })),
+    );
+}
+
+function progressTable(collections: readonly AnsweredProgress[]): string {
+  const rows = collections.map((one) => [
+    one.collection,
+    one.source,
+    one.state,
+    String(one.records),
+    String(one.heldDeletions),
+    one.polledAt ?? 'never',
+    one.isScanAsked ? 'asked for' : (one.scannedAt ?? 'never'),
+  ]);
+  const held = collections.filter(({ heldDeletions }) => heldDeletions > 0).map(heldLine);
+  return lines(
+    ...table(['collection', 'source', 'state', 'records', 'held', 'polled', 'scanned'], rows),
+    ...(held.length === 0 ? [] : ['', ...held]),
+  );
+}
+
+function heldLine({ collection, source, heldDeletions, allowedDeletions }: AnsweredProgress): string {
+  const allowed = allowedDeletions === 0 ? '' : ` (${allowedDeletions} are allowed)`;
+  return printable(
+    `${heldDeletions} records of ${collection} are gone from ${source}, more than is likely: nothing was deleted${allowed}. If they really ` +
+      `are: tidegate collections allow-deletions ${collection} --up-to <count>`,
+  );
+}
+
+function readCount(text: string): number {
+  if (/^[1-9][0-9]{0,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a number from 1.');
+}

@@ -1,0 +1,96 @@
+import 'reflect-metadata';
+import { Arg, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from 'type-graphql';
+import type { CollectionState } from '../core/record-port.js';
+import type { CollectionOversight } from '../ingest/oversight.js';
+import type { RequestContext } from './context.js';
+import { CollectionStateEnum } from './enums.js';
+import { asOperator } from './operator-resolver.js';
+import { DateTimeScalar } from './scalars.js';
+
+const ONLY = 'For operators only; others get FORBIDDEN.';
+const COLLECTION = { description: 'Its name, as `collections` gives it.' } as const;
+
+@ObjectType('IngestProgress', {
+  description: 'Where the gateway stands in reading a collection.',
+  simpleResolvers: true,
+})
+export class IngestProgressType {
+  @Field(() => ID)
+  collection!: string;
+
+  @Field(() => String, { description: 'The source that it is read from.' })
+  source!: string;
+
+  @Field(() => CollectionStateEnum)
+  state!: CollectionState;
+
+  @Field(() => Int, { description: 'Records that the source has, as far as is known.' })
+  records!: number;
+
+  @Field(() => Int, { description: 'Deletions that wait for an operator; 0 unless the state is HELD.' })
+  heldDeletions!: number;
+
+  @Field(() => Int, {
+    description: 'So many deletions within an hour an operator allows now; 0: the limit alone decides.',
+  })
+  allowedDeletions!: number;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When the last complete poll ended.' })
+  polledAt!: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When the last complete scan ended.' })
+  scannedAt!: string | null;
+
+  @Field(() => Boolean, { description: 'A scan was asked for and is not complete yet.' })
+  isScanAsked!: boolean;
+}
+
+/** What operators see and decide of ingest: held deletions, and scans that cannot wait. */
+@Resolver()
+export class IngestResolver {
+  @Query(() => [IngestProgressType], { description: `Where ingest stands in each collection. ${ONLY}` })
+  async ingest(@Ctx() context: RequestContext): Promise<readonly IngestProgressType[]> {
+    return asOperator(context, async ({ tenant }, { oversight }) => (await oversight.list(tenant)).map(toProgress));
+  }
+
+  @Mutation(() => IngestProgressType, {
+    description: `Reads a collection whole as soon as its source allows. Safe to repeat. ${ONLY}`,
+  })
+  async scanNow(
+    @Arg('collection', () => ID, COLLECTION) collection: string,
+    @Ctx() context: RequestContext,
+  ): Promise<IngestProgressType> {
+    return asOperator(context, async ({ tenant }, { oversight }) =>
+      toProgress(await oversight.scan(tenant, collection)),
+    );
+  }
+
+  @Mutation(() => IngestProgressType, {
+    description: `Says that so many records are really gone: for an hour so many deletions in an hour are not held, and the collection is read whole now. Each is still confirmed; more than that stays held. Safe to repeat. ${ONLY}`,
+  })
+  async allowDeletions(
+    @Arg('collection', () => ID, COLLECTION) collection: string,
+    @Arg('upTo', () => Int, { description: 'Most deletions within an hour, those of the last hour included.' })
+    upTo: number,
+    @Ctx() context: RequestContext,
+  ): Promise<IngestProgressType> {
+    return asOperator(context, async ({ tenant }, { oversight }) =>
+      toProgress(await oversight.allowDeletions(tenant, collection, upTo)),
+    );
+  }
+}
+
+function toProgress(one: CollectionOversight): IngestProgressType {
+  const { collection, source, state, recordCount, heldDeletions, allowedDeletions } = one;
+  return {
+    ...{ collection, source, state, records: recordCount, allowedDeletions },
+    heldDeletions: state === 'HELD' ? heldDeletions : 0,
+    polledAt: iso(one.polledAtMs),
+    scannedAt: iso(one.scannedAtMs),
+    isScanAsked: one.scanAskedAtMs !== null,
+  };
+}
+
+function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

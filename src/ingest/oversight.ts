@@ -1,0 +1,72 @@
+import { SyncError } from '../core/errors.js';
+import type { CollectionProgress, IngestStore } from '../core/ingest-port.js';
+import type { OperatorStore } from '../core/operator-port.js';
+import type { Collection } from '../core/collection.js';
+
+/** What operators see of ingest, and what they decide where the gateway must not: whether so many records are really gone (R14). */
+export interface Oversight {
+  /** Where ingest stands in each collection, in configured order. @throws SyncError UNAVAILABLE */
+  list(tenant: string): Promise<readonly CollectionOversight[]>;
+  /**
+   * The collection is read whole as soon as its source allows. Safe to repeat.
+   *
+   * @throws SyncError NOT_FOUND - no such collection; UNAVAILABLE
+   */
+  scan(tenant: string, collection: string): Promise<CollectionOversight>;
+  /**
+   * So many records are really gone: for an hour so many deletions in an hour are no reason to hold them, and the collection is read
+   * whole now. What is gone by then is still confirmed record by record. More than that stays held. Safe to repeat.
+   *
+   * @param upTo 1 to 1,000,000,000
+   * @throws SyncError NOT_FOUND - no such collection; BAD_REQUEST - the number; UNAVAILABLE
+   */
+  allowDeletions(tenant: string, collection: string, upTo: number): Promise<CollectionOversight>;
+}
+
+export interface CollectionOversight extends CollectionProgress {
+  readonly collection: string;
+  readonly source: string;
+}
+
+/** What an operator allows counts for so long, ms: as long as the window of the limit. */
+const ALLOWED_FOR_MS = 3_600_000;
+const MOST_ALLOWED = 1_000_000_000;
+
+/** @param pollNow wakes the loop of a collection where this node has it; elsewhere its next round begins with the scan */
+export function createOversight(
+  store: Pick<IngestStore, 'readCollection'> & Pick<OperatorStore, 'askScan'>,
+  collections: readonly Collection[],
+  pollNow: (collection: string) => void,
+): Oversight {
+  async function read(tenant: string, { name, source }: Collection): Promise<CollectionOversight> {
+    return { ...(await store.readCollection(tenant, name)), collection: name, source };
+  }
+
+  async function ask(
+    tenant: string,
+    name: string,
+    allow: Parameters<OperatorStore['askScan']>[2],
+  ): Promise<CollectionOversight> {
+    const collection = collections.find((one) => one.name === name);
+    if (collection === undefined) {
+      const names = collections.map((one) => one.name).join(', ');
+      throw new SyncError(
+        'NOT_FOUND',
+        `collection: expected one of ${names}, got ${JSON.stringify(name.slice(0, 60))}`,
+      );
+    }
+    await store.askScan(tenant, name, allow);
+    pollNow(name);
+    return read(tenant, collection);
+  }
+
+  return {
+    list: (tenant) => Promise.all(collections.map((collection) => read(tenant, collection))),
+    scan: (tenant, collection) => ask(tenant, collection, null),
+    async allowDeletions(tenant, collection, upTo) {
+      if (!Number.isSafeInteger(upTo) || upTo < 1 || upTo > MOST_ALLOWED)
+        throw new SyncError('BAD_REQUEST', `upTo: expected 1 to ${MOST_ALLOWED} deletions, got ${upTo}`);
+      return ask(tenant, collection, { deletions: upTo, forMs: ALLOWED_FOR_MS });
+    },
+  };
+}
