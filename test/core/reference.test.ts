@@ -76,6 +76,9 @@ describe('references', () => {
       fields: { patient: '7', route: UUID, supplies: ['a'] },
       unmapped: ['route'],
     });
+    // What no device made is taken for a key, known or not.
+    const nobody = new Map([[referenceName({ collection: 'routes', target: '9?' }), view({})]]);
+    expect(incomingBy(VISITS, nobody)({ route: '9?' })).toEqual({ fields: { route: '9?' }, unmapped: [] });
   });
 
   test('R12: a record itself tells which ids are behind its references, but not below an overlay', () => {
@@ -139,5 +142,8 @@ describe('the scopes of a record that its source does not have yet', () => {
     const next = nextState(VISITS, layer, [intent({ note: 'n', route: UUID }, 5)], mapping);
     expect(next).toMatchObject({ pending: true, scopes: ['region:4', 'device:nurse/tablet'] });
     expect(JSON.parse(next.vis ?? '')).toMatchObject({ route: UUID });
+    const others = { ...intent({ note: 'of another' }, 6), device: { ...AUTHOR, device: 'phone' } };
+    const edited = nextState(VISITS, layer, [intent({ note: 'n', route: UUID }, 5), others], mapping);
+    expect(edited).toMatchObject({ scopes: ['region:4', 'device:nurse/tablet'] });
   });
 });

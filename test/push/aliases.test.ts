@@ -69,6 +69,22 @@ describe('two creates of one record', () => {
     expect(await clinic.seen('visits', visit.id)).toMatchObject({ customer: A });
   });
 
+  test('F18: a deletion of the record waits for a change that refers to the alias', async () => {
+    const clinic = await createUpsertingClinic();
+    await clinic.send([changeOf('customers', A, { name: 'Ida' })]);
+    await clinic.send([changeOf('customers', B, { name: 'Ida' })]);
+    clinic.sources.visits.isBroken = true;
+    const visit = changeOf('visits', randomUUID(), { note: 'n', customer: B });
+    await clinic.send([visit]);
+    const gone = removal(A, await clinic.version('customers', A), { collection: 'customers' });
+    await clinic.send([gone]);
+    await clinic.pass(10_000);
+    expect(await clinic.fate(gone)).toBe('ACCEPTED');
+    clinic.sources.visits.isBroken = false;
+    await clinic.until(async () => (await clinic.fate(gone)) === 'APPLIED');
+    expect(await clinic.fate(visit)).toBe('APPLIED');
+  });
+
   test('F9: a record that ingest saw first is the one that stays', async () => {
     const clinic = await createUpsertingClinic();
     await clinic.known('customers', '7', { name: 'Ida', region: 'north' });

@@ -112,6 +112,20 @@ describe('overlays', () => {
     expect(await eight.pull()).toEqual([]);
   });
 
+  test('R13: a new record that the source does not have yet is changed by whoever sees it, within its scopes', async () => {
+    const clinic = await createClinic();
+    const grant = { kind: 'listed', scopes: ['route:7'] } as const;
+    const doctor = clinic.session('doctor', grant);
+    const id = randomUUID();
+    await accepted(clinic, edit(id, null, { note: 'new', route: '7' }));
+    const baseVersion = await clinic.version(id);
+    const [more, away] = [edit(id, baseVersion, { note: 'more' }), edit(id, baseVersion, { route: '8' })];
+    expect(await clinic.push.push(doctor, [more, away], null)).toMatchObject([
+      { status: 'ACCEPTED' },
+      { status: 'REJECTED', error: { code: 'FORBIDDEN' } },
+    ]);
+  });
+
   test('R9: a refused create leaves its id free, for the corrected record', async () => {
     const clinic = await createClinic();
     const id = randomUUID();

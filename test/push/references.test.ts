@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { RecordId, Seq } from '../../src/core/change.js';
-import type { Session } from '../../src/core/session.js';
-import { fullShape } from '../../src/core/shape.js';
-import { createReadCurrent } from '../../src/pull/current.js';
-import { createSessionScopes } from '../../src/pull/session-scopes.js';
-import { changesOf, FULL } from '../contract/store/world.js';
 import { removal } from './pushing-clinic.js';
-import { changeOf, createReferringClinic, PARENT_PATIENCE_MS } from './referring-clinic.js';
+import { changeOf, createReferringClinic, customer, PARENT_PATIENCE_MS } from './referring-clinic.js';
 
 const [A, B] = ['a2b1c6f0-6f6b-4c59-9d0b-8f6a3f1d2e4c', 'b2b1c6f0-6f6b-4c59-9d0b-8f6a3f1d2e4c'];
 
@@ -136,6 +130,16 @@ describe('a reference to a record that nobody knows', () => {
     expect(clinic.sources.orders.calls).toEqual([]);
   });
 
+  test('F18: is left out of a list in the end, also of a required one', async () => {
+    const watchers = customer('watchers', { list: true, required: true });
+    const clinic = await createReferringClinic({ fields: { visits: [watchers] } });
+    await clinic.known('customers', '7', { name: 'Ida' });
+    const visit = changeOf('visits', randomUUID(), { watchers: ['7', A] });
+    await clinic.send([visit]);
+    await clinic.until(async () => (await clinic.fate(visit)) === 'MERGED');
+    expect(clinic.sources.visits.calls).toMatchObject([{ fields: { watchers: ['7'] } }]);
+  });
+
   test('R13: looks like one to a record outside the scopes of the session, in time and in words', async () => {
     const clinic = await createReferringClinic();
     await clinic.known('customers', '7', { name: 'Ida', region: 'north' });
@@ -154,6 +158,27 @@ describe('a reference to a record that nobody knows', () => {
     expect(clinic.sources.orders.calls).toHaveLength(1);
   });
 
+  test('R13: so does one to a record that a device made, there or on its way, unless its own user did', async () => {
+    const clinic = await createReferringClinic();
+    const south = { kind: 'listed', scopes: ['region:south', 'all'] } as const;
+    const tablet = { ...clinic.session('nurse', south), device: 'nurse-tablet' };
+    // A device is named by its user too.
+    const max = { ...clinic.session('max', south), device: 'nurse-phone' };
+    await clinic.send([changeOf('customers', A, { name: 'Ida', region: 'north' })]);
+    clinic.sources.customers.isBroken = true;
+    await clinic.send([changeOf('customers', B, { name: 'Eve', region: 'north' })]);
+    const [there, coming, own] = [A, B, B].map((id) => changeOf('orders', randomUUID(), { note: 'n', customer: id }));
+    await clinic.send([there!, coming!], max);
+    await clinic.send([own!], tablet);
+    clinic.sources.customers.isBroken = false;
+    await clinic.until(async () => (await clinic.fate(own!, tablet)) === 'APPLIED');
+    for (const change of [there!, coming!]) {
+      await clinic.until(async () => (await clinic.fate(change, max)) === 'REJECTED');
+      expect(await clinic.error(change, max)).toMatchObject({ code: 'UNKNOWN_REFERENCE' });
+    }
+    expect(clinic.sources.orders.calls).toHaveLength(1);
+  });
+
   test('R13: is not judged where the record has it already', async () => {
     const clinic = await createReferringClinic();
     await clinic.known('visits', '17', { note: 'n', customer: 'nobody', helpers: ['8'] });
@@ -162,70 +187,6 @@ describe('a reference to a record that nobody knows', () => {
     const [result] = await clinic.send([changeOf('visits', '17', same, { baseVersion })]);
     expect(result).toMatchObject({ status: 'APPLIED' });
     expect(clinic.sources.visits.calls).toMatchObject([{ fields: same }]);
-  });
-});
-
-describe('a ring of references', () => {
-  test('F18: is begun by a change that goes without its reference, and none waits for ever', async () => {
-    const clinic = await createReferringClinic();
-    const results = await clinic.send([
-      changeOf('customers', A, { name: 'Ida', parent: B }),
-      changeOf('customers', B, { name: 'Max', parent: A }),
-    ]);
-    expect(results.map((one) => one.status).sort()).toEqual(['APPLIED', 'MERGED']);
-    expect(clinic.sources.customers.calls.map(({ fields }) => fields)).toEqual([
-      { name: 'Ida' },
-      { name: 'Max', parent: 'made-1' },
-    ]);
-  });
-
-  test('F18: of a record with itself goes without it', async () => {
-    const clinic = await createReferringClinic();
-    const [result] = await clinic.send([changeOf('customers', A, { name: 'Ida', parent: A })]);
-    expect(result).toMatchObject({ status: 'MERGED', error: { code: 'UNKNOWN_REFERENCE', field: 'parent' } });
-  });
-});
-
-describe('a record whose scope hangs on a record that the source does not have yet', () => {
-  test('F21: is in the hidden scope of its device, which its sessions have, and moves when the key is known', async () => {
-    const clinic = await createReferringClinic();
-    const nurse = clinic.session('nurse', { kind: 'listed', scopes: ['region:none'] });
-    const other = clinic.session('max', { kind: 'listed', scopes: ['region:none'] });
-    clinic.sources.customers.isBroken = true;
-    clinic.sources.trips.isBroken = true;
-    const trip = changeOf('trips', B, { note: 'n', customer: A });
-    const results = await clinic.send([trip, changeOf('customers', A, { name: 'Ida' })], nurse);
-    expect(results).toMatchObject([{ status: 'ACCEPTED' }, { status: 'ACCEPTED' }]);
-    const scopes = createSessionScopes(Object.values(clinic.sources).map((source) => source.collection));
-    const shownTo = (session: Session) =>
-      clinic.store.snapshot(clinic.tenant, async (snapshot) => {
-        const set = await scopes.allowedOn(snapshot, session, ['trips']);
-        const found = await snapshot.fill({ set, after: 0 as Seq, upTo: snapshot.feed.head }, 10, {
-          ...FULL,
-          shape: fullShape(['trips']),
-        });
-        return changesOf(found).map((change) => change.id);
-      });
-    expect(await shownTo(nurse)).toEqual([B]);
-    expect(await shownTo(other)).toEqual([]);
-    const readCurrent = createReadCurrent({ store: clinic.store, collections: [clinic.sources.trips.collection] });
-    const name = { collection: 'trips', id: B as RecordId };
-    expect(await readCurrent(nurse, [name])).toMatchObject([{ pending: true, json: { customer: A } }]);
-    expect(await readCurrent(other, [name])).toEqual([null]);
-    clinic.sources.customers.isBroken = false;
-    clinic.sources.trips.isBroken = false;
-    await clinic.until(async () => (await clinic.fate(trip, nurse)) === 'APPLIED');
-    expect(await shownTo(nurse)).toEqual([]);
-    const granted = clinic.session('max', { kind: 'listed', scopes: ['customer:made-1'] });
-    expect(await shownTo(granted)).toEqual([B]);
-  });
-
-  test('R13: of another scope that its session does not have is refused', async () => {
-    const clinic = await createReferringClinic();
-    await clinic.known('customers', '7', { name: 'Ida' });
-    const nurse = clinic.session('nurse', { kind: 'listed', scopes: ['region:none'] });
-    const [result] = await clinic.send([changeOf('trips', B, { note: 'n', customer: '7' })], nurse);
-    expect(result).toMatchObject({ status: 'REJECTED', error: { code: 'FORBIDDEN' } });
   });
 });
 
@@ -244,6 +205,35 @@ describe('a deletion', () => {
     clinic.sources.visits.isBroken = false;
     await clinic.until(async () => (await clinic.fate(gone)) === 'APPLIED');
     expect(clinic.sources.visits.calls).toMatchObject([{ fields: { customer: '7' } }]);
+  });
+
+  test('F18: waits for what takes a reference to its record away', async () => {
+    const clinic = await createReferringClinic();
+    await clinic.known('customers', '7', { name: 'Ida' });
+    await clinic.known('customers', '8', { name: 'Max' });
+    await clinic.known('visits', '17', { note: 'n', customer: '7' });
+    clinic.sources.visits.isBroken = true;
+    const baseVersion = await clinic.version('visits', '17');
+    await clinic.send([changeOf('visits', '17', { customer: '8' }, { baseVersion })]);
+    const gone = removal('7', await clinic.version('customers', '7'), { collection: 'customers' });
+    await clinic.send([gone]);
+    await clinic.pass(10_000);
+    expect(clinic.sources.customers.calls).toEqual([]);
+    clinic.sources.visits.isBroken = false;
+    await clinic.until(async () => (await clinic.fate(gone)) === 'APPLIED');
+  });
+
+  test('F18: does not wait for what was accepted after it, which waits for it', async () => {
+    const clinic = await createReferringClinic();
+    await clinic.known('customers', '7', { name: 'Ida' });
+    clinic.sources.customers.isBroken = true;
+    const gone = removal('7', await clinic.version('customers', '7'), { collection: 'customers' });
+    await clinic.send([gone]);
+    const visit = changeOf('visits', randomUUID(), { note: 'n', customer: '7' });
+    await clinic.send([visit]);
+    clinic.sources.customers.isBroken = false;
+    await clinic.until(async () => (await clinic.fate(gone)) === 'APPLIED');
+    await clinic.until(async () => (await clinic.fate(visit)) === 'MERGED');
   });
 
   test('F18: is waited for by what was accepted after it', async () => {

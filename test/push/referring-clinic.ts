@@ -30,7 +30,7 @@ const text = (name: string): FieldDefinition => ({
   required: false,
   writable: true,
 });
-const customer = (name: string, more: Partial<FieldDefinition> = {}): FieldDefinition => ({
+export const customer = (name: string, more: Partial<FieldDefinition> = {}): FieldDefinition => ({
   ...text(name),
   type: 'reference',
   references: 'customers',
@@ -74,7 +74,13 @@ export interface ReferringClinic {
 }
 
 export async function createReferringClinic(
-  options: { readonly facts?: Partial<SourceFacts>; readonly store?: Store; readonly clock?: ManualClock } = {},
+  options: {
+    readonly facts?: Partial<SourceFacts>;
+    /** Fields besides those that its collections always have. */
+    readonly fields?: Partial<Record<Name, readonly FieldDefinition[]>>;
+    readonly store?: Store;
+    readonly clock?: ManualClock;
+  } = {},
 ): Promise<ReferringClinic> {
   const clock = options.clock ?? createManualClock();
   const chance = seededChance(11);
@@ -85,7 +91,7 @@ export async function createReferringClinic(
     name,
     type: name,
     source: 'clinic',
-    fields: FIELDS[name],
+    fields: [...FIELDS[name], ...(options.fields?.[name] ?? [])],
     policy: 'mergeFields',
     writes: { create: true, update: true, delete: true },
     scopesOf: SCOPES[name],

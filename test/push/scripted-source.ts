@@ -80,8 +80,14 @@ export function createScriptedSource(collection: Collection, facts: Partial<Sour
     };
   }
 
+  function freeKey(): string {
+    let number = rows.size + 1;
+    while (rows.has(`made-${number}`)) number += 1;
+    return `made-${number}`;
+  }
+
   function take(write: SourceWrite): SourceWriteOutcome {
-    const key = write.sourceKey ?? `made-${rows.size + 1}`;
+    const key = write.sourceKey ?? freeKey();
     const row = rows.get(key);
     if (write.kind === 'create') {
       if (row !== undefined) return { kind: 'refused', message: 'the key is taken', field: null };
