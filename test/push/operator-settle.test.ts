@@ -1,7 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import type { SourceKey } from '../../src/core/change.js';
-import { createClinic, edit, removal } from './pushing-clinic.js';
+import type { Fields, SourceKey } from '../../src/core/change.js';
+import { createOperator, type Operator } from '../../src/push/operator.js';
+import { hashText } from '../../src/server/telemetry.js';
+import { createClinic, edit, removal, type Clinic } from './pushing-clinic.js';
 import { openDesk, receiptOf } from './operator-desk.js';
+import { changeOf, createReferringClinic, type ReferringClinic } from './referring-clinic.js';
+
+/** The number of the one open change of a collection. */
+async function openNumber(operator: Operator, tenant: string, collection: string): Promise<number> {
+  const { changes } = await operator.outbox(tenant, { states: [], collection, after: null, limit: 2 });
+  expect(changes).toHaveLength(1);
+  return changes[0]?.intentNo ?? 0;
+}
+
+/** A change that never reached its source by way of the gateway: it is down. @returns its number */
+async function waiting(clinic: Clinic, operator: Operator, change: ReturnType<typeof edit>): Promise<number> {
+  clinic.source.isBroken = true;
+  expect(await clinic.sendOne(change)).toMatchObject({ status: 'ACCEPTED' });
+  return openNumber(operator, clinic.tenant, 'visits');
+}
 
 describe('a settling as applied', () => {
   test("R11: reads the source's own copy, and stamps what it took verbatim as its device's", async () => {
@@ -34,6 +51,22 @@ describe('a settling as applied', () => {
     expect(clinic.source.reads).toBe(0);
   });
 
+  test('F18: tells why not all of it was sent, as the call says', async () => {
+    const clinic = await createClinic();
+    const { operator, park } = openDesk(clinic);
+    const change = edit('17', await clinic.visit('17'), { note: 'done' });
+    const error = {
+      code: 'UNKNOWN_REFERENCE',
+      message: 'no such patient',
+      field: 'patient',
+      retryable: false,
+    } as const;
+    const number = await park(change, { status: 'MERGED', error });
+    clinic.source.edit('17', { note: 'done' });
+    expect(await operator.settle(clinic.tenant, number, null)).toMatchObject({ status: 'MERGED', error });
+    expect(await receiptOf(clinic, change.changeId)).toMatchObject({ status: 'MERGED', error });
+  });
+
   test('is refused while the source shows the opposite, or nothing', async () => {
     const clinic = await createClinic();
     const { operator, park } = openDesk(clinic);
@@ -61,6 +94,7 @@ describe('a settling as applied', () => {
     const missing = { code: 'VALIDATION', field: 'sourceKey' };
     await expect(operator.settle(clinic.tenant, number, null)).rejects.toMatchObject(missing);
     await expect(operator.settle(clinic.tenant, number, 'no key')).rejects.toMatchObject(missing);
+    await expect(operator.settle(clinic.tenant, number, 'V'.repeat(1_000))).rejects.toMatchObject(missing);
     expect(await operator.settle(clinic.tenant, number, 'V-9')).toMatchObject({ status: 'APPLIED', id });
     expect(await clinic.view(id)).toMatchObject({ sourceKey: 'V-9', sourceVersion: 'v1' });
   });
@@ -97,12 +131,37 @@ describe('a settling as applied', () => {
     expect(await receiptOf(clinic, change.changeId)).toMatchObject({ status: 'MERGED' });
   });
 
-  test('of a known record takes no other key', async () => {
+  test('F20: of a create under a key of a record that was deleted is that of a new one', async () => {
+    const clinic = await createClinic({ facts: { createKey: 'source' } });
+    const { operator, park } = openDesk(clinic);
+    const id = randomUUID();
+    await clinic.visit('V-9', { note: 'an older one', status: null, route: '7', number: 9 });
+    clinic.source.rows.delete('V-9');
+    await clinic.observe('V-9');
+    const number = await park(edit(id, null, { note: 'new', route: '7' }), { kind: 'create' });
+    clinic.source.edit('V-9', { note: 'new', route: '7', number: 9 });
+    expect(await operator.settle(clinic.tenant, number, 'V-9')).toMatchObject({ status: 'APPLIED', id });
+    expect(await clinic.view(id)).toMatchObject({ sourceKey: 'V-9', aliasOf: null, deleted: false });
+    expect(await clinic.view('V-9')).toMatchObject({ sourceKey: null, deleted: true });
+  });
+
+  test('of a known record takes its own key, and no other one', async () => {
     const clinic = await createClinic();
     const { operator, park } = openDesk(clinic);
     const number = await park(edit('17', await clinic.visit('17'), { note: 'done' }), {});
     const wrong = { code: 'VALIDATION', field: 'sourceKey', message: expect.stringContaining('expected 17') };
     await expect(operator.settle(clinic.tenant, number, '18')).rejects.toMatchObject(wrong);
+    clinic.source.edit('17', { note: 'done' });
+    expect(await operator.settle(clinic.tenant, number, '17')).toMatchObject({ status: 'APPLIED' });
+  });
+
+  test('of a collection that is not configured is told so', async () => {
+    const clinic = await createClinic();
+    const { park } = openDesk(clinic);
+    const number = await park(edit('17', await clinic.visit('17'), { note: 'done' }), {});
+    const operator = createOperator({ ...clinic, hash: hashText }, { sources: [], wake: () => undefined });
+    const unknown = { code: 'BAD_REQUEST', message: expect.stringContaining('expected visits to be configured') };
+    await expect(operator.settle(clinic.tenant, number, null)).rejects.toMatchObject(unknown);
   });
 
   test('R8: waits for the earlier change of the record', async () => {
@@ -135,5 +194,67 @@ describe('a settling as applied', () => {
     await operator.settle(clinic.tenant, number, null);
     expect(JSON.parse((await clinic.view('17')).body ?? '')).toMatchObject({ note: 'done', status: 'CLOSED' });
     expect(clinic.source.reads).toBe(2);
+  });
+});
+
+describe('a settling of a change that was never sent: somebody did it at the source', () => {
+  test('R12: of a create takes the key that its device gave, where the source takes it', async () => {
+    const clinic = await createClinic();
+    const { operator } = openDesk(clinic);
+    const id = randomUUID();
+    const number = await waiting(clinic, operator, edit(id, null, { note: 'new', route: '7' }));
+    clinic.source.isBroken = false;
+    clinic.source.edit(id, { note: 'new', route: '7', number: 9 });
+    expect(await operator.settle(clinic.tenant, number, null)).toMatchObject({ status: 'APPLIED', id });
+    expect(await clinic.view(id)).toMatchObject({ sourceKey: id, sourceVersion: 'v1', pending: false });
+    expect(clinic.source.calls).toEqual([]);
+  });
+
+  test('R14: of a deletion leaves a tombstone, also of a record that the source shows as deleted', async () => {
+    const clinic = await createClinic();
+    const { operator } = openDesk(clinic);
+    const version = await clinic.visit('17');
+    const number = await waiting(clinic, operator, removal('17', version));
+    const readOne: typeof clinic.source.readOne = async (sourceKey) => ({
+      sourceKey,
+      fields: null,
+      sourceVersion: 'v2',
+    });
+    Object.assign(clinic.source, { readOne });
+    expect(await operator.settle(clinic.tenant, number, null)).toMatchObject({ status: 'APPLIED' });
+    expect(await clinic.view('17')).toMatchObject({ deleted: true, intents: [] });
+  });
+});
+
+describe('what an operator decides of a change of a record with references', () => {
+  const PARENT = 'a2b1c6f0-6f6b-4c59-9d0b-8f6a3f1d2e4c';
+
+  /** A visit whose next change waits for its source, which is down. */
+  async function waitingVisit(clinic: ReferringClinic, before: Fields, change: Fields) {
+    const { store, clock, tenant, sources } = clinic;
+    const visit = randomUUID();
+    await clinic.send([changeOf('customers', PARENT, { name: 'Ida' })]);
+    await clinic.send([changeOf('visits', visit, before)]);
+    sources.visits.isBroken = true;
+    await clinic.send([changeOf('visits', visit, change)]);
+    const options = { sources: Object.values(sources), wake: () => undefined };
+    const operator = createOperator({ store, clock, hash: hashText }, options);
+    return { operator, visit, number: await openNumber(operator, tenant, 'visits') };
+  }
+
+  test('R12: settled, it names them by their keys towards the source, and by their ids towards devices', async () => {
+    const clinic = await createReferringClinic({ facts: { readOne: false } });
+    const change = { customer: PARENT, helpers: [PARENT] };
+    const { operator, visit, number } = await waitingVisit(clinic, { note: 'n' }, change);
+    await operator.settle(clinic.tenant, number, null);
+    expect((await clinic.view('visits', visit)).body).toContain('"customer":"made-1","helpers":["made-1"]');
+    expect(await clinic.seen('visits', visit)).toMatchObject(change);
+  });
+
+  test('R12: rejected, it leaves them named by their ids', async () => {
+    const clinic = await createReferringClinic();
+    const { operator, visit, number } = await waitingVisit(clinic, { customer: PARENT }, { note: 'later' });
+    await operator.reject(clinic.tenant, number, 'not needed');
+    expect(await clinic.seen('visits', visit)).toMatchObject({ note: null, customer: PARENT });
   });
 });
