@@ -38,7 +38,7 @@ export function createReads(parts: CollectionParts): Reads {
   const { read } = definition;
   /** False once the source was seen to break the order that its connector promises. */
   let trustsOrder = true;
-  const since = read.changes === undefined ? null : compileUpdatedSince(read.changes);
+  const since = read.changes === undefined ? null : compileUpdatedSince(read.changes, read.readAfterWrite);
 
   function pages(operation: Operation, args: PageArguments, signal: AbortSignal): AsyncGenerator<PageAnswer, void> {
     return readPages(operation.paging, (pageArgs, next) =>

@@ -40,7 +40,7 @@ const GRAIN_MS: { readonly [format in MomentFormat]?: number } = {
 
 /** Moments to and from a source's texts, and how far back to ask. */
 export interface UpdatedSince {
-  /** Ask this far before the cursor: precision, longest transaction, the hour that is there twice. */
+  /** Ask this far before the cursor: precision, longest transaction, how late a read may be, the hour that is there twice. */
   readonly overlapMs: number;
   /** How far a row's time may lie before its predecessor's in an ordered answer. */
   readonly orderSlackMs: number;
@@ -50,13 +50,15 @@ export interface UpdatedSince {
   stampMs(row: unknown): number | null;
 }
 
-export function compileUpdatedSince(facts: UpdatedSinceFacts): UpdatedSince {
+/** @param readAfterWrite for this long a read may show the state before a write, while later changes show already; absent: not at all */
+export function compileUpdatedSince(facts: UpdatedSinceFacts, readAfterWrite: Duration = '0s'): UpdatedSince {
   const precisionMs = durationMs(facts.precision);
   const zone = zoneNamed(facts.zone ?? 'UTC');
   const format = facts.format ?? 'iso';
   // A filter that takes whole seconds or days counts no finer than they do.
   const grainMs = Math.max(precisionMs, GRAIN_MS[format] ?? 1);
-  const overlapMs = grainMs * (facts.inclusive ? 1 : 2) + durationMs(facts.maxTransaction) + (zone.isUtc ? 0 : DST_MS);
+  const lateMs = durationMs(facts.maxTransaction) + durationMs(readAfterWrite);
+  const overlapMs = grainMs * (facts.inclusive ? 1 : 2) + lateMs + (zone.isUtc ? 0 : DST_MS);
   const write: Record<MomentFormat, (ms: number) => string> = {
     iso: (ms) => new Date(ms).toISOString(),
     isoSeconds: (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`,
