@@ -26,8 +26,8 @@ export type KeptReason = 'none' | 'not observable' | 'mass delete' | 'not confir
 
 /**
  * Reads the whole collection, ingests what differs by hash, and finds what is gone by R14: a complete scan, candidates that
- * were known before it began and have no open intent, a confirming read of each, a canary behind them, and the mass-delete
- * limit. A scan that throws half-way has found no deletion. Safe to repeat.
+ * were known before it began and have no open intent, a confirming read of each with a canary behind them, or, where nothing can be read
+ * by key, the whole collection once more, and the mass-delete limit. A scan that throws half-way has found no deletion. Safe to repeat.
  *
  * @throws SyncError SOURCE_UNAVAILABLE - the scan was not complete
  * @throws FenceLost - another node took over
@@ -43,34 +43,53 @@ export async function scanCollection(
   const { collection } = source;
   const begunMs = clock.nowMs();
   const begun = await store.readHead(tenant);
+  const pass = await readThrough(ports, tenant, source, context, signal);
+  const gone = await candidates(ports, tenant, source, begun, pass.shown);
+  const end = await deleteGone(ports, tenant, source, { begun, begunMs, gone, pass }, context, signal);
+  const nowMs = clock.nowMs();
+  const isHeld = pass.held > 0 || end.kept.reason === 'mass delete';
+  const progress = { collection: collection.name, scannedAtMs: nowMs, polledAtMs: nowMs };
+  await store.commit(tenant, [], {
+    fence: context.fence,
+    ingest: { ...progress, state: isHeld ? 'HELD' : 'READY' },
+  });
+  return { ...end, observed: pass.observed, changed: pass.changed + end.changed, deleted: pass.deleted + end.deleted };
+}
+
+/** The whole collection, read once and ingested. */
+interface Pass {
+  readonly observed: number;
+  readonly changed: number;
+  readonly deleted: number;
+  readonly held: number;
+  readonly shown: ReadonlySet<SourceKey>;
+  /** The last living ones: canaries. */
+  readonly alive: readonly SourceKey[];
+}
+
+async function readThrough(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  context: BatchContext,
+  signal: AbortSignal,
+): Promise<Pass> {
+  const sum = { observed: 0, changed: 0, deleted: 0, held: 0 };
   const shown = new Set<SourceKey>();
   const alive: SourceKey[] = [];
-  let observed = 0;
-  let changed = 0;
-  let deleted = 0;
-  let held = 0;
-  for await (const { token, batch } of observedBatches(store, tenant, source.scan(signal), signal)) {
+  for await (const { token, batch } of observedBatches(ports.store, tenant, source.scan(signal), signal)) {
     // What is flagged was shown too: its deletion is decided with its batch.
     for (const observation of batch.observations) shown.add(observation.sourceKey);
     const living = batch.observations.filter((one) => one.fields !== null).slice(-ALIVE_KEPT);
     alive.push(...living.map((one) => one.sourceKey));
     alive.splice(0, Math.max(0, alive.length - ALIVE_KEPT));
     const counts = await ingestBatch(ports, tenant, source, batch, token, context);
-    observed += counts.observed;
-    changed += counts.changed;
-    deleted += counts.deleted;
-    held += counts.held;
+    sum.observed += counts.observed;
+    sum.changed += counts.changed;
+    sum.deleted += counts.deleted;
+    sum.held += counts.held;
   }
-  const gone = await candidates(ports, tenant, source, begun, shown);
-  const end = await deleteGone(ports, tenant, source, { begun, begunMs, gone, shown, alive }, context, signal);
-  const nowMs = clock.nowMs();
-  const isHeld = held > 0 || end.kept.reason === 'mass delete';
-  const progress = { collection: collection.name, scannedAtMs: nowMs, polledAtMs: nowMs };
-  await store.commit(tenant, [], {
-    fence: context.fence,
-    ingest: { ...progress, state: isHeld ? 'HELD' : 'READY' },
-  });
-  return { observed, changed: changed + end.changed, deleted: deleted + end.deleted, kept: end.kept };
+  return { ...sum, shown, alive };
 }
 
 /** Records that were known before the scan began and that it did not show. */
@@ -97,8 +116,7 @@ interface ScanEnd {
   readonly begun: ObservationToken;
   readonly begunMs: number;
   readonly gone: readonly SourceKey[];
-  readonly shown: ReadonlySet<SourceKey>;
-  readonly alive: readonly SourceKey[];
+  readonly pass: Pass;
 }
 
 async function deleteGone(
@@ -109,7 +127,7 @@ async function deleteGone(
   context: BatchContext,
   signal: AbortSignal,
 ): Promise<Pick<ScanResult, 'changed' | 'deleted' | 'kept'>> {
-  const { gone, alive } = end;
+  const { gone, pass } = end;
   const kept = (reason: KeptReason) => ({ changed: 0, deleted: 0, kept: { count: gone.length, reason } });
   const { clock } = ports;
   const { facts, collection } = source;
@@ -120,20 +138,18 @@ async function deleteGone(
   if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length)))
     return kept('mass delete');
   // A record that a long transaction moves is in neither of its places until that ends (F7).
-  if (gone.length > 0 && facts.readOne && facts.maxTransactionMs) await clock.wait(facts.maxTransactionMs, signal);
+  if (gone.length > 0 && facts.maxTransactionMs) await clock.wait(facts.maxTransactionMs, signal);
+  if (!facts.readOne) return await deleteUnshown(ports, tenant, source, end, context, signal);
   let changed = 0;
   let deleted = 0;
   let held = 0;
   for (let at = 0; at < gone.length; at += PORTION) {
     const portion = gone.slice(at, at + PORTION);
-    if (facts.readOne) {
-      const confirmed = await readAgain(ports, tenant, source, portion, alive, context, signal);
-      changed += confirmed.changed;
-      deleted += confirmed.deleted;
-      held += confirmed.held;
-    } else if (alive.length > 0) deleted += await deleteAbsent(ports, tenant, source, portion, end, context);
+    const confirmed = await readAgain(ports, tenant, source, portion, pass.alive, context, signal);
+    changed += confirmed.changed;
+    deleted += confirmed.deleted;
+    held += confirmed.held;
   }
-  if (!facts.readOne) await forgetUnseen(ports, tenant, source, end, context);
   const count = gone.length - deleted;
   return { changed, deleted, kept: { count, reason: held > 0 ? 'mass delete' : count > 0 ? 'not confirmed' : 'none' } };
 }
@@ -144,9 +160,34 @@ function absenceProves(facts: SourceFacts): boolean {
 }
 
 /**
- * What the scan did show is the canary of an absence; a list without anything proves nothing. Absence is from the time of the
- * scan: a record to which anything happened since it began stays (F14).
+ * Nothing can be read by key: what the scan did not show is gone if the whole collection, read once more, does not show it either, and
+ * shows others. A source that went blank in the middle of the scan shows an end that is none; by the second time it is all blank,
+ * which proves nothing, or back.
  */
+async function deleteUnshown(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  end: ScanEnd,
+  context: BatchContext,
+  signal: AbortSignal,
+): Promise<Pick<ScanResult, 'changed' | 'deleted' | 'kept'>> {
+  const { gone, pass: first } = end;
+  const isMeant = gone.length > 0 && first.alive.length > 0;
+  const second = isMeant ? await readThrough(ports, tenant, source, context, signal) : null;
+  const isProven = second !== null && second.alive.length > 0;
+  const still = isProven ? gone.filter((key) => !second.shown.has(key)) : [];
+  let deleted = 0;
+  for (let at = 0; at < still.length; at += PORTION)
+    deleted += await deleteAbsent(ports, tenant, source, still.slice(at, at + PORTION), end, context);
+  await forgetUnseen(ports, tenant, source, second === null ? [first] : [first, second], context);
+  const count = gone.length - deleted;
+  const isHeld = (second?.held ?? 0) > 0;
+  const kept = { count, reason: isHeld ? 'mass delete' : count > 0 ? 'not confirmed' : 'none' } as const;
+  return { changed: second?.changed ?? 0, deleted: deleted + (second?.deleted ?? 0), kept };
+}
+
+/** Absence is from the time of the scan: a record to which anything happened since it began stays (F14). */
 async function deleteAbsent(
   ports: IngestPorts,
   tenant: string,
@@ -172,16 +213,16 @@ async function deleteAbsent(
   return outcomes.filter((outcome) => outcome.kind === 'written').length;
 }
 
-/** Keys that wait to be read again, that no record here has and that a complete scan did not show: they are nobody's. */
+/** Keys that wait to be read again, that no record here has and that no complete pass did show: they are nobody's. */
 async function forgetUnseen(
   ports: IngestPorts,
   tenant: string,
   source: SourceCollection,
-  { shown }: ScanEnd,
+  passes: readonly Pass[],
   context: BatchContext,
 ): Promise<void> {
   const { name } = source.collection;
-  const unseen = [...context.awaiting].filter((key) => !shown.has(key));
+  const unseen = [...context.awaiting].filter((key) => !passes.some(({ shown }) => shown.has(key)));
   if (unseen.length === 0) return;
   const marks = await ports.store.readHashes(tenant, name, unseen);
   const dropRechecks = unseen.filter((key) => marks.get(key)?.deleted ?? true);

@@ -60,7 +60,8 @@ export function settleApplied(
 /**
  * Values taken verbatim date from the overlay, altered ones from now; of a later look the source is their writer, or its device's next
  * edit would overwrite unseen what the back office made of them. What else moved is the source's doing, and so is what of the
- * change was not sent: whoever saw its overlay has not seen what stands there (F3).
+ * change was not sent: whoever saw its overlay has not seen what stands there (F3). A record that is made again is sent whole: its other
+ * fields are as they were last known, which its author need not have seen.
  */
 function stampsOf(
   collection: Collection,
@@ -72,8 +73,9 @@ function stampsOf(
   const writer = writerOf(intent.device);
   const parsed = parseBody(renderBody(collection, after));
   const isVerbatim = (name: string): boolean => valueText(sent[name]) === valueText(parsed[name]);
-  const names = Object.keys(sent);
-  const unsent = namesOf(collection, intent).filter((name) => !names.includes(name));
+  const own = namesOf(collection, intent);
+  const names = Object.keys(sent).filter((name) => own.includes(name));
+  const unsent = own.filter((name) => !names.includes(name));
   const isOther = (name: string): boolean => !names.includes(name) && !unsent.includes(name);
   const others = [...unsent, ...changedFields(collection, before, after).filter(isOther)];
   return [

@@ -108,6 +108,28 @@ describe('a record that is missing from a scan', () => {
     expect(Object.keys(await clinic.live())).toHaveLength(5);
   });
 
+  test.each([
+    ['and stays so', () => true],
+    ['and is back for the next page', () => false],
+  ])(
+    'F14: stays, without a keyed read, when the source goes blank between two pages %s',
+    async (_until, staysBlank) => {
+      const [clinic, source] = await clinicWith(25, { readOne: false });
+      let pages = 0;
+      source.before = (call) => {
+        if (call === 'page') source.isBlank = ++pages === 2 || (pages > 2 && staysBlank());
+      };
+      await scan(clinic);
+      expect(pages).toBeGreaterThan(2);
+      expect(Object.keys(await clinic.live())).toHaveLength(25);
+      source.before = () => undefined;
+      source.isBlank = false;
+      source.remove('v0002');
+      await scan(clinic);
+      expect(Object.keys(await clinic.live())).toHaveLength(24);
+    },
+  );
+
   test('R14: stays when its keyed read gives no answer, and does not keep others from being deleted', async () => {
     const [clinic, source] = await clinicWith(6);
     source.remove('v0002');

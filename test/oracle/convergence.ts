@@ -29,7 +29,7 @@ export async function difference(world: World): Promise<string | null> {
     accounts(world) ??
     queues(world, lanes) ??
     (await rechecks(world, lanes)) ??
-    world.devices.map((device) => replica(device, rows, lanes)).find((one) => one !== null) ??
+    world.devices.map((device) => replica(device, rows, lanes, world.judge)).find((one) => one !== null) ??
     null
   );
 }
@@ -168,7 +168,7 @@ function isParked(change: LocalChange, judge: World['judge']): boolean {
 }
 
 /** (a): what the device holds is what the source has in its scopes. */
-function replica(device: Device, rows: NamedRows, lanes: Lanes): string | null {
+function replica(device: Device, rows: NamedRows, lanes: Lanes, judge: World['judge']): string | null {
   const expected = new Map([...rows.known].filter(([, row]) => device.scopes.includes(String(row.fields['route']))));
   for (const [key, row] of expected) {
     const held = device.rows.get(key);
@@ -184,8 +184,10 @@ function replica(device: Device, rows: NamedRows, lanes: Lanes): string | null {
       const patient = field === 'patient' ? rows.patients.get(atSource) : undefined;
       // A key that came back is another record (F20); what named the earlier one may name it still, and so may a reference to none.
       const isEarlier = value === atSource && (patient === undefined || patient.startsWith(`${String(atSource)}~`));
-      const isTrue =
-        isEarlier || (patient !== undefined && value === patient) || values.get(field)?.has(value) === true;
+      // Gone at its source and forgotten here, it is still named by those who named it.
+      const isForgotten = field === 'patient' && patient === undefined && isMadeAs(judge, value, atSource);
+      const isNamed = isEarlier || isForgotten || (patient !== undefined && value === patient);
+      const isTrue = isNamed || values.get(field)?.has(value) === true;
       if (!isTrue)
         return `(a) ${device.name} has ${key} ${field} ${String(value)}, the source ${String(row.fields[field])}`;
     }
@@ -195,6 +197,12 @@ function replica(device: Device, rows: NamedRows, lanes: Lanes): string | null {
       return `(a) ${device.name} still holds ${key}`;
   }
   return null;
+}
+
+/** Was the patient of this id made under this key? */
+function isMadeAs(judge: World['judge'], id: unknown, key: unknown): boolean {
+  const made = judge.changes.filter((change) => change.collection === 'patients' && change.id === id);
+  return made.some((change) => judge.effectsOf(change).some((effect) => effect.key === key));
 }
 
 function openValues(view: RecordView | undefined): ReadonlyMap<string, ReadonlySet<unknown>> {

@@ -193,8 +193,9 @@ export class Device {
     if (!isComplete) return;
     const isOver = (change: LocalChange): boolean =>
       change.isFinal && (change.hasReceipt || change.toldInRound < begun);
-    // What was made before it, of the same record, is below it.
-    const last = new Map(this.outbox.flatMap((change, at) => (isOver(change) ? [[keyOf(change), at] as const] : [])));
+    // What was made before it, of the same record, is below it; of one that fell nothing follows for an earlier one.
+    const isIn = (change: LocalChange): boolean => isOver(change) && !change.isRefused;
+    const last = new Map(this.outbox.flatMap((change, at) => (isIn(change) ? [[keyOf(change), at] as const] : [])));
     this.outbox.forEach((change, at) => (change.isCovered ||= at < (last.get(keyOf(change)) ?? -1)));
     this.outbox = this.outbox.filter((change) => !isOver(change) && !(change.isFinal && change.isCovered));
   }

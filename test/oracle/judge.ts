@@ -202,7 +202,7 @@ export class Judge {
     if (status !== 'CONFLICT') return false;
     const row = this.court.rowOf(effect.collection, effect.key);
     if (effect.kind === 'delete') return row !== null;
-    return row === null || TELLING.some((field) => field in effect.sent && row[field] !== effect.sent[field]);
+    return row === null || Object.entries(effect.sent).some(([field, value]) => row[field] !== value);
   }
 
   /** (f), (g), and that nobody sees what nobody wrote. */

@@ -75,7 +75,8 @@ export function createSourceLink(
   }
 
   async function* changes(cursor: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
-    let since = Number(cursor ?? -1);
+    const begun = Number(cursor ?? -1);
+    let since = begun;
     for (;;) {
       const from = since;
       const rows = await reading(() => system.list(lagMs()), [], signal);
@@ -83,7 +84,9 @@ export function createSourceLink(
       const page = later.slice(0, PAGE_ROWS);
       if (page.length === 0) return;
       since = page.at(-1)?.changed ?? since;
-      yield { observations: page.map((row) => system.shown(row)), cursor: String(since) };
+      // What may still show itself is asked for again.
+      const settled = Math.max(begun, Math.min(since, system.settledChange(facts.readAfterWriteMs ?? 0)));
+      yield { observations: page.map((row) => system.shown(row)), cursor: String(settled) };
       if (later.length <= PAGE_ROWS) return;
     }
   }

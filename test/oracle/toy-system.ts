@@ -50,7 +50,8 @@ export class ToySystem {
   private readonly nowMs: () => number;
   private readonly past = new Map<string, Past[]>();
   private readonly answered = new Map<string, { readonly atMs: number; readonly outcome: SourceWriteOutcome }>();
-  private changes = 0;
+  /** When each change was made, in order. */
+  private readonly times: number[] = [];
   private keys = 0;
 
   private readonly fieldNames: readonly string[];
@@ -124,13 +125,13 @@ export class ToySystem {
   put(key: string, fields: Fields, madeBy: string | null = null, isOurs = false): Row {
     const before = this.rows.get(key);
     const kept = before === undefined || before.isFlagged ? {} : before.fields;
-    this.changes += 1;
+    const number = this.nextChange();
     const row: Row = {
       key,
       fields: { ...kept, ...fields },
       // Never given twice, also when a key comes back after its row was gone.
-      version: this.changes,
-      changed: this.changes,
+      version: number,
+      changed: number,
       isFlagged: false,
       madeBy: madeBy ?? before?.madeBy ?? null,
     };
@@ -141,8 +142,8 @@ export class ToySystem {
   end(key: string, isOurs = false): null {
     const before = this.rows.get(key);
     if (before === undefined) return null;
-    this.changes += 1;
-    const flagged = { ...before, version: this.changes, changed: this.changes, isFlagged: true };
+    const number = this.nextChange();
+    const flagged = { ...before, version: number, changed: number, isFlagged: true };
     this.keep(key, this.isFlagging ? flagged : null, isOurs);
     return null;
   }
@@ -174,6 +175,17 @@ export class ToySystem {
       fields: isFlagged ? null : whole,
       sourceVersion: this.plan.hasVersions ? `v${version}` : null,
     };
+  }
+
+  /** The number of the last change that was made at least so long ago: none before it will show itself later. */
+  settledChange(lagMs: number): number {
+    const untilMs = this.nowMs() - lagMs;
+    const at = this.times.findLastIndex((atMs) => atMs <= untilMs);
+    return at + 1;
+  }
+
+  private nextChange(): number {
+    return this.times.push(this.nowMs());
   }
 
   private keep(key: string, row: Row | null, isOurs: boolean): void {

@@ -13,6 +13,10 @@ export function watchedStore(world: World, node: string): Store {
     ...store,
     async commit(tenant, writes, context) {
       const outcomes = await store.commit(tenant, writes, context);
+      const { collection, addRechecks = [], dropRechecks = [] } = context?.ingest ?? {};
+      for (const { sourceKey, reason } of addRechecks)
+        world.tell(() => `${node} will read ${collection} ${sourceKey} again: ${reason}`);
+      for (const sourceKey of dropRechecks) world.tell(() => `${node} has read ${collection} ${sourceKey} again`);
       writes.forEach((write, at) => {
         const outcome = outcomes[at]?.kind;
         world.tell(() => `${node} commits ${textOf(write)} ${outcome}`);

@@ -100,6 +100,20 @@ describe('a record that is gone at its source', () => {
     expect(await clinic.view('17')).toMatchObject({ deleted: false, intents: [] });
   });
 
+  test('R9: brings back what its author had not seen, and the author’s next edit of that conflicts', async () => {
+    const clinic = await createClinic({ declares: { deletedRecord: 'editWins', policy: 'mergeFields' } });
+    const version = await clinic.visit('17');
+    clinic.source.edit('17', { status: 'DONE' });
+    await clinic.observe('17');
+    clinic.source.rows.delete('17');
+    await clinic.observe('17');
+    expect(await clinic.sendOne(edit('17', version, { note: 'mine' }))).toMatchObject({ status: 'APPLIED' });
+    expect(await clinic.sendOne(edit('17', version, { note: 'more', status: 'OPEN' }))).toMatchObject({
+      status: 'MERGED',
+    });
+    expect(clinic.source.rows.get('17')?.fields).toMatchObject({ note: 'more', status: 'DONE' });
+  });
+
   test('R12: gets the key under which the source makes it again, never the one that it had', async () => {
     const clinic = await createClinic({ declares: { deletedRecord: 'editWins' }, facts: { createKey: 'source' } });
     const version = await clinic.visit('17');
