@@ -34,6 +34,8 @@ export function createDoubtWatch(
   const { clock, log, store } = tools;
   const { holder, leaseMs } = options;
   let nextMs = Number.NEGATIVE_INFINITY;
+  /** Kept apart: a look before this time comes to nothing and must not put it off. */
+  let expectedMs = Number.POSITIVE_INFINITY;
   let underway = 0;
 
   async function resolve(intent: LeasedIntent, view: RecordView): Promise<void> {
@@ -55,7 +57,8 @@ export function createDoubtWatch(
   return {
     async look() {
       const limit = MOST_AT_ONCE - underway;
-      if (clock.monotonicMs() < nextMs || limit <= 0) return;
+      if (clock.monotonicMs() < Math.min(nextMs, expectedMs) || limit <= 0) return;
+      if (expectedMs <= clock.monotonicMs()) expectedMs = Number.POSITIVE_INFINITY;
       const found = await store.leaseInDoubt({ holder, leaseMs, limit });
       // A full answer may not be all of it.
       nextMs = clock.monotonicMs() + (found.length < limit ? LOOK_EVERY_MS : 0);
@@ -65,7 +68,7 @@ export function createDoubtWatch(
       }
     },
     expect(inMs) {
-      nextMs = Math.min(nextMs, clock.monotonicMs() + inMs);
+      expectedMs = Math.min(expectedMs, clock.monotonicMs() + inMs);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { SourceKey } from '../../src/core/change.js';
 import { createClinic, edit, PATIENCE_MS, removal, turns, type Clinic } from './pushing-clinic.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
 
@@ -59,6 +60,38 @@ describe('a call whose outcome is unknown', () => {
     expect(await clinic.sendOne(edit('17', version, { note: 'done' }))).toMatchObject({ status: 'APPLIED' });
     const [first, second] = clinic.source.calls;
     expect(second).toMatchObject({ ...first });
+  });
+
+  test('F3: a repeat that is answered with the record as it is by now makes its device the writer of what it sent only', async () => {
+    const clinic = await createClinic({ facts: KEY });
+    const version = await clinic.visit('17');
+    const write = clinic.source.write.bind(clinic.source);
+    clinic.source.script.push('applyUnanswered');
+    clinic.source.write = async (one, ...rest) => {
+      if (one.isRepeat !== true) return write(one, ...rest);
+      clinic.source.edit('17', { note: 'theirs' });
+      return { kind: 'applied', observation: clinic.source.showAs('17' as SourceKey) };
+    };
+    const change = edit('17', version, { note: 'mine', status: 'DONE' });
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'APPLIED' });
+    const { stamps } = await clinic.view('17');
+    expect([stamps['note']?.writer, stamps['status']?.writer]).toEqual(['source', 'device:nurse/nurse-phone']);
+    expect(await clinic.sendOne(edit('17', version, { note: 'mine again' }))).toMatchObject({ status: 'CONFLICT' });
+  });
+
+  test('F3: a create that is found changed by the office leaves what differs to the source', async () => {
+    const clinic = await createClinic({ facts: { createKey: 'source', lookUp: true } });
+    clinic.source.script.push('applyUnanswered');
+    const lookUp = async () => {
+      clinic.source.edit('made-1', { note: 'theirs' });
+      return clinic.source.showAs('made-1' as SourceKey);
+    };
+    Object.assign(clinic.source, { lookUp });
+    const change = edit(randomUUID(), null, { note: 'mine', route: '7' });
+    await clinic.sendOne(change);
+    await fateOf(clinic, change.changeId, 'APPLIED');
+    const { stamps } = await clinic.view(change.id);
+    expect([stamps['note']?.writer, stamps['route']?.writer]).toEqual(['source', 'device:nurse/nurse-phone']);
   });
 
   test('R11: is not sent again when its key may be forgotten by now: it is parked with what is known of it', async () => {

@@ -164,6 +164,16 @@ describe('overlays', () => {
     expect(other.held.get('17')).toMatchObject({ pending: true, json: { note: 'as planned', status: 'DONE' } });
   });
 
+  test('F3: who saw an overlay edits on top of it, and does not conflict with it when the source has taken it', async () => {
+    const clinic = await createClinic();
+    await accepted(clinic, edit('17', await clinic.visit('17'), { note: 'mine' }));
+    const seen = await clinic.version('17');
+    clinic.source.isBroken = false;
+    await clinic.until(async () => (await clinic.view('17')).intents.length === 0);
+    const over = edit('17', seen, { note: 'the doctor’s' });
+    expect(await clinic.sendOne(over, clinic.session('doctor'))).toMatchObject({ status: 'APPLIED' });
+  });
+
   test('F3: what a MERGED change did not send is new to everybody who saw its overlay', async () => {
     const clinic = await createClinic();
     const version = await clinic.visit('17');
