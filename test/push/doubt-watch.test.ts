@@ -11,10 +11,11 @@ interface Watch {
   /** Records that it looked into. */
   readonly found: ReadonlySet<string>;
   /** Holds what it writes of doubts. */
-  hold(): { release(count: number): void };
+  hold(): { readonly release: (count: number) => void };
 }
 
-function watch({ store, another }: Clinic): Watch {
+function watch(clinic: Clinic): Watch {
+  const { store } = clinic;
   const asked: number[] = [];
   const found = new Set<string>();
   let waiting: (() => void)[] | null = null;
@@ -32,7 +33,7 @@ function watch({ store, another }: Clinic): Watch {
     },
   };
   return {
-    push: another({ holder: 'watching', store: watched }),
+    push: clinic.another({ holder: 'watching', store: watched }),
     asked,
     found,
     hold() {
@@ -73,8 +74,9 @@ describe('R11: calls whose holder is gone', () => {
     const clinic = await createClinic({ isStarted: false });
     await lostCalls(clinic, IDS);
     clinic.clock.advance(1_000);
-    const { push, asked, found, hold } = watch(clinic);
-    const { release } = hold();
+    const watching = watch(clinic);
+    const { push, asked, found } = watching;
+    const { release } = watching.hold();
     push.start();
     await pass(clinic, 3_000);
     expect([asked, found.size]).toEqual([[50], 50]);
