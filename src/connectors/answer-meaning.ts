@@ -15,6 +15,11 @@ export interface Meaning {
   readonly isTold: boolean;
 }
 
+/** Is it certain that nothing was done? Whatever the standard rules say is told by the status that was asked about. */
+export function isUndone({ is, isTold }: Meaning): boolean {
+  return !isTold || is.kind === 'notProcessed' || is.kind === 'refused' || is.kind === 'stale';
+}
+
 /** What every kit knows of an answer besides its meaning. */
 export interface AnswerFacts {
   /** HTTP status. */

@@ -1,5 +1,12 @@
-/** How a source knows us: a header and its value. */
-export interface Auth {
+import type { ClientCredentials } from './oauth.js';
+import type { SessionLogin } from './session-login.js';
+
+/** How a source knows us: a header that is the same with every call, or a sign-in whose token goes with each. */
+export type Auth = HeaderAuth | ClientCredentials | SessionLogin;
+
+/** A header and its value. */
+export interface HeaderAuth {
+  readonly kind?: never;
   readonly header: string;
   readonly value: string;
 }

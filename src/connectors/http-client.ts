@@ -13,7 +13,9 @@ export interface HttpLimits {
   /** Largest answer, decompressed, bytes. */
   readonly maxAnswerBytes: number;
   /** PEM certificates to trust besides the usual ones. */
-  readonly ca?: string;
+  readonly ca?: readonly string[];
+  /** Shows a source who we are when it asks for a certificate; PEM. */
+  readonly client?: { readonly cert: string; readonly key: string; readonly passphrase?: string };
 }
 
 export interface HttpRequest {
@@ -26,7 +28,7 @@ export interface HttpRequest {
 
 export interface HttpHead {
   readonly status: number;
-  /** By lower-case name; a repeated header is joined by commas. */
+  /** By lower-case name; a repeated header is joined by commas, cookies (whose dates hold some) by line breaks. */
   readonly headers: ReadonlyMap<string, string>;
 }
 
@@ -66,7 +68,8 @@ export function openHttp(origin: string, limits: HttpLimits, heard: () => void):
     bodyTimeout: 0,
     connect: {
       timeout: limits.connectTimeoutMs,
-      ...(limits.ca === undefined ? {} : { ca: [...rootCertificates, limits.ca] }),
+      ...(limits.ca === undefined ? {} : { ca: [...rootCertificates, ...limits.ca] }),
+      ...limits.client,
     },
   });
   const dispatcher = pool.compose(noteStarts);
@@ -212,7 +215,14 @@ const DECODERS: Readonly<Record<string, () => ReturnType<typeof createGunzip>>> 
 function joined(headers: Readonly<Record<string, string | string[] | undefined>>): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name.toLowerCase(), Array.isArray(value) ? value.join(', ') : value] as const],
+      value === undefined
+        ? []
+        : [
+            [
+              name.toLowerCase(),
+              Array.isArray(value) ? value.join(name === 'set-cookie' ? '\n' : ', ') : value,
+            ] as const,
+          ],
     ),
   );
 }

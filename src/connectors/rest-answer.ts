@@ -1,6 +1,7 @@
 import type { AnswerFacts, ClassifySettings, Meaning } from './answer-meaning.js';
 import { CallFault, isRead, shownText, type CallPurpose, type Classification } from './fault.js';
 import { utf8Text, type HttpHead } from './http-client.js';
+import type { SessionAnswer } from './sign-in.js';
 
 /** An answer with its parsed body; `body` is undefined when there was none. */
 export interface RestAnswer {
@@ -11,6 +12,24 @@ export interface RestAnswer {
   /** The body is whole, but neither JSON nor a page: like `OK` in plain text. */
   readonly isOtherText: boolean;
   readonly retryAfterMs: number | null;
+}
+
+/** A member of a body, by names joined by dots; '' is the body itself. */
+export function memberAt(body: unknown, path: string): unknown {
+  if (path === '') return body;
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, member) =>
+        typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[member] : undefined,
+      body,
+    );
+}
+
+/** An answer as one that may say that a session is over. */
+export function sessionAnswerOf(answer: RestAnswer): SessionAnswer {
+  const { status, headers } = answer.head;
+  return { status, headers, body: answer.body ?? null, message: messageOf(answer), code: null };
 }
 
 /** What an answer means: what the connector says of it, else by its status (R11: in doubt, unknown). */

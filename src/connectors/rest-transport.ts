@@ -1,14 +1,16 @@
-import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
-import { CallFault } from './fault.js';
+import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import type { Credentials } from './credentials.js';
+import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, readAll, retryAfterMs, serverTimeOf, type HttpHead, type HttpLimits } from './http-client.js';
 import type { PageAnswer } from './paging.js';
-import { classifyRest, factsOf, parseBody, saidIn, type RestAnswer } from './rest-answer.js';
+import { classifyRest, factsOf, memberAt, parseBody, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { linkedPath, nextLink, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
 import type { OpenContext, OpenTransport, SourceDeps } from './transport.js';
 
-export interface RestSettings extends ClassifySettings, OpenContext {
+export interface RestSettings extends ClassifySettings, Pick<OpenContext, 'headers' | 'heard'> {
   readonly baseUrl: string;
+  readonly credentials: Credentials;
   readonly http: HttpLimits;
 }
 
@@ -23,23 +25,32 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
   const kept = new Map<string, { readonly tag: string; readonly body: unknown; readonly head: HttpHead }>();
 
   function exchange(
+    purpose: CallPurpose,
     method: RestOperation['method'],
     path: string,
     headers: Readonly<Record<string, string>>,
     body: string | null,
     signal: AbortSignal,
   ): Promise<RestAnswer> {
-    const all = {
+    const own = {
       accept: 'application/json',
       ...(body === null ? {} : { 'content-type': 'application/json' }),
       ...settings.headers,
-      ...headers,
     };
-    return http.exchange({ method, path, headers: all, body }, signal, async (head, chunks) => ({
-      head,
-      ...parseBody(head, await readAll(chunks)),
-      retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
-    }));
+    return settings.credentials.send(
+      (credentials) =>
+        http.exchange(
+          { method, path, headers: { ...own, ...credentials, ...headers }, body },
+          signal,
+          async (head, chunks) => ({
+            head,
+            ...parseBody(head, await readAll(chunks)),
+            retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+          }),
+        ),
+      { seen: sessionAnswerOf, isUndone: (answer) => isUndone(classifyRest(answer, purpose, settings)) },
+      signal,
+    );
   }
 
   async function readJson(
@@ -50,7 +61,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
   ): Promise<RestAnswer | 'absent'> {
     const known = operation.tagged ? kept.get(path) : undefined;
     const conditional = known === undefined ? {} : { 'if-none-match': known.tag };
-    const answer = await exchange('GET', path, { ...operation.headers, ...conditional }, null, signal);
+    const answer = await exchange(purpose, 'GET', path, { ...operation.headers, ...conditional }, null, signal);
     if (answer.head.status === 304 && known !== undefined) {
       // What 304 leaves out (the next page, the total) holds as it was; without it a list would seem to end here.
       const headers = new Map([...known.head.headers, ...answer.head.headers]);
@@ -121,7 +132,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       const facts = operation as RestOperation;
       const path = pathOf(base, facts, { key: call.key });
       const headers = { ...facts.headers, ...writeHeaders(call) };
-      const answer = await exchange(facts.method, path, headers, writeBody(facts, call), signal);
+      const answer = await exchange(call.purpose, facts.method, path, headers, writeBody(facts, call), signal);
       return writeAnswerOf(classifyRest(answer, call.purpose, settings), factsOf(answer), {
         // Another text beside a success is just no record.
         misfit: answer.isOtherText ? null : answer.misfit,
@@ -129,19 +140,11 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         tag: answer.head.headers.get('etag') ?? null,
       });
     },
-    close: () => http.close(),
+    async close() {
+      await settings.credentials.close();
+      await http.close();
+    },
   };
-}
-
-function memberAt(body: unknown, path: string): unknown {
-  if (path === '') return body;
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (value, member) =>
-        typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[member] : undefined,
-      body,
-    );
 }
 
 function totalOf(operation: RestOperation, head: HttpHead, body: unknown): number | null {

@@ -1,4 +1,5 @@
 import type { Auth } from './auth.js';
+import { misfitsOfAuth, openCredentials } from './credentials.js';
 import type { Paging } from './paging.js';
 import { misfitOfRest } from './rest-misfit.js';
 import { openRest } from './rest-transport.js';
@@ -6,6 +7,10 @@ import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { Operation, Transport } from './transport.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
+export type { TlsOptions } from './client-certificate.js';
+export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
+export { sessionLogin, type LoginRequest, type SessionLoginOptions } from './session-login.js';
+export type { SessionAnswer } from './sign-in.js';
 
 /** One REST call, as facts. */
 export interface RestOperation extends Operation {
@@ -143,18 +148,25 @@ export interface RestOptions extends LimitOptions {
 
 /** The REST kit: JSON over HTTP. Opens nothing; limits that do not fit are told by `defineConnector`. */
 export function rest(options: RestOptions): Transport {
-  const limits = readLimits(options);
+  const limits = readLimits(options, options.baseUrl);
+  const auth = options.auth ?? null;
   return {
     kit: 'rest',
     textOnly: false,
     limits: limits.guard,
     headers: options.headers ?? {},
-    auth: options.auth ?? null,
-    misfits: limits.misfits,
+    auth,
+    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth)],
     misfitOf: (operation, purpose, keyParts) => misfitOfRest(operation as RestOperation, purpose, keyParts),
     open: (context, deps) =>
       openRest(
-        { ...context, baseUrl: options.baseUrl, notProcessed: options.notProcessed ?? [429], http: limits.http },
+        {
+          ...context,
+          baseUrl: options.baseUrl,
+          credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
+          notProcessed: options.notProcessed ?? [429],
+          http: limits.http,
+        },
         deps,
       ),
   };

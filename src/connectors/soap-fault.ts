@@ -1,7 +1,8 @@
 import type { AnswerFacts, ClassifySettings, Meaning } from './answer-meaning.js';
 import { shownText, type CallPurpose, type Classification } from './fault.js';
 import type { HttpHead } from './http-client.js';
-import type { SoapContent } from './soap-answer.js';
+import type { SessionAnswer } from './sign-in.js';
+import type { SoapContent, XmlValue } from './soap-answer.js';
 
 /** An answer as it came: the HTTP side of it, and what its envelope held. */
 export interface SoapReply {
@@ -16,12 +17,24 @@ export function classifySoap(reply: SoapReply, purpose: CallPurpose, settings: C
   const told = settings.classify?.({
     purpose,
     status: head.status,
-    body: content.kind === 'fault' ? content.fault.detail : content.kind === 'answer' ? content.answer : null,
+    body: bodyOf(content),
     message: messageOf(reply),
-    code: content.kind === 'fault' ? content.fault.code : null,
+    code: codeOf(content),
   });
   if (told !== undefined) return { is: told, isTold: true };
   return { is: byStandard(reply, settings.notProcessed), isTold: false };
+}
+
+/** An answer as one that may say that a session is over. */
+export function sessionAnswerOf(reply: SoapReply): SessionAnswer {
+  const { head, content } = reply;
+  return {
+    status: head.status,
+    headers: head.headers,
+    body: bodyOf(content),
+    message: messageOf(reply),
+    code: codeOf(content),
+  };
 }
 
 /** What an answer shows besides its meaning. A source that says what is wrong with a request is well. */
@@ -61,6 +74,14 @@ function byFaultCode(reply: SoapReply, code: string): Classification {
   if (isCode(code, 'Client.Authentication')) return refusedCredentials(code);
   if (isCode(code, 'Client')) return { kind: 'refused', message: messageOf(reply), field: null };
   return { kind: 'unknown', reason };
+}
+
+function bodyOf(content: SoapContent): XmlValue {
+  return content.kind === 'fault' ? content.fault.detail : content.kind === 'answer' ? content.answer : null;
+}
+
+function codeOf(content: SoapContent): string | null {
+  return content.kind === 'fault' ? content.fault.code : null;
 }
 
 function isCode(code: string, wanted: string): boolean {

@@ -1,19 +1,22 @@
 import { StartupError } from '../core/errors.js';
-import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
-import { CallFault } from './fault.js';
+import { orAbort } from './abortable.js';
+import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import type { Credentials } from './credentials.js';
+import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
 import { readEnvelope, type SoapContent, type XmlValue } from './soap-answer.js';
 import { renderEnvelope, UnsendableText, type EmptyElements } from './soap-envelope.js';
-import { classifySoap, factsOf, saidIn, type SoapReply } from './soap-fault.js';
+import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
 import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
 import { pathSteps } from './soap-shape.js';
 import { isHttp, readWsdl, type SoapContract, type WsdlOperation } from './soap-wsdl.js';
 import type { SoapOperation } from './soap.js';
 import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
-export interface SoapSettings extends ClassifySettings, OpenContext {
+export interface SoapSettings extends ClassifySettings, Pick<OpenContext, 'headers' | 'heard'> {
   readonly wsdl: string;
   readonly endpoint: string;
+  readonly credentials: Credentials;
   readonly http: HttpLimits;
   /** Longest time for reading the WSDL with all that it includes, ms. */
   readonly wsdlTimeoutMs: number;
@@ -48,7 +51,11 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   async function operationOf(facts: SoapOperation, signal: AbortSignal): Promise<WsdlOperation> {
     const known = checked.get(facts);
     if (known !== undefined) return known;
-    const found = await orAbort(readContract(), signal);
+    const found = await orAbort(
+      readContract(),
+      signal,
+      () => new CallFault('notSent', 'the WSDL did not come in time', { cause: signal.reason }),
+    );
     try {
       const operation = found.operation(facts.operation);
       checkOperation(facts, operation);
@@ -62,24 +69,33 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   }
 
   function exchange(
+    purpose: CallPurpose,
     operation: WsdlOperation,
     envelope: string,
     rows: string | null,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<SoapReply> {
-    const all = {
+    const own = {
       accept: 'text/xml',
       'content-type': 'text/xml; charset=utf-8',
       soapaction: `"${operation.soapAction}"`,
       ...settings.headers,
-      ...headers,
     };
-    return http.exchange({ method: 'POST', path, headers: all, body: envelope }, signal, async (head, chunks) => ({
-      head,
-      content: await readEnvelope(head, chunks, operation.output, rows === null ? null : pathSteps(rows)),
-      retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
-    }));
+    return settings.credentials.send(
+      (credentials) =>
+        http.exchange(
+          { method: 'POST', path, headers: { ...own, ...credentials, ...headers }, body: envelope },
+          signal,
+          async (head, chunks) => ({
+            head,
+            content: await readEnvelope(head, chunks, operation.output, rows === null ? null : pathSteps(rows)),
+            retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+          }),
+        ),
+      { seen: sessionAnswerOf, isUndone: (reply) => isUndone(classifySoap(reply, purpose, settings)) },
+      signal,
+    );
   }
 
   async function read(
@@ -90,7 +106,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   ): Promise<AnsweredReply | 'absent'> {
     const operation = await operationOf(facts, signal);
     const rows = purpose !== 'one' && facts.rows !== '' ? facts.rows : null;
-    const reply = await exchange(operation, renderRead(operation, request), rows, facts.headers, signal);
+    const reply = await exchange(purpose, operation, renderRead(operation, request), rows, facts.headers, signal);
     const meaning = classifySoap(reply, purpose, settings);
     if (meaning.is.kind === 'absent') return 'absent';
     if (meaning.is.kind !== 'fine' || !isAnswered(reply)) throw readFaultOf(meaning, factsOf(reply), saidIn(reply));
@@ -105,7 +121,8 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   ): Promise<WriteAnswer> {
     const empty: EmptyElements = call.purpose === 'update' && facts.sends === 'changed' ? 'sentEmpty' : 'leftOut';
     const envelope = renderEnvelope(operation.input, writeRequest(facts, operation, call), empty);
-    const reply = await exchange(operation, envelope, null, { ...facts.headers, ...writeHeaders(call) }, signal);
+    const headers = { ...facts.headers, ...writeHeaders(call) };
+    const reply = await exchange(call.purpose, operation, envelope, null, headers, signal);
     const { content } = reply;
     const misfit = content.kind === 'misfit' ? content.reason : null;
     const row = content.kind === 'answer' ? valueAt(content.answer, facts.rows) : null;
@@ -154,6 +171,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     },
     async close() {
       reading.abort();
+      await settings.credentials.close();
       await http.close();
     },
   };
@@ -208,19 +226,4 @@ function truthOf(value: XmlValue | undefined): boolean | null {
   if (typeof value !== 'string') return null;
   const text = value.trim();
   return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : null;
-}
-
-/** The WSDL is read for all calls that wait for it: the end of one of them does not end it. */
-async function orAbort<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(new CallFault('notSent', 'the WSDL did not come in time', { cause: signal.reason }));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([reading, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

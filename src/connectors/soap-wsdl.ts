@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { IHttpClient, WSDL } from 'soap';
+import type { AnswerView, Credentials } from './credentials.js';
 import { CallFault } from './fault.js';
-import { openHttp, readAll, utf8Text, type HttpLimits } from './http-client.js';
+import { openHttp, readAll, utf8Text, type HttpHead, type HttpLimits } from './http-client.js';
 import { shapesOf, type ElementShape, type SchemaNode } from './soap-shape.js';
 
 /** One operation of a WSDL, as far as it is needed to call it. */
@@ -22,9 +23,10 @@ export interface SoapContract {
 export interface WsdlSettings {
   /** A URL, or the path of a file. */
   readonly wsdl: string;
-  /** Only this origin is shown our headers. */
+  /** Only this origin is shown our headers, our credentials and our certificate. */
   readonly endpoint: URL;
   readonly headers: Readonly<Record<string, string>>;
+  readonly credentials: Credentials;
   readonly http: HttpLimits;
   /** Something came from the source. */
   readonly heard: () => void;
@@ -62,18 +64,36 @@ export function isHttp(address: string): boolean {
 
 async function loadText(address: string, settings: WsdlSettings, signal: AbortSignal): Promise<string> {
   const url = new URL(address);
-  const http = openHttp(url.origin, settings.http, settings.heard);
-  const headers = url.origin === settings.endpoint.origin ? settings.headers : {};
+  const isOwn = url.origin === settings.endpoint.origin;
+  const { client, ...limits } = settings.http;
+  const http = openHttp(url.origin, isOwn && client !== undefined ? { ...limits, client } : limits, settings.heard);
+  const load = (headers: Readonly<Record<string, string>>): Promise<LoadedText> =>
+    http.exchange(
+      { method: 'GET', path: `${url.pathname}${url.search}`, headers, body: null },
+      signal,
+      async (head, chunks) => ({ head, bytes: await readAll(chunks) }),
+    );
   try {
-    const path = `${url.pathname}${url.search}`;
-    return await http.exchange({ method: 'GET', path, headers, body: null }, signal, async (head, chunks) => {
-      if (head.status !== 200) throw new CallFault('badAnswer', `expected status 200, got ${head.status}`);
-      return utf8Text(await readAll(chunks));
-    });
+    const { head, bytes } = isOwn
+      ? await settings.credentials.send((own) => load({ ...settings.headers, ...own }), LOADED, signal)
+      : await load({});
+    if (head.status !== 200) throw new CallFault('badAnswer', `expected status 200, got ${head.status}`);
+    return utf8Text(bytes);
   } finally {
     await http.close();
   }
 }
+
+interface LoadedText {
+  readonly head: HttpHead;
+  readonly bytes: Buffer;
+}
+
+/** Reading a WSDL does nothing, whatever comes back. */
+const LOADED: AnswerView<LoadedText> = {
+  seen: ({ head }) => ({ ...head, body: null, message: `status ${head.status}`, code: null }),
+  isUndone: () => true,
+};
 
 /** Loads what a WSDL includes in our way: with our limits, and with our headers only where they belong. */
 function includesLoader(settings: WsdlSettings, signal: AbortSignal): IHttpClient {

@@ -1,3 +1,4 @@
+import { misfitsOfAuth, openCredentials } from './credentials.js';
 import type { CallPurpose } from './fault.js';
 import type { Paging } from './paging.js';
 import type { RestOptions } from './rest.js';
@@ -6,6 +7,10 @@ import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { Operation, Transport } from './transport.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
+export type { TlsOptions } from './client-certificate.js';
+export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
+export { sessionLogin, type LoginRequest, type SessionLoginOptions } from './session-login.js';
+export type { SessionAnswer } from './sign-in.js';
 
 /** One SOAP call, as facts. Paths are elements joined by dots, like `query.offset`. */
 export interface SoapOperation extends Operation {
@@ -99,14 +104,15 @@ export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'n
 
 /** The SOAP kit: SOAP 1.1 over HTTP, document/literal, by a WSDL. */
 export function soap(options: SoapOptions): Transport {
-  const limits = readLimits(options);
+  const limits = readLimits(options, options.endpoint);
+  const auth = options.auth ?? null;
   return {
     kit: 'soap',
     textOnly: true,
     limits: limits.guard,
     headers: options.headers ?? {},
-    auth: options.auth ?? null,
-    misfits: limits.misfits,
+    auth,
+    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth)],
     misfitOf: (operation, purpose) => misfitOf(operation as SoapOperation, purpose),
     open: (context, deps) =>
       openSoap(
@@ -114,6 +120,7 @@ export function soap(options: SoapOptions): Transport {
           ...context,
           wsdl: options.wsdl,
           endpoint: options.endpoint,
+          credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
           notProcessed: options.notProcessed ?? [429],
           wsdlTimeoutMs: limits.guard.timeoutMs,
           http: limits.http,

@@ -11,7 +11,8 @@ import { compileMaintenance } from './maintenance.js';
 import { keyFormsOf, type KeyForms } from './key-form.js';
 import { compileMapping } from './mapping.js';
 import { scanPagingOf } from './paging.js';
-import { hideSecrets, secretsOf } from './secrets.js';
+import { secretsOf } from './credentials.js';
+import { hideSecrets } from './secrets.js';
 import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
 import { createWrites } from './source-writes.js';
@@ -46,15 +47,11 @@ export function createSource(
   keyForms: KeyForms = keyFormsOf([definition]),
 ): Source {
   const { source, transport, classify } = definition;
-  const { headers, auth } = transport;
   const maintenance = compileMaintenance(definition.maintenance ?? []);
   const guard = createGuard(source, transport.limits, maintenance, deps);
-  const context = {
-    classify,
-    headers: { ...headers, ...(auth === null ? {} : { [auth.header]: auth.value }) },
-    heard: () => guard.heard(),
-  };
-  const opened = hideSecrets(transport.open(context, deps), secretsOf(auth));
+  const secrets = secretsOf(transport.auth);
+  const context = { source, classify, secrets, headers: transport.headers, heard: () => guard.heard() };
+  const opened = hideSecrets(transport.open(context, deps), secrets);
   const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
     const collection = collectionOf(source, name, one);
     const mapping = compileMapping(collection, one, transport.textOnly, keyForms);

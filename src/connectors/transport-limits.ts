@@ -1,4 +1,5 @@
 import { describe } from '../core/field.js';
+import { readTls, type TlsOptions } from './client-certificate.js';
 import { LONGEST_DURATION_MS, parseDuration, type Duration } from './duration.js';
 import type { GuardLimits } from './guard.js';
 import type { HttpLimits } from './http-client.js';
@@ -15,6 +16,8 @@ export interface LimitOptions {
   readonly maxAnswerBytes?: number;
   /** Certificates to trust besides the usual ones, PEM. */
   readonly ca?: string;
+  /** A certificate that shows the source who we are (mutual TLS). */
+  readonly tls?: TlsOptions;
 }
 
 /** A kit's limits, and what is wrong with them: each as ".key: expected …, got …". */
@@ -34,8 +37,10 @@ const MOST_CONCURRENT = 1_000;
 /**
  * Limits with their defaults filled in. Throws nothing: the kit does not know its connector's name, so what does not fit is
  * told by the check of the definition.
+ *
+ * @param address where the source is
  */
-export function readLimits(options: LimitOptions): TransportLimits {
+export function readLimits(options: LimitOptions, address: string): TransportLimits {
   const misfits: string[] = [];
   const { limit = {} } = options;
 
@@ -59,6 +64,9 @@ export function readLimits(options: LimitOptions): TransportLimits {
   number('limit.perSecond', limit.perSecond, false, Infinity);
   number('maxAnswerBytes', options.maxAnswerBytes, true, Number.MAX_SAFE_INTEGER);
   const concurrent = limit.concurrent ?? DEFAULT_CONCURRENT;
+  const tls = readTls(options.tls, address);
+  misfits.push(...tls.misfits);
+  const ca = [...(options.ca === undefined ? [] : [options.ca]), ...tls.ca];
   return {
     guard: {
       concurrent,
@@ -69,7 +77,8 @@ export function readLimits(options: LimitOptions): TransportLimits {
       connections: concurrent,
       connectTimeoutMs: duration('connectTimeout', options.connectTimeout, DEFAULT_CONNECT_MS),
       maxAnswerBytes: options.maxAnswerBytes ?? DEFAULT_MAX_BYTES,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(ca.length === 0 ? {} : { ca }),
+      ...(tls.client === null ? {} : { client: tls.client }),
     },
     misfits,
   };

@@ -3,6 +3,7 @@ import type { SourceWriteOutcome } from '../core/source-port.js';
 import type { Auth } from './auth.js';
 import type { CallPurpose, Classify } from './fault.js';
 import type { GuardLimits } from './guard.js';
+import type { Secrets } from './secrets.js';
 import type { PageAnswer, PageArguments, Paging } from './paging.js';
 
 /** What the gateway hands to its connectors. */
@@ -68,9 +69,13 @@ export interface OpenTransport {
 
 /** What a kit is opened with. */
 export interface OpenContext {
+  /** The source's name. */
+  readonly source: string;
   readonly classify: Classify | undefined;
-  /** Sent with every call; our credentials among them. */
+  /** Sent with every call. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Takes what must not be told of our credentials. */
+  readonly secrets: Secrets;
   /** Is called whenever something comes from the source. */
   readonly heard: () => void;
 }
