@@ -40,6 +40,15 @@ describe('what devices see of a record', () => {
     expect(nextState(VISITS, layer(BODY), [laid({ note: 'a' }, null)])).toMatchObject({ vis: null, pending: false });
   });
 
+  test('is the state of the source only, whatever is open, where the collection shows confirmed states', () => {
+    const confirmed = { ...VISITS, visibility: 'confirmed' } as const;
+    expect(nextState(confirmed, layer(BODY), [laid({ note: 'mine' })])).toMatchObject({ vis: null, pending: false });
+    const create = nextState(confirmed, layerOf({ ...layer(null), sourceKey: null }), [
+      laid({ note: 'n', route: '7' }),
+    ]);
+    expect(create).toMatchObject({ vis: null, pending: false, scopes: [] });
+  });
+
   test('F8: is the record itself, marked, while a DELETE is open', () => {
     expect(nextState(VISITS, layer(BODY), [laid({}, 5, 'DELETE')])).toMatchObject({
       vis: null,

@@ -55,23 +55,6 @@ describe('overlays', () => {
     expect(await other.pull()).toMatchObject([{ id: '17', pending: false, json: { note: 'seen' } }]);
   });
 
-  test('R10: an overlay is taken with the accepting commit, not by another one', async () => {
-    const clinic = await createClinic();
-    const version = await clinic.visit('17');
-    const before = (await clinic.store.readHead(clinic.tenant)).head;
-    await accepted(clinic, edit('17', version, { note: 'seen' }));
-    expect((await clinic.store.readHead(clinic.tenant)).head).toBe(before + 1);
-    expect(await clinic.view('17')).toMatchObject({ seq: before + 1, intents: [{ seq: before + 1 }] });
-  });
-
-  test('R10: a change that is settled within the patience takes no overlay', async () => {
-    const clinic = await createClinic();
-    const version = await clinic.visit('17');
-    const before = (await clinic.store.readHead(clinic.tenant)).head;
-    expect(await clinic.sendOne(edit('17', version, { note: 'done' }))).toMatchObject({ status: 'APPLIED' });
-    expect((await clinic.store.readHead(clinic.tenant)).head).toBe(before + 1);
-  });
-
   test('R10: the author sees its change in the first pull after it was ACCEPTED, and never loses sight of it', async () => {
     const clinic = await createClinic();
     const author = await phone(clinic, clinic.session());
@@ -244,23 +227,5 @@ describe('overlays', () => {
     await clinic.until(async () => (await clinic.view('17')).intents.length === 0);
     await other.pull();
     expect(other.held.get('17')).toMatchObject({ pending: false, json: { note: 'hidden' } });
-  });
-
-  test('R10: a process that ends before it has shown what it accepted is stood in for by another one', async () => {
-    const clinic = await createClinic({ isStarted: false });
-    const version = await clinic.visit('17');
-    // It accepts, and ends before its patience does.
-    const dying = clinic.another({
-      holder: 'dying',
-      store: { ...clinic.store, leaseIntents: () => Promise.resolve([]), noteSent: () => new Promise(() => undefined) },
-    });
-    void dying.push(clinic.session(), [edit('17', version, { note: 'seen' })], null);
-    await turns();
-    expect(await clinic.view('17')).toMatchObject({ pending: false, intents: [{ seq: null }] });
-    clinic.source.isBroken = true;
-    clinic.push.start();
-    await clinic.until(async () => (await clinic.view('17')).pending);
-    expect(JSON.parse((await clinic.view('17')).vis ?? '')).toMatchObject({ note: 'seen' });
-    await clinic.push.stop();
   });
 });

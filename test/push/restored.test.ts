@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { MemoryStore } from '../support/memory-store/memory-store.js';
+import type { PushedChange as Change } from '../../src/push/pushed-change.js';
 import { createClinic, edit, removal, type Clinic } from './pushing-clinic.js';
+import { changeOf, createReferringClinic } from './referring-clinic.js';
 
 /** The epoch that the devices knew. */
 async function epochOf(clinic: Clinic): Promise<string> {
@@ -150,4 +152,120 @@ test('F5: what nothing can be found out about is not parked before its source ha
   await sweep(clinic);
   await isParked(clinic, change.changeId);
   expect(clinic.source.calls).toEqual([]);
+});
+
+describe('F5: a change of which nobody remembers a call', () => {
+  /** Accepted, and then the gateway was restored: maybe it was sent. */
+  async function forgotten(facts: Parameters<typeof createClinic>[0], make: (clinic: Clinic) => Promise<Change>) {
+    const clinic = await createClinic(facts);
+    const change = await make(clinic);
+    clinic.source.isBroken = true;
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'ACCEPTED' });
+    await beginEpoch(clinic);
+    await sweep(clinic);
+    return { clinic, change };
+  }
+  const noteOf17 = async (clinic: Clinic) => edit('17', await clinic.visit('17'), { note: 'done' });
+
+  async function reasonOf(clinic: Clinic, { changeId }: Change): Promise<string> {
+    await isParked(clinic, changeId);
+    const { known } = await clinic.store.readChanges({ ...clinic.session(), device: 'nurse-phone' }, [changeId]);
+    return known[0]?.error?.message ?? '';
+  }
+
+  test('is parked when by now it would be refused, and its source shows something else', async () => {
+    const { clinic, change } = await forgotten({}, noteOf17);
+    await clinic.visit('17', { note: 'theirs' });
+    clinic.source.isBroken = false;
+    expect(await reasonOf(clinic, change)).toMatch(/before the gateway was restored; by now it is refused/);
+    expect(clinic.source.calls).toEqual([]);
+  });
+
+  test('is not read back: an update does not say all that was sent', async () => {
+    const { clinic, change } = await forgotten({}, noteOf17);
+    clinic.source.isBroken = false;
+    expect(await reasonOf(clinic, change)).toMatch(/cannot be found out/);
+    expect(clinic.source.reads).toBe(0);
+  });
+
+  test('is not read back either when it is refused under its idempotency key', async () => {
+    const facts = { idempotencyKeyLifetimeMs: 86_400_000 * 10_000 };
+    const { clinic, change } = await forgotten({ facts }, noteOf17);
+    // Later than any request from before the restore can take effect.
+    clinic.clock.advance(120_000);
+    clinic.source.script.push('refuse');
+    clinic.source.isBroken = false;
+    expect(await reasonOf(clinic, change)).toMatch(/no way to see whether it took effect, sent again it was refused/);
+    expect(clinic.source.journal).toEqual([]);
+  });
+
+  test('is parked if it is a deletion of a record that is still there: its version proves nothing', async () => {
+    const { clinic, change } = await forgotten({}, async (made) => removal('17', await made.visit('17')));
+    clinic.source.isBroken = false;
+    expect(await reasonOf(clinic, change)).toMatch(/not as it would be, nor as it was/);
+    expect(clinic.source.rows.has('17')).toBe(true);
+  });
+
+  test('F13: is not sent before a call that began just before the restore can have no effect any more', async () => {
+    const clinic = await createClinic({ facts: { maxRequestLifetimeMs: 10_000 } });
+    const sentEpoch = await epochOf(clinic);
+    await clinic.visit('18');
+    await beginEpoch(clinic);
+    await sweep(clinic);
+    const begun = clinic.clock.nowMs();
+    const change = edit(randomUUID(), null, { note: 'new', route: '7' }, { sentEpoch });
+    await clinic.sendOne(change);
+    await clinic.until(() => clinic.source.calls.length > 0);
+    // The time of a call is 5 s here.
+    expect(clinic.clock.nowMs() - begun).toBeGreaterThanOrEqual(5_000 + 10_000);
+    await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
+  });
+
+  test('F18: stays in doubt while it waits for a record that it refers to, and is not sent when that comes', async () => {
+    const clinic = await createReferringClinic({ facts: { readOne: false } });
+    const { store, tenant, clock } = clinic;
+    await store.commit(tenant, [], { ingest: { collection: 'orders', scannedAtMs: clock.nowMs() } });
+    const customer = randomUUID();
+    const order = changeOf('orders', randomUUID(), { note: 'n', customer }, { sentEpoch: 'oldepoch' });
+    expect(await clinic.send([order])).toMatchObject([{ status: 'ACCEPTED' }]);
+    await clinic.pass(5_000);
+    expect((await clinic.view('orders', order.id)).intents).toMatchObject([{ state: 'IN_DOUBT' }]);
+    await clinic.send([changeOf('customers', customer, { name: 'Ida' })]);
+    await clinic.until(async () => (await clinic.fate(order)) === 'PARKED');
+    expect(clinic.sources.orders.calls).toEqual([]);
+  });
+});
+
+describe('F5: at accept, of a change from another epoch', () => {
+  test('R13: nothing is told of a record outside the scopes, be it as the change would make it', async () => {
+    const clinic = await createClinic();
+    const change = edit('17', await clinic.visit('17'), { note: 'as planned' }, { sentEpoch: 'oldepoch' });
+    await sweep(clinic);
+    const other = clinic.session('max', { kind: 'listed', scopes: ['route:8'] });
+    expect(await clinic.sendOne(change, other)).toMatchObject({ status: 'REJECTED', error: { code: 'NOT_FOUND' } });
+  });
+
+  test('its effect is not taken for there while changes of the record are open: they come after it', async () => {
+    const clinic = await createClinic();
+    const version = await clinic.visit('17', { note: 'done', status: 'OPEN', route: '7' });
+    clinic.source.isBroken = true;
+    await clinic.sendOne(edit('17', version, { note: 'something else' }));
+    const change = edit('17', version, { note: 'done' }, { sentEpoch: 'oldepoch' });
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'ACCEPTED' });
+  });
+
+  test('R9: the fields that differ conflict, and no part of it is sent', async () => {
+    const clinic = await createClinic();
+    await clinic.visit('17');
+    const change = edit('17', 'oldepoch.1', { note: 'mine', status: 'OPEN' });
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'CONFLICT', error: { field: 'note' } });
+    expect(clinic.source.calls).toEqual([]);
+  });
+
+  test('R9: one that was decided on the record as it is now does not conflict with what came before', async () => {
+    const clinic = await createClinic();
+    for (const id of ['16', '17']) await clinic.visit(id);
+    const change = edit('17', 'oldepoch.1', { note: 'as planned' });
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'APPLIED' });
+  });
 });
