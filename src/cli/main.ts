@@ -27,6 +27,7 @@ const program = new Command('tidegate')
 const start = async () => (await import('./start.js')).start;
 const demo = async () => (await import('./demo.js')).demo;
 const schema = async () => (await import('./schema.js')).schema;
+const plan = async () => (await import('./plan.js')).plan;
 const doctor = async () => (await import('./doctor.js')).doctor;
 
 program
@@ -47,6 +48,15 @@ program
   .description("print the GraphQL schema of the configuration's collections")
   .option('--demo', "of the demo's collections")
   .action(async (options: { demo?: boolean }) => (await schema())(environment(), { demo: options.demo === true }));
+
+program
+  .command('plan')
+  .description('print what follows from the facts of each connector; asks no source')
+  .option('--demo', "of the demo's collections")
+  .option('--json', 'for programs')
+  .action(async (options: { demo?: boolean; json?: boolean }) =>
+    (await plan())(environment(), { demo: options.demo === true, json: options.json === true }),
+  );
 
 program
   .command('doctor')

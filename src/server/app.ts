@@ -26,6 +26,7 @@ import { createHttpGuard } from './http-guard.js';
 import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
 import { createMetrics } from './metrics.js';
+import { planOf } from './plan.js';
 import { createReadiness, type Readiness } from './readiness.js';
 import { developmentSession } from './session.js';
 import { hashText } from './telemetry.js';
@@ -118,6 +119,7 @@ async function build(
   const sourceCollections = sources
     .flatMap((source) => source.collections)
     .map((source) => decorate.source?.(source) ?? source);
+  for (const one of sourceCollections) log.info('plan', { collection: one.collection.name, plan: planOf(one) });
 
   const readiness = createReadiness({ store, clock, collections: collections.map(({ name }) => name) });
   const poller = createPoller(

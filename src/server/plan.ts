@@ -1,4 +1,52 @@
+import { createSource, keyFormsOf } from '../connectors/define.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
+import { systemClock } from './clock.js';
+import type { Config } from './config.js';
+
+/** What follows from the facts of one collection. */
+export interface CollectionPlan {
+  readonly source: string;
+  readonly collection: string;
+  /** As of `planOf`. */
+  readonly says: string;
+  /** While nothing changes and every answer is one page. */
+  readonly callsPerDay: { readonly polls: number; readonly scans: number };
+}
+
+const DAY_MS = 86_400_000;
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/** The plans of a configuration's collections, in its order. Makes no request. */
+export async function readPlans({ connectors }: Pick<Config, 'connectors'>): Promise<readonly CollectionPlan[]> {
+  const keyForms = keyFormsOf(connectors);
+  const plans: CollectionPlan[] = [];
+  for (const connector of connectors) {
+    const source = createSource(connector, { clock: systemClock, chance: Math.random, log: SILENT }, keyForms);
+    for (const one of source.collections) {
+      const { collection } = one;
+      plans.push({
+        source: source.name,
+        collection: collection.name,
+        says: planOf(one),
+        callsPerDay: callsOf(one.facts),
+      });
+    }
+    await source.close();
+  }
+  return plans;
+}
+
+function callsOf({ changes, pollEveryMs, scanEveryMs }: SourceFacts): CollectionPlan['callsPerDay'] {
+  const each = (everyMs: number): number => Math.round(DAY_MS / everyMs);
+  // The scan of a list is its poll.
+  return changes === 'list'
+    ? { polls: 0, scans: each(pollEveryMs) }
+    : { polls: each(pollEveryMs), scans: each(scanEveryMs) };
+}
+
+function ignore(): void {
+  // Nothing is called, so there is nothing to tell.
+}
 
 /**
  * What the gateway will do with a collection, as derived from its connector's facts: how it finds changes and deletions, how

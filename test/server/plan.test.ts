@@ -1,6 +1,6 @@
 import { collection, createSource, defineConnector, field, type WriteFacts } from '../../src/connectors/define.js';
 import { del, get, patch, post, rest } from '../../src/connectors/rest.js';
-import { planOf } from '../../src/server/plan.js';
+import { planOf, readPlans } from '../../src/server/plan.js';
 import { eagerDeps } from '../connectors/soap/eager-deps.js';
 
 const ONE = get('/visits/{key}');
@@ -72,6 +72,29 @@ test.each<readonly [string, WriteFacts | undefined, string]>([
 test('R11: the plan says that a lost answer parks the change where nothing can be read', async () => {
   const told = await plan({ create: post('/visits'), remove: del('/visits/{key}') }, { unreadable: true });
   expect(told).toContain('creates and deletes (a lost answer parks the change)');
+});
+
+test('the plans of a configuration say what each collection costs in calls a day, and ask nobody', async () => {
+  const visits = { type: 'Visit', key: 'id', fields: { note: field.string() } };
+  const changes = { param: 'since', precision: '1s', inclusive: true, ordered: true, maxTransaction: '5s' } as const;
+  const unreachable = rest({ baseUrl: 'http://nowhere.invalid' });
+  const connector = defineConnector({
+    source: 'clinic',
+    transport: unreachable,
+    collections: {
+      visits: collection({ ...visits, read: { list: get('/visits'), changes, pollEvery: '10s' } }),
+      staff: collection({ ...visits, type: 'Staff', read: { list: get('/staff'), pollEvery: '1h' } }),
+    },
+  });
+  expect(await readPlans({ connectors: [connector] })).toMatchObject([
+    { source: 'clinic', collection: 'visits', callsPerDay: { polls: 8_640, scans: 4 } },
+    {
+      source: 'clinic',
+      collection: 'staff',
+      callsPerDay: { polls: 0, scans: 24 },
+      says: expect.stringContaining('3600 s') as string,
+    },
+  ]);
 });
 
 test('the plan says when the source is not called', async () => {
