@@ -101,7 +101,7 @@ describe('a record that is gone at its source', () => {
   });
 
   test('R9: brings back what its author had not seen, and the author’s next edit of that conflicts', async () => {
-    const clinic = await createClinic({ declares: { deletedRecord: 'editWins', policy: 'mergeFields' } });
+    const clinic = await createClinic({ policy: 'mergeFields', declares: { deletedRecord: 'editWins' } });
     const version = await clinic.visit('17');
     clinic.source.edit('17', { status: 'DONE' });
     await clinic.observe('17');
