@@ -270,4 +270,19 @@ describe('deliver', () => {
     expect(results.every((one) => one.status === 'APPLIED')).toBe(true);
     expect(clinic.source.traffic.most).toBe(3);
   });
+
+  test('R10: past what a node can hold for a source, a change is left to whoever has its turn, and nobody waits for it', async () => {
+    const clinic = await createClinic({ facts: { concurrency: 3 } });
+    const release = clinic.source.hold();
+    const many = Array.from({ length: 1_003 }, () => edit(randomUUID(), null, { route: '7' }));
+    void clinic.push.push(clinic.session(), many, null);
+    await clinic.until(() => clinic.source.traffic.now === 3);
+    let answer: unknown;
+    const one = edit(randomUUID(), null, { route: '7' });
+    void clinic.push.push(clinic.session('doctor'), [one], null).then((results) => (answer = results));
+    await turns(20);
+    expect(answer).toMatchObject([{ status: 'ACCEPTED' }]);
+    release();
+    await clinic.until(async () => (await clinic.fate(one.changeId, clinic.session('doctor'))) === 'APPLIED');
+  });
 });

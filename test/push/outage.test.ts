@@ -22,6 +22,8 @@ interface Outage {
   readonly outbox: Outbox;
   /** Calls of the store by method. */
   readonly asked: Map<string, number>;
+  /** How many intents it asked for, at each lease. */
+  readonly limits: readonly number[];
   readonly open: () => Promise<number>;
 }
 
@@ -65,11 +67,13 @@ async function begin(records: number, perRecord: number): Promise<Outage> {
     await store.commit(TENANT, writes);
   }
   const asked = new Map<string, number>();
+  const limits: number[] = [];
   const counting = Object.fromEntries(
     Object.entries(store).map(([name, step]) => [
       name,
       (...values: unknown[]) => {
         asked.set(name, (asked.get(name) ?? 0) + 1);
+        if (name === 'leaseIntents') limits.push((values[0] as { readonly limit: number }).limit);
         return (step as (...all: unknown[]) => unknown)(...values);
       },
     ]),
@@ -88,7 +92,7 @@ async function begin(records: number, perRecord: number): Promise<Outage> {
   );
   outbox.start();
   const open = async (): Promise<number> => [...(await store.countOutbox(TENANT)).values()].reduce((a, b) => a + b, 0);
-  return { clock, store, source, outbox, asked, open };
+  return { clock, store, source, outbox, asked, limits, open };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -113,9 +117,10 @@ describe('a source that is down', () => {
   });
 
   test('R8, R10: when it is back 10,000 changes drain in order, as many calls at once as it allows, leased by the hundred', async () => {
-    const { clock, source, outbox, asked, open } = await begin(5_000, 2);
+    const { clock, source, outbox, asked, limits, open } = await begin(5_000, 2);
     await pass(clock, 10_000, 250);
     source.isBroken = false;
+    const begun = clock.nowMs();
     for (let ms = 0; source.journal.length < 10_000 && ms < 60_000; ms += CALL_MS) await pass(clock, CALL_MS, CALL_MS);
     expect(await open()).toBe(0);
     expect(new Set(source.journal).size).toBe(10_000);
@@ -124,6 +129,23 @@ describe('a source that is down', () => {
     const notes = [...source.rows.values()].map(({ fields }) => fields['note']);
     expect(new Set(notes)).toEqual(new Set(['note 1']));
     expect(asked.get('leaseIntents')).toBeLessThan(150);
+    // Before a pace is known no more than can be called for at once, and never more than a process can hold.
+    expect(limits[0]).toBe(CONCURRENCY);
+    expect(Math.max(...limits)).toBeLessThanOrEqual(1_000 + CONCURRENCY);
+    // 12.5 s if no slot were ever free: more is leased before the last one is called for.
+    expect(clock.nowMs() - begun).toBeLessThan(15_000);
     await outbox.stop();
+  });
+
+  test('R10: while its calls hang nothing more is leased than can be called for', async () => {
+    const { clock, source, outbox, limits, open } = await begin(100, 1);
+    source.isBroken = false;
+    source.script.push(...Array.from({ length: CONCURRENCY }, () => 'hang' as const));
+    await pass(clock, 4_000, 250);
+    expect([source.calls.length, limits]).toEqual([CONCURRENCY, [CONCURRENCY]]);
+    expect(await open()).toBe(100);
+    const stopped = outbox.stop();
+    await pass(clock, 10_000, 250);
+    await stopped;
   });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { removal } from './pushing-clinic.js';
+import { removal, turns } from './pushing-clinic.js';
 import { changeOf, createReferringClinic, customer, PARENT_PATIENCE_MS } from './referring-clinic.js';
 
 const [A, B] = ['a2b1c6f0-6f6b-4c59-9d0b-8f6a3f1d2e4c', 'b2b1c6f0-6f6b-4c59-9d0b-8f6a3f1d2e4c'];
@@ -69,6 +69,19 @@ describe('a reference to a record that a device made', () => {
     expect(await clinic.fate(order)).toBe('ACCEPTED');
     clinic.sources.customers.isBroken = false;
     await clinic.until(async () => (await clinic.fate(order)) === 'APPLIED');
+  });
+
+  test('F18: goes out as soon as its record has its key, without a look at the clock', async () => {
+    const clinic = await createReferringClinic();
+    const release = clinic.sources.customers.hold();
+    void clinic.push.push(clinic.session(), [changeOf('customers', A, { name: 'Ida' })], null);
+    await turns();
+    void clinic.push.push(clinic.session(), [changeOf('orders', randomUUID(), { note: 'n', customer: A })], null);
+    await turns();
+    expect(clinic.sources.orders.calls).toEqual([]);
+    release();
+    await turns(20);
+    expect(clinic.sources.orders.calls).toMatchObject([{ fields: { customer: 'made-1' } }]);
   });
 
   test('F18: falls with it, naming the field', async () => {
