@@ -10,8 +10,8 @@ import { resolveDoubt } from './doubt.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
 import { holdIntent } from './held-intent.js';
-import { lastCallOf, type NotedCall } from './noted-call.js';
-import { showsCall } from './read-back.js';
+import { callText, lastCallOf, type NotedCall } from './noted-call.js';
+import { judgeRead, showsCall } from './read-back.js';
 import { callSource, type Called } from './source-call.js';
 
 /** A record that the source says it does not have is asked for again after this long. */
@@ -99,8 +99,11 @@ export async function deliverIntent(
       const shown = await sightEarlier(view, call);
       // A deletion that is refused because the record is gone may have been done by the call before.
       if (shown === 'unread' || (shown === 'unconfirmed' && call.kind === 'delete')) return await leave();
-      if (shown !== 'none' && shown !== 'unconfirmed' && showsCall(call, shown)) {
-        return await applyLater(view, call, shown);
+      if (shown !== 'none' && shown !== 'unconfirmed') {
+        const verdict = judgeRead(call, shown).kind;
+        if (verdict === 'applied') return await applyLater(view, call, shown);
+        // By its own key: it was made by the call before, and changed or deleted since (F4).
+        if (call.kind === 'create' && verdict === 'undecided') return await parkTaken(view, call, message);
       }
       const error = { code: 'SOURCE_REFUSED', message, field, retryable: false } as const;
       await held.refused('refused', view, { status: 'REJECTED', error, by: 'source' });
@@ -130,6 +133,14 @@ export async function deliverIntent(
       return answers < MAX_ATTEMPTS ? await refresh(now) : await giveUp(now, answers);
     },
   };
+
+  async function parkTaken(view: RecordView, call: NotedCall, message: string): Promise<null> {
+    held.happened('unknown');
+    const told = callText(call, `refused: ${message}`);
+    const reason = `${source.collection.source}: ${told}; a call before it may have made the record, which is not as it would be`;
+    await held.park('undecided', view, reason);
+    return null;
+  }
 
   /** An earlier call of the same change took effect, as a look at the record shows. */
   async function applyLater(view: RecordView, call: NotedCall, shown: Observation | 'absent'): Promise<null> {

@@ -199,6 +199,26 @@ describe('a call whose outcome is unknown', () => {
     await fateOf(clinic, change.changeId, 'APPLIED');
     expect(clinic.source.journal).toHaveLength(1);
   });
+
+  test('F4: of a create whose record others changed before it was refused as taken is parked, never REJECTED', async () => {
+    const clinic = await createClinic({ facts: { maxRequestLifetimeMs: 0 } });
+    await clinic.visit('17');
+    const id = randomUUID();
+    clinic.source.script.push('loseRequest');
+    const write = clinic.source.write.bind(clinic.source);
+    clinic.source.write = async (...call) => {
+      if (clinic.source.calls.length === 1) {
+        await write(...call);
+        clinic.source.edit(id, { note: 'theirs' });
+      }
+      return write(...call);
+    };
+    const change = edit(id, null, { note: 'made', route: '7' });
+    await clinic.sendOne(change);
+    const error = await fateOf(clinic, change.changeId, 'PARKED');
+    expect(error?.message).toMatch(/^clinic: the create of \S+ was sent at \S+ refused: .*may have made the record/);
+    expect(clinic.source.journal).toHaveLength(1);
+  });
 });
 
 describe('a change that meets newer versions', () => {
