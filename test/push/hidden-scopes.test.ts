@@ -1,4 +1,5 @@
-import type { RecordId, Seq } from '../../src/core/change.js';
+import { randomUUID } from 'node:crypto';
+import type { RecordId, Seq, SourceKey } from '../../src/core/change.js';
 import type { Session } from '../../src/core/session.js';
 import { fullShape } from '../../src/core/shape.js';
 import { createReadCurrent } from '../../src/pull/current.js';
@@ -68,5 +69,18 @@ describe('a record whose scope hangs on a record that the source does not have y
     const nurse = clinic.session('nurse', { kind: 'listed', scopes: ['region:none'] });
     const [result] = await clinic.send([changeOf('trips', B, { note: 'n', customer: '7' })], nurse);
     expect(result).toMatchObject({ status: 'REJECTED', error: { code: 'FORBIDDEN' } });
+  });
+
+  test('R13: a record that its session does not see gives it no scope, also where its id is not its key', async () => {
+    const clinic = await createReferringClinic();
+    const { seq: _seq, mark: _mark, ...first } = await clinic.known('customers', '8', { name: 'Ida', region: 'north' });
+    const next = { ...first, sourceKey: '7' as SourceKey, scopes: ['region:north'], throughUs: false };
+    const second = { collection: 'customers', id: '7~2' as RecordId, expected: { seq: 0 as Seq, mark: 0 }, next };
+    expect(await clinic.store.commit(clinic.tenant, [second])).toMatchObject([{ kind: 'written' }]);
+    const max = clinic.session('max', { kind: 'listed', scopes: ['customer:7'] });
+    for (const customer of ['7~2', '9~2']) {
+      const [result] = await clinic.send([changeOf('trips', randomUUID(), { note: 'n', customer })], max);
+      expect(result).toMatchObject({ status: 'REJECTED', error: { code: 'FORBIDDEN' } });
+    }
   });
 });
