@@ -96,6 +96,11 @@ export interface IdempotencyFacts {
   readonly argument?: string;
   /** How long after a write its repeat has no second effect. */
   readonly lifetime: Duration;
+  /**
+   * Does the source look the key up before it judges a request? Then a repeat that is refused says that nothing was done. Default: no; a
+   * refused repeat is looked at, and parked where nothing can be read.
+   */
+  readonly checkedFirst?: boolean;
 }
 
 /** How a record is found by the create that made it. */

@@ -105,6 +105,7 @@ const collectionSchema = z.strictObject({
             .optional(),
           argument: text.optional(),
           lifetime: duration,
+          checkedFirst: z.boolean().optional(),
         })
         .optional(),
       reference: z.strictObject({ field: text, lookUp: operation }).optional(),

@@ -164,6 +164,7 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     updateGuard: write?.guard !== undefined && write.update?.guarded === true ? 'version' : 'none',
     deleteGuard: write?.guard !== undefined && write.remove?.guarded === true ? 'version' : 'none',
     ...declaredMs('idempotencyKeyLifetimeMs', write?.idempotencyKey?.lifetime),
+    ...(write?.idempotencyKey?.checkedFirst === true ? { checksKeyFirst: true } : {}),
     ...(write?.reference === undefined ? {} : { lookUp: true }),
     ...declaredMs('maxRequestLifetimeMs', write?.maxRequestLifetime),
     ...declaredMs('readAfterWriteMs', read.readAfterWrite),

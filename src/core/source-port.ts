@@ -40,6 +40,8 @@ export interface SourceFacts {
   readonly deleteGuard: 'version' | 'none';
   /** A write that is repeated with the same idempotency key within this long has no second effect (R11). Absent: it takes none. */
   readonly idempotencyKeyLifetimeMs?: number;
+  /** It looks the key up before it judges a request: a refused repeat says that nothing was done. Absent: false. */
+  readonly checksKeyFirst?: boolean;
   /** A record can be found by the idempotency key of the create that made it: `SourceCollection.lookUp`. Absent: false. */
   readonly lookUp?: boolean;
   /** A call that nobody waits for any more may still take effect this long after its deadline (F13). Absent: 30 s. */

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Arg, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from 'type-graphql';
+import { Arg, Args, ArgsType, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from 'type-graphql';
 import type { CollectionState } from '../core/record-port.js';
 import type { CollectionOversight } from '../ingest/oversight.js';
 import type { RequestContext } from './context.js';
@@ -45,6 +45,16 @@ export class IngestProgressType {
   isScanAsked!: boolean;
 }
 
+/** The arguments of `allowDeletions`. */
+@ArgsType()
+class AllowDeletionsArguments {
+  @Field(() => ID, COLLECTION)
+  collection!: string;
+
+  @Field(() => Int, { description: 'Most deletions within an hour, those of the last hour included.' })
+  upTo!: number;
+}
+
 /** What operators see and decide of ingest: held deletions, and scans that cannot wait. */
 @Resolver()
 export class IngestResolver {
@@ -69,9 +79,7 @@ export class IngestResolver {
     description: `Says that so many records are really gone: for an hour so many deletions in an hour are not held, and the collection is read whole now. Each is still confirmed; more than that stays held. Safe to repeat. ${ONLY}`,
   })
   async allowDeletions(
-    @Arg('collection', () => ID, COLLECTION) collection: string,
-    @Arg('upTo', () => Int, { description: 'Most deletions within an hour, those of the last hour included.' })
-    upTo: number,
+    @Args(() => AllowDeletionsArguments) { collection, upTo }: AllowDeletionsArguments,
     @Ctx() context: RequestContext,
   ): Promise<IngestProgressType> {
     return asOperator(context, async ({ tenant }, { oversight }) =>

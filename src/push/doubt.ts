@@ -134,8 +134,8 @@ export async function resolveDoubt(
   };
 
   /**
-   * What an answer to a repeated call says of the first one. A refusal says nothing of it: a source may judge a request before it
-   * looks its key up, and refuse the repeat of what it took.
+   * What an answer to a repeated call says of the first one. A refusal says nothing of it, unless the source declares so: it may judge a
+   * request before it looks its key up, and refuse the repeat of what it took.
    */
   const AFTER: {
     readonly [Kind in SourceWriteOutcome['kind']]: (
@@ -154,10 +154,9 @@ export async function resolveDoubt(
       if (quietInMs > 0) return await held.leave(quietAfterMs(facts) - sinceDeadlineMs);
       held.happened('unknown');
       const error = { code: 'SOURCE_REFUSED', message, field, retryable: false } as const;
-      await look(known, {
-        sentAgain: `, sent again it was refused: ${message}`,
-        notApplied: () => held.refused('foundRefused', view, { status: 'REJECTED', error, by: 'source' }),
-      });
+      const fall = (): Promise<void> => held.refused('foundRefused', view, { status: 'REJECTED', error, by: 'source' });
+      if (facts.checksKeyFirst === true) await fall();
+      else await look(known, { sentAgain: `, sent again it was refused: ${message}`, notApplied: fall });
     },
     async stale(known, _outcome, sinceDeadlineMs) {
       const shown = await sightCall(known.call);

@@ -18,7 +18,7 @@ const VISITS = collection({
     update: patch('/visits/{key}'),
     remove: del('/visits/{key}'),
     guard: 'ifMatch',
-    idempotencyKey: { header: 'Idempotency-Key', lifetime: '24h' },
+    idempotencyKey: { header: 'Idempotency-Key', lifetime: '24h', checkedFirst: true },
     maxRequestLifetime: '1m',
   },
   visibility: 'confirmed',
@@ -42,6 +42,7 @@ test('R11: what a connector declares of its writes is what core knows of them', 
   const [visits] = source.open({ visits: VISITS });
   expect(visits?.facts).toMatchObject({
     idempotencyKeyLifetimeMs: 86_400_000,
+    checksKeyFirst: true,
     maxRequestLifetimeMs: 60_000,
     readAfterWriteMs: 2_000,
   });
@@ -52,7 +53,14 @@ test('R11: what a connector declares of its writes is what core knows of them', 
 
 test('R11: nothing is known of what is not declared', () => {
   const [visits] = source.open();
-  const undeclared = ['idempotencyKeyLifetimeMs', 'lookUp', 'maxRequestLifetimeMs', 'readAfterWriteMs', 'maintenance'];
+  const undeclared = [
+    'idempotencyKeyLifetimeMs',
+    'checksKeyFirst',
+    'lookUp',
+    'maxRequestLifetimeMs',
+    'readAfterWriteMs',
+    'maintenance',
+  ];
   for (const fact of undeclared) expect(visits?.facts).not.toHaveProperty(fact);
   expect(visits?.collection).not.toHaveProperty('visibility');
   expect(visits?.collection).not.toHaveProperty('deletedRecord');

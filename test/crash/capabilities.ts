@@ -59,7 +59,10 @@ function factsOf(kit: ConnectorKit, capability: Capability): Facts {
   } as const;
   const lookUp = get('/looked/visits', { query: { reference: '{reference}' } });
   const byCapability: { readonly [Name in Capability]: Facts } = {
-    keyed: { read: common, write: { ...writes, idempotencyKey: { header: 'idempotency-key', lifetime: '1d' } } },
+    keyed: {
+      read: common,
+      write: { ...writes, idempotencyKey: { header: 'idempotency-key', lifetime: '1d', checkedFirst: true } },
+    },
     guarded: { read: { ...common, one }, write: { ...writes, guard: 'ifMatch' } },
     looked: {
       read: { ...common, one },

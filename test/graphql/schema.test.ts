@@ -24,6 +24,7 @@ describe('the schema of the collections', () => {
       'outboxCounts: OutboxCounts!',
       'conflicts: KeptConflictPage!',
       'epoch: String!',
+      'ingest: [IngestProgress!]!',
     ]);
     expect(signature('Mutation')).toEqual([
       'push: PushPayload!',
@@ -35,6 +36,8 @@ describe('the schema of the collections', () => {
       'dismissConflict: Boolean!',
       'reapplyConflict: PushResult!',
       'newEpoch: String!',
+      'scanNow: IngestProgress!',
+      'allowDeletions: IngestProgress!',
     ]);
     expect(signature('Subscription')).toEqual(['hints: Hint!']);
   });

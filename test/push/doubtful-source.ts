@@ -97,8 +97,13 @@ export function createDoubtfulSource(
       take(write);
       return lost;
     },
-    // It judges before it looks the key up, and does not remember refusals: the first request may be in effect, or still come.
-    refused: () => ({ kind: 'refused', message: 'the visit is closed', field: 'note' }),
+    // It does not remember refusals: the first request may still come. It judges before it looks the key up, unless it says otherwise.
+    refused: (write) =>
+      (facts.checksKeyFirst === true ? answeredBefore(write) : null) ?? {
+        kind: 'refused',
+        message: 'the visit is closed',
+        field: 'note',
+      },
     late(write) {
       void clock.wait(facts.callTimeoutMs + LIFETIME_MS - 1).then(() => take(write));
       return lost;

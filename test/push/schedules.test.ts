@@ -7,6 +7,10 @@ const GUARDED = { updateGuard: 'version', deleteGuard: 'version' } as const;
 
 const OFFERS = {
   'an idempotency key': { facts: { ...KEY, readOne: false }, showsVersions: false },
+  'an idempotency key that it checks first': {
+    facts: { ...KEY, readOne: false, checksKeyFirst: true },
+    showsVersions: false,
+  },
   'an idempotency key and versions': { facts: { ...KEY, ...GUARDED, createKey: 'source' }, showsVersions: true },
   'conditional writes': { facts: GUARDED, showsVersions: true },
   'versions to read back': { facts: {}, showsVersions: true },
