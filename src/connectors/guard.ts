@@ -215,21 +215,27 @@ function withDeadline(clock: Clock, outer: AbortSignal, timeoutMs: number, isQue
   };
 }
 
+/** Calls that go a second apart may arrive closer to each other by so much. */
+const ARRIVAL_MS = 20;
+
 /**
- * A token bucket of one second: resolves when it is the caller's turn. A turn is taken only when it has come, so that
- * callers who give up while they wait cost nothing.
+ * Resolves when it is the caller's turn: in no second do more calls go than the source allows, also not the first ones after a rest, as a
+ * bucket would let them. A turn is taken only when it has come, so that callers who give up while they wait cost nothing.
  */
 function createTurns(perSecond: number, clock: Clock): (signal: AbortSignal) => Promise<void> {
-  const gapMs = 1_000 / perSecond;
-  const burst = Math.max(1, Math.floor(perSecond));
-  let nextMs = -Infinity;
+  const most = Math.max(1, Math.floor(perSecond));
+  const windowMs = (most * 1_000) / perSecond + ARRIVAL_MS;
+  /** When the last turns were taken; the oldest stands at `oldest`. */
+  const taken = Array<number>(most).fill(-Infinity);
+  let oldest = 0;
   return async (signal) => {
     for (;;) {
       const now = clock.monotonicMs();
-      nextMs = Math.max(nextMs, now - (burst - 1) * gapMs);
-      if (nextMs <= now) break;
-      await clock.wait(nextMs - now, signal);
+      const leftMs = (taken[oldest] ?? -Infinity) + windowMs - now;
+      if (leftMs <= 0) break;
+      await clock.wait(leftMs, signal);
     }
-    nextMs += gapMs;
+    taken[oldest] = clock.monotonicMs();
+    oldest = (oldest + 1) % most;
   };
 }
