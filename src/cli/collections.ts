@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { connectGateway, type GatewayClient } from './gateway-client.js';
+import { askingCommands, type AskOptions } from './asking-commands.js';
+import type { GatewayClient } from './gateway-client.js';
 import { lines, printable, table } from './text-page.js';
 
 /** `IngestProgress` of the API. */
@@ -15,11 +16,6 @@ interface AnsweredProgress {
   readonly isScanAsked: boolean;
 }
 
-interface Common {
-  readonly url?: string;
-  readonly json?: true;
-}
-
 const PROGRESS = '{ collection source state records heldDeletions allowedDeletions polledAt scannedAt isScanAsked }';
 const READ = `{ ingest ${PROGRESS} }`;
 const SCAN = `mutation ($collection: ID!) { done: scanNow(collection: $collection) ${PROGRESS} }`;
@@ -30,32 +26,22 @@ export function addCollections(program: Command, env: Readonly<Record<string, st
   const collections = program
     .command('collections')
     .description('see where the gateway stands in reading its sources, and decide on deletions that it holds');
-
-  function command(usage: string, description: string): Command {
-    return collections
-      .command(usage)
-      .description(description)
-      .option('--url <address>', 'of the gateway; else HOST and PORT, or the configuration here')
-      .option('--json', 'print the answer of the API instead of text for people');
-  }
-
-  async function run(
-    options: Common,
-    ask: (gateway: GatewayClient) => Promise<readonly AnsweredProgress[]>,
-  ): Promise<void> {
-    const answer = await ask(await connectGateway(env, options.url));
-    process.stdout.write(options.json === true ? `${JSON.stringify(answer, null, 2)}\n` : progressTable(answer));
-  }
+  const { command, run } = askingCommands(collections, env);
 
   const change = async (gateway: GatewayClient, mutation: string, variables: object) =>
     [(await gateway.ask<{ readonly done: AnsweredProgress }>(mutation, { ...variables })).done] as const;
 
-  command('list', 'state, records, held deletions, last poll and scan of each').action((options: Common) =>
-    run(options, async (gateway) => (await gateway.ask<{ readonly ingest: AnsweredProgress[] }>(READ, {})).ingest),
+  command('list', 'state, records, held deletions, last poll and scan of each').action((options: AskOptions) =>
+    run(
+      options,
+      async (gateway) => (await gateway.ask<{ readonly ingest: AnsweredProgress[] }>(READ, {})).ingest,
+      progressTable,
+    ),
   );
 
   command('scan <name>', 'read a collection whole as soon as its source allows').action(
-    (collection: string, options: Common) => run(options, (gateway) => change(gateway, SCAN, { collection })),
+    (collection: string, options: AskOptions) =>
+      run(options, (gateway) => change(gateway, SCAN, { collection }), progressTable),
   );
 
   command(
@@ -63,8 +49,8 @@ export function addCollections(program: Command, env: Readonly<Record<string, st
     'say that so many records are really gone, for an hour, and read the collection whole',
   )
     .requiredOption('--up-to <count>', 'most deletions within an hour, those of the last hour included', readCount)
-    .action((collection: string, options: Common & { readonly upTo: number }) =>
-      run(options, (gateway) => change(gateway, ALLOW, { collection, upTo: options.upTo })),
+    .action((collection: string, options: AskOptions & { readonly upTo: number }) =>
+      run(options, (gateway) => change(gateway, ALLOW, { collection, upTo: options.upTo }), progressTable),
     );
 }
 

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { StartupError } from '../core/errors.js';
-import { connectGateway, type GatewayClient } from './gateway-client.js';
+import { askingCommands, type AskOptions } from './asking-commands.js';
+import type { GatewayClient } from './gateway-client.js';
 import {
   DISMISS,
   READ_CONFLICTS,
@@ -18,15 +19,11 @@ import { changePage, conflictsPage, outboxTable, resultLine } from './outbox-pag
 
 const STATES = ['PENDING', 'SENT', 'IN_DOUBT', 'PARKED'];
 
-interface Common {
-  readonly url?: string;
-  readonly json?: true;
-}
-interface Paged extends Common {
+interface Paged extends AskOptions {
   readonly after?: string;
   readonly limit: number;
 }
-interface Owned extends Common {
+interface Owned extends AskOptions {
   readonly user?: string;
 }
 
@@ -35,24 +32,7 @@ export function addOutbox(program: Command, env: Readonly<Record<string, string 
   const outbox = program
     .command('outbox')
     .description('look after accepted changes that a running gateway must not decide alone');
-
-  /** Asks, and prints the answer for people or as JSON. */
-  async function run<Answer>(
-    options: Common,
-    ask: (gateway: GatewayClient) => Promise<Answer>,
-    page: (answer: Answer) => string,
-  ): Promise<void> {
-    const answer = await ask(await connectGateway(env, options.url));
-    process.stdout.write(options.json === true ? `${JSON.stringify(answer, null, 2)}\n` : page(answer));
-  }
-
-  function command(usage: string, description: string): Command {
-    return outbox
-      .command(usage)
-      .description(description)
-      .option('--url <address>', 'of the gateway; else HOST and PORT, or the configuration here')
-      .option('--json', 'print the answer of the API instead of text for people');
-  }
+  const { command, run } = askingCommands(outbox, env);
 
   function paged(usage: string, description: string): Command {
     return command(usage, description)
@@ -76,13 +56,13 @@ export function addOutbox(program: Command, env: Readonly<Record<string, string 
       ),
     );
 
-  command('show <number>', 'everything that is known of an open change').action((number: string, options: Common) =>
+  command('show <number>', 'everything that is known of an open change').action((number: string, options: AskOptions) =>
     run(options, (gateway) => readOne(gateway, number), changePage),
   );
 
   command('retry <number>', 'send a parked change again')
     .option('--yes', 'it may take effect twice, if the call took effect')
-    .action((intentNo: string, options: Common & { readonly yes?: true }) =>
+    .action((intentNo: string, options: AskOptions & { readonly yes?: true }) =>
       run(
         options,
         async (gateway) => {
@@ -95,7 +75,7 @@ export function addOutbox(program: Command, env: Readonly<Record<string, string 
 
   command('reject <number>', 'refuse an open change; its device is told why')
     .requiredOption('--reason <text>', 'why, for the person at the device')
-    .action((intentNo: string, options: Common & { readonly reason: string }) =>
+    .action((intentNo: string, options: AskOptions & { readonly reason: string }) =>
       run(
         options,
         async (gateway) => {
@@ -108,7 +88,7 @@ export function addOutbox(program: Command, env: Readonly<Record<string, string 
 
   command('settle <number>', 'say that the source has an open change; it is never sent again')
     .option('--key <key>', 'of a created record, where the gateway does not know it')
-    .action((intentNo: string, options: Common & { readonly key?: string }) =>
+    .action((intentNo: string, options: AskOptions & { readonly key?: string }) =>
       run(
         options,
         async (gateway) => {

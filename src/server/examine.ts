@@ -30,9 +30,10 @@ export async function* examine(config: Config, log: Log): AsyncGenerator<Finding
     return `${collections.length} collections: ${collections.map(({ name }) => name).join(', ') || 'none'}`;
   });
   yield await find('store', 'store', () => lookAtStore(config));
+  const deps = { clock: systemClock, chance: Math.random, log };
+  const keyForms = keyFormsOf(config.connectors);
   for (const connector of config.connectors) {
-    const deps = { clock: systemClock, chance: Math.random, log };
-    const source = createSource(connector, deps, keyFormsOf(config.connectors));
+    const source = createSource(connector, deps, keyForms);
     try {
       for (const collection of source.collections) {
         yield await find(`${source.name}.${collection.collection.name}`, 'source', () => readSome(collection));
