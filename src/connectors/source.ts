@@ -67,6 +67,7 @@ export function createSource(
         ...(maintenance.words.length > 0 ? { maintenance: maintenance.words } : {}),
       },
       isDown: () => guard.isDown(),
+      isProbeDue: () => guard.isProbeDue(),
       maintenanceLeftMs: () => guard.maintenanceLeftMs(),
       ...(reference === undefined ? {} : { lookUp: createLookUp({ ...parts, readRow }, reference) }),
       readChanges: reads.readChanges,

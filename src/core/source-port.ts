@@ -96,6 +96,8 @@ export interface SourceCollection {
   readonly facts: SourceFacts;
   /** True while the breaker is open or a maintenance window lasts: calls would fail at once. */
   isDown(): boolean;
+  /** True while nobody has asked yet whether a source that did not answer is back: the next call finds out, and may take its whole time. */
+  isProbeDue?(): boolean;
   /** How long the declared maintenance that is under way still lasts, ms; 0, or no such member: there is none. */
   maintenanceLeftMs?(): number;
   /**

@@ -21,8 +21,11 @@ export interface Outbox {
   canTake(collection: string): boolean;
   /** Begins the delivery of an intent that is leased to this node and first in its lane. */
   deliver(intent: LeasedIntent, view: RecordView): void;
-  /** An accepted intent waits for this one (F18): what it waits for is delivered here, so that it goes on at once. */
-  awaits(intentNo: number): void;
+  /**
+   * An intent was accepted and is not leased. What it waits for (F18) is delivered here, so that it goes on at once; where it is to be
+   * found out whether its source is back, it does that now, and nobody waits for it.
+   */
+  waits(intent: Pick<LeasedIntent, 'collection' | 'waitsFor'>): void;
   /** Looks for due intents now. */
   wake(): void;
   /** Begins to look for due intents of every node, and for calls whose outcome is unknown. */
@@ -205,10 +208,15 @@ export function createOutbox(
     canTake(name) {
       const source = sources.get(name);
       if (source === undefined || stopping.signal.aborted || source.isDown()) return false;
+      // A push does not wait for an answer that may not come: the outbox finds out whether the source is back.
+      if (source.isProbeDue?.() === true) return false;
       return laneOf(source).slots.free() > -MOST_WAITING;
     },
     deliver,
-    awaits,
+    waits({ collection, waitsFor }) {
+      if (waitsFor !== null) awaits(waitsFor);
+      else if (sources.get(collection)?.isProbeDue?.() === true) wake();
+    },
     wake,
     start() {
       loop ??= work();

@@ -87,7 +87,7 @@ export function createPush(
         // Also when the store failed half-way: what was accepted is durable, and is on its way from now on.
         for (const { intent, view, isLeased } of opened.values()) {
           if (isLeased) outbox.deliver(intent, view);
-          else if (intent.waitsFor !== null) outbox.awaits(intent.waitsFor);
+          else outbox.waits(intent);
         }
       }
       const told = await expected.gather(patienceMs);

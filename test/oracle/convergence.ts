@@ -1,7 +1,7 @@
 import type { SourceKey } from '../../src/core/change.js';
 import type { RecordView } from '../../src/core/record-port.js';
 import { keyOf, TENANT, type Device } from './device.js';
-import { isRefusal } from './judge.js';
+import { isRefusal } from './local-change.js';
 import type { LocalChange } from './local-change.js';
 import type { Row } from './toy-system.js';
 import type { World } from './world.js';

@@ -3,7 +3,7 @@ import type { PushStatus } from '../../src/core/intent.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
 import type { PullPage } from '../../src/pull/pull.js';
 import { keyOf, type Device } from './device.js';
-import type { LocalChange } from './local-change.js';
+import { isFall, isRefusal, type LocalChange } from './local-change.js';
 import type { CollectionPlan } from './plan.js';
 import type { Effect } from './toy-system.js';
 
@@ -250,7 +250,7 @@ export class Judge {
         if (value === shown.value) continue;
         const writer = this.writerOf(shown.value);
         const isOwn = writer !== undefined && writer !== 'office' && writer.device === device.name;
-        if (shown.earlier.has(value) && isOwn && !isFallen(writer) && !this.isAltered(shown.value, value)) {
+        if (shown.earlier.has(value) && isOwn && !this.isFallen(writer) && !this.isAltered(shown.value, value)) {
           this.fail(
             `flicker on ${device.name}: ${key} ${field} goes from its own ${String(shown.value)} back to ${String(value)}`,
           );
@@ -261,6 +261,11 @@ export class Judge {
     }
   }
 
+  /** Told so, or settled so: a receipt may be purged before its device comes back. */
+  private isFallen(change: LocalChange): boolean {
+    return [...change.told, this.fates.get(change)].some(isFall);
+  }
+
   private isAltered(a: unknown, b: unknown): boolean {
     return this.writerOf(a) === this.writerOf(b);
   }
@@ -268,15 +273,6 @@ export class Judge {
 
 function unaltered(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/~+$/, '') : value;
-}
-
-/** Refused in whole, or in part: what does not conflict was merged. */
-function isFallen(change: LocalChange): boolean {
-  return change.told.some((status) => status === 'CONFLICT' || status === 'REJECTED' || status === 'MERGED');
-}
-
-export function isRefusal(status: PushStatus | undefined): boolean {
-  return status === 'CONFLICT' || status === 'REJECTED';
 }
 
 function isKept(result: PushResult | undefined): boolean {

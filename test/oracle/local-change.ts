@@ -91,3 +91,12 @@ export class LocalChange {
     return `${this.changeId} ${this.collection} ${this.id} ${what}`;
   }
 }
+
+export function isRefusal(status: PushStatus | undefined): boolean {
+  return status === 'CONFLICT' || status === 'REJECTED';
+}
+
+/** Refused in whole, or in part: what does not conflict was merged. */
+export function isFall(status: PushStatus | undefined): boolean {
+  return isRefusal(status) || status === 'MERGED';
+}

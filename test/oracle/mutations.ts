@@ -5,7 +5,7 @@ import type { RecordView, RecordWrite } from '../../src/core/record-port.js';
 import { SOURCE_WRITER, writerOf } from '../../src/core/session.js';
 import type { SourceCollection } from '../../src/core/source-port.js';
 import type { Store } from '../../src/core/store-port.js';
-import { isRefusal } from './judge.js';
+import { isRefusal } from './local-change.js';
 import type { Mutation, World } from './world.js';
 
 /**

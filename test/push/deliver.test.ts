@@ -65,6 +65,20 @@ describe('deliver', () => {
     await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
   });
 
+  test('R10: no push waits until it is found out whether a source is back, and what it brought finds that out', async () => {
+    const clinic = await createClinic();
+    const version = await clinic.visit('17');
+    clinic.source.isUnasked = true;
+    const release = clinic.source.hold();
+    const change = edit('17', version, { note: 'done' });
+    expect(await clinic.push.push(clinic.session(), [change], null)).toMatchObject([{ status: 'ACCEPTED' }]);
+    // Without a moment passing.
+    await turns();
+    expect(clinic.source.calls).toHaveLength(1);
+    release();
+    await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
+  });
+
   test('R11: a call whose outcome nobody can find out is parked at once and never made again, and its lane waits', async () => {
     const clinic = await createClinic({ facts: { readOne: false } });
     const version = await clinic.visit('17');

@@ -35,6 +35,8 @@ export interface ScriptedSource extends SourceCollection {
   /** Behaviours of the next writes. */
   readonly script: Behaviour[];
   isBroken: boolean;
+  /** It did not answer, and nobody has asked since whether it is back. */
+  isUnasked: boolean;
   /** What the source makes of values on its own. */
   alter: (fields: Fields) => Fields;
   /** Holds writes until they are let go. */
@@ -140,10 +142,12 @@ export function createScriptedSource(collection: Collection, facts: Partial<Sour
     script,
     traffic,
     isBroken: false,
+    isUnasked: false,
     alter: (fields) => fields,
     reads: 0,
     showAs: show,
     isDown: () => source.isBroken,
+    isProbeDue: () => source.isUnasked,
     edit(id, fields) {
       const row = rows.get(id);
       rows.set(id, { fields: { ...row?.fields, ...fields }, version: (row?.version ?? 0) + 1 });
@@ -165,6 +169,7 @@ export function createScriptedSource(collection: Collection, facts: Partial<Sour
     },
     async write(write, signal) {
       calls.push(write);
+      source.isUnasked = false;
       traffic.now += 1;
       traffic.most = Math.max(traffic.most, traffic.now);
       try {
