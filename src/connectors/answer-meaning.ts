@@ -36,6 +36,8 @@ export interface WriteContent {
   readonly misfit: string | null;
   readonly row: unknown;
   readonly tag: string | null;
+  /** The body of an answer that is no success, for what it says of fields. */
+  readonly said: unknown;
 }
 
 /** HTTP's way to say that it is done, and nothing else. */
@@ -58,8 +60,9 @@ export function writeAnswerOf({ is, isTold }: Meaning, answer: AnswerFacts, cont
       throw new CallFault('unknown', is.reason, { retryAfterMs: answer.retryAfterMs, sourceIsSick });
     }
     case 'stale':
-    case 'refused':
       return is;
+    case 'refused':
+      return { ...is, said: content.said };
     case 'fine':
       // Half an answer or a login page proves nothing, whatever its status.
       if (content.misfit !== null) throw new CallFault('unknown', content.misfit);

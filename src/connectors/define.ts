@@ -2,6 +2,7 @@ import type { Collection, Policy } from '../core/collection.js';
 import { checkDefinition } from './definition-check.js';
 import type { Duration } from './duration.js';
 import type { Classify } from './fault.js';
+import type { ErrorFacts } from './field-errors.js';
 import type { FieldSet, RecordOf } from './field-builder.js';
 import type { KeyForm } from './key-form.js';
 import type { MaintenanceWindow } from './maintenance.js';
@@ -84,6 +85,8 @@ export interface WriteFacts<Op extends Operation = Operation> {
   readonly idempotencyKey?: IdempotencyFacts;
   /** Every create carries a reference of ours, by which the record that it made can be found. */
   readonly reference?: ReferenceFacts<Op>;
+  /** Where a refusal says what is wrong with which field. Absent: it is looked for in the common forms. */
+  readonly errors?: ErrorFacts;
   /** A call that nobody waits for any more may still take effect for this long (F13). Default: 30 s. */
   readonly maxRequestLifetime?: Duration;
 }

@@ -109,6 +109,14 @@ const collectionSchema = z.strictObject({
         })
         .optional(),
       reference: z.strictObject({ field: text, lookUp: operation }).optional(),
+      errors: z
+        .strictObject({
+          at: z.string(),
+          field: text.optional(),
+          message: text.optional(),
+          names: z.record(text, text).optional(),
+        })
+        .optional(),
       maxRequestLifetime: duration.optional(),
     })
     .optional(),

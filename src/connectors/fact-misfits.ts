@@ -17,6 +17,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfGuard(transport, one),
     ...misfitsOfIdempotency(transport, one),
     ...misfitsOfReference(one),
+    ...misfitsOfErrors(one),
     ...misfitsOfPolicy(one),
   ];
 }
@@ -129,6 +130,20 @@ function misfitsOfReference({ fields, write }: AnyCollectionDefinition): readonl
     );
   if (reference.lookUp.paging.kind !== 'whole')
     misfits.push('.write.reference.lookUp: expected one answer, since there is at most one such record, got pages');
+  return misfits;
+}
+
+function misfitsOfErrors({ fields, write }: AnyCollectionDefinition): readonly string[] {
+  const { field, message, names = {} } = write?.errors ?? {};
+  const misfits: string[] = [];
+  if ((field === undefined) !== (message === undefined))
+    misfits.push(
+      '.write.errors: expected field and message of its entries, or neither (texts by field), got one of them',
+    );
+  for (const [theirs, ours] of Object.entries(names)) {
+    if (!Object.hasOwn(fields, ours))
+      misfits.push(`.write.errors.names.${theirs}: expected one of ${Object.keys(fields).join(', ')}, got "${ours}"`);
+  }
   return misfits;
 }
 

@@ -1,4 +1,4 @@
-import { SyncError } from '../core/errors.js';
+import { SyncError, type FieldError } from '../core/errors.js';
 import type { SourceWriteOutcome } from '../core/source-port.js';
 
 /** How sure we are that a call had no effect, and whose trouble it is. */
@@ -40,8 +40,13 @@ export type Classification =
   /** The record is not there. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'stale' }
-  /** `field` in the source's name; it is told in ours where they differ. */
-  | { readonly kind: 'refused'; readonly message: string; readonly field: string | null }
+  /** `field` and `fields` in the source's names; they are told in ours. */
+  | {
+      readonly kind: 'refused';
+      readonly message: string;
+      readonly field: string | null;
+      readonly fields?: readonly FieldError[];
+    }
   | { readonly kind: 'notProcessed'; readonly reason: string; readonly retryAfterMs: number | null }
   | { readonly kind: 'unknown'; readonly reason: string };
 
@@ -50,9 +55,13 @@ export function stale(): Classification {
   return { kind: 'stale' };
 }
 
-/** The source said no for good; the message is shown to the user. */
-export function refused(message: string, field: string | null = null): Classification {
-  return { kind: 'refused', message, field };
+/**
+ * The source said no for good; the message is shown to the user.
+ *
+ * @param fields what it says of single fields. Absent: what is found in the answer
+ */
+export function refused(message: string, field: string | null = null, fields?: readonly FieldError[]): Classification {
+  return { kind: 'refused', message, field, ...(fields === undefined ? {} : { fields }) };
 }
 
 /** The record does not exist (a source's way to say 404). */

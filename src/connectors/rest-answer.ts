@@ -1,5 +1,6 @@
 import type { AnswerFacts, ClassifySettings, Meaning } from './answer-meaning.js';
 import { CallFault, isRead, shownText, type CallPurpose, type Classification } from './fault.js';
+import { firstFieldText } from './field-errors.js';
 import { utf8Text, type HttpHead } from './http-client.js';
 import type { SessionAnswer } from './sign-in.js';
 
@@ -106,7 +107,8 @@ const FIELD_MEMBERS = ['field', 'property', 'path', 'param', 'parameter'] as con
 
 /** What the source says about it, from the members in which sources say such things; else the status alone. */
 function messageOf(answer: RestAnswer): string {
-  return shownText(textIn(answer.body, MESSAGE_MEMBERS) ?? `the source answered with status ${answer.head.status}`);
+  const text = textIn(answer.body, MESSAGE_MEMBERS) ?? firstFieldText(answer.body);
+  return shownText(text ?? `the source answered with status ${answer.head.status}`);
 }
 
 function fieldOf(body: unknown): string | null {

@@ -138,6 +138,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         misfit: answer.isOtherText ? null : answer.misfit,
         row: memberAt(answer.body, facts.rows),
         tag: answer.head.headers.get('etag') ?? null,
+        said: answer.body,
       });
     },
     async close() {

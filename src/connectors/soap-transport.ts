@@ -126,7 +126,8 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     const { content } = reply;
     const misfit = content.kind === 'misfit' ? content.reason : null;
     const row = content.kind === 'answer' ? valueAt(content.answer, facts.rows) : null;
-    return writeAnswerOf(classifySoap(reply, call.purpose, settings), factsOf(reply), { misfit, row, tag: null });
+    const said = content.kind === 'fault' ? content.fault.detail : content.kind === 'answer' ? content.answer : null;
+    return writeAnswerOf(classifySoap(reply, call.purpose, settings), factsOf(reply), { misfit, row, tag: null, said });
   }
 
   return {

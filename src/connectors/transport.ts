@@ -55,7 +55,9 @@ export interface RowAnswer {
 export type WriteAnswer =
   | { readonly kind: 'done'; readonly row: unknown; readonly tag: string | null; readonly isBare: boolean }
   | { readonly kind: 'gone' }
-  | Exclude<SourceWriteOutcome, { readonly kind: 'applied' }>;
+  /** `field` and `fields` in the source's names; `said` is the answer's body. */
+  | (Extract<SourceWriteOutcome, { readonly kind: 'refused' }> & { readonly said?: unknown })
+  | Exclude<SourceWriteOutcome, { readonly kind: 'applied' | 'refused' }>;
 
 /** A kit's connection to one source. Calls throw CallFault. */
 export interface OpenTransport {

@@ -5,7 +5,8 @@ import type { Observation, SourceWrite, SourceWriteOutcome } from '../core/sourc
 import type { CollectionParts } from './collection-parts.js';
 import { durationMs } from './duration.js';
 import { isErrorBody } from './error-body.js';
-import { CallFault, shownText } from './fault.js';
+import { CallFault } from './fault.js';
+import { tellRefusal } from './field-errors.js';
 import type { Reads } from './source-reads.js';
 import type { Operation, RowAnswer, WriteAnswer } from './transport.js';
 
@@ -119,10 +120,8 @@ export function createSettling(
         return await settleDone(write, operation, answer, leftMs, signal);
       case 'gone':
         return write.kind === 'delete' ? await settleGone(write, leftMs, signal) : { kind: 'stale' };
-      case 'refused': {
-        const field = answer.field === null ? null : mapping.ourName(answer.field);
-        return { ...answer, message: shownText(answer.message), field };
-      }
+      case 'refused':
+        return tellRefusal(answer, answer.said, definition.write?.errors, (name) => mapping.ourName(name));
       case 'stale':
       case 'notSent':
       case 'unknown':

@@ -96,6 +96,16 @@ export interface ChangeError {
   readonly message: string;
   readonly field: string | null;
   readonly retryable: boolean;
+  /** What a source says of single fields of the change, beside its message. Absent: nothing. */
+  readonly fields?: readonly FieldError[];
+}
+
+/** One thing that is wrong with a change, as its source says it. */
+export interface FieldError {
+  /** In our names; null: the source names none, or one that is not ours. */
+  readonly field: string | null;
+  /** One line of plain text. */
+  readonly message: string;
 }
 
 /** The device's view of an error: code, message, field and whether a repeat can help. */

@@ -1,5 +1,6 @@
 import type { Fields, SourceKey } from './change.js';
 import type { Collection } from './collection.js';
+import type { FieldError } from './errors.js';
 
 /** A record as a source showed it in one read. */
 export interface Observation {
@@ -79,8 +80,13 @@ export type SourceWriteOutcome =
   | { readonly kind: 'applied'; readonly observation: Observation | null }
   /** The guard did not fit: the source holds another version. */
   | { readonly kind: 'stale' }
-  /** The source said no for good; `field` in our names. */
-  | { readonly kind: 'refused'; readonly message: string; readonly field: string | null }
+  /** The source said no for good; `field` in our names, `fields` what it says of single ones (absent: nothing). */
+  | {
+      readonly kind: 'refused';
+      readonly message: string;
+      readonly field: string | null;
+      readonly fields?: readonly FieldError[];
+    }
   /** Certainly without effect: no connection, breaker open, throttled. */
   | { readonly kind: 'notSent'; readonly reason: string; readonly retryAfterMs: number | null }
   /** It may have taken effect: timeout, reset, 5xx, half an answer. */

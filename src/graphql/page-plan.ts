@@ -8,7 +8,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import type { Collection } from '../core/collection.js';
-import { SyncError } from '../core/errors.js';
+import { SyncError, type FieldError } from '../core/errors.js';
 import type { ChangePart, ChangeShape } from '../core/shape.js';
 import type { PullPage } from '../pull/pull.js';
 import { changeParts } from './change-parts.js';
@@ -59,7 +59,15 @@ export function planPage(
     objectWriter(selection, objectType(schema, 'Receipt'), nodes, {
       ...jsonOf<Receipt>('changeId', 'status', 'blockedBy'),
       error: (errors) => {
-        const write = objectWriter(selection, objectType(schema, 'PushError'), errors, ERROR_WRITERS);
+        const write = objectWriter<ReceiptError>(selection, objectType(schema, 'PushError'), errors, {
+          ...jsonOf<ReceiptError>('code', 'message', 'field', 'retryable'),
+          fields: (nodes) => {
+            const writeOne = objectWriter(selection, objectType(schema, 'FieldError'), nodes, FIELD_ERROR_WRITERS);
+            return writeOne === null
+              ? null
+              : ({ fields }) => (fields === undefined ? 'null' : listOf(fields, writeOne));
+          },
+        });
         return write === null ? null : ({ error }) => (error === null ? 'null' : write(error));
       },
       // The record as it now stands is another read.
@@ -106,7 +114,7 @@ export function planPage(
 type Receipt = PullPage['receipts'][number];
 type ReceiptError = NonNullable<Receipt['error']>;
 
-const ERROR_WRITERS = jsonOf<ReceiptError>('code', 'message', 'field', 'retryable');
+const FIELD_ERROR_WRITERS = jsonOf<FieldError>('field', 'message');
 
 function jsonOf<T>(...names: readonly (keyof T & string)[]): Writers<T> {
   return Object.fromEntries(names.map((name) => [name, () => (value: T) => JSON.stringify(value[name])]));

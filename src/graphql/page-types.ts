@@ -42,6 +42,15 @@ export abstract class ChangeType {
   json!: Fields | null;
 }
 
+@ObjectType('FieldError', { description: 'One thing that is wrong with a change.', simpleResolvers: true })
+export class FieldErrorType {
+  @Field(() => String, { nullable: true, description: 'The field at fault; null: the source names none of ours.' })
+  field!: string | null;
+
+  @Field(() => String, { description: 'What is wrong with it, as plain text for people.' })
+  message!: string;
+}
+
 @ObjectType('PushError', { description: 'Why a change was refused or waits.', simpleResolvers: true })
 export class PushErrorType {
   @Field(() => String, { description: 'From the closed list of codes; branch on this.' })
@@ -55,6 +64,12 @@ export class PushErrorType {
 
   @Field(() => Boolean, { description: 'May the very same change succeed later?' })
   retryable!: boolean;
+
+  @Field(() => [FieldErrorType], {
+    nullable: true,
+    description: 'With SOURCE_REFUSED: what the source says of single fields; null: nothing.',
+  })
+  fields?: readonly FieldErrorType[];
 }
 
 @ObjectType('Receipt', {

@@ -1,5 +1,6 @@
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import type { KnownChange } from '../core/record-port.js';
+import type { SourceWriteOutcome } from '../core/source-port.js';
 import type { PushedChange, PushResult } from './pushed-change.js';
 
 /** A change with the hash by which repeats are told. */
@@ -48,4 +49,19 @@ export function resultOf(
 /** Why a change is not taken that was pushed on top of one that could not be. */
 export function blockedBehind(changeId: string): ChangeError {
   return toChangeError(new SyncError('RECORD_BLOCKED', `expected the earlier change ${changeId} of the record first`));
+}
+
+/** What a device is told of a source's no: its reason, and what it says of single fields. */
+export function refusedBySource({
+  message,
+  field,
+  fields,
+}: SourceWriteOutcome & { readonly kind: 'refused' }): ChangeError {
+  return {
+    code: 'SOURCE_REFUSED',
+    message,
+    field,
+    retryable: false,
+    ...(fields === undefined || fields.length === 0 ? {} : { fields }),
+  };
 }

@@ -3,6 +3,7 @@ import { MAX_ATTEMPTS, retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceFacts, SourceWriteOutcome } from '../core/source-port.js';
+import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { lacksGuard, type DeliveryDecision } from './decide-delivery.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
@@ -95,7 +96,7 @@ export async function deliverIntent(
       await held.applied('applied', view, { write: call, observation, status: call.status, error: call.error });
       return null;
     },
-    async refused({ view, call }, { message, field }) {
+    async refused({ view, call }, refusal) {
       const shown = await sightEarlier(view, call);
       // A deletion that is refused because the record is gone may have been done by the call before.
       if (shown === 'unread' || (shown === 'unconfirmed' && call.kind === 'delete')) return await leave();
@@ -103,10 +104,9 @@ export async function deliverIntent(
         const verdict = judgeRead(call, shown).kind;
         if (verdict === 'applied') return await applyLater(view, call, shown);
         // By its own key: it was made by the call before, and changed or deleted since (F4).
-        if (call.kind === 'create' && verdict === 'undecided') return await parkTaken(view, call, message);
+        if (call.kind === 'create' && verdict === 'undecided') return await parkTaken(view, call, refusal.message);
       }
-      const error = { code: 'SOURCE_REFUSED', message, field, retryable: false } as const;
-      await held.refused('refused', view, { status: 'REJECTED', error, by: 'source' });
+      await held.refused('refused', view, { status: 'REJECTED', error: refusedBySource(refusal), by: 'source' });
       return null;
     },
     async unknown({ view, call, sinceDeadlineMs, guard }, { reason }) {

@@ -5,6 +5,7 @@ import { retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceWriteOutcome } from '../core/source-port.js';
+import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
@@ -149,14 +150,14 @@ export async function resolveDoubt(
       // A repeat may be answered with the record as it is by now.
       await held.applied('applied', view, { write: call, observation, isLater: true, status, error });
     },
-    async refused(known, { message, field }, sinceDeadlineMs) {
+    async refused(known, refusal, sinceDeadlineMs) {
       // A source that does not remember refusals may still take the first request, should that come late.
       if (quietInMs > 0) return await held.leave(quietAfterMs(facts) - sinceDeadlineMs);
       held.happened('unknown');
-      const error = { code: 'SOURCE_REFUSED', message, field, retryable: false } as const;
+      const error = refusedBySource(refusal);
       const fall = (): Promise<void> => held.refused('foundRefused', view, { status: 'REJECTED', error, by: 'source' });
       if (facts.checksKeyFirst === true) await fall();
-      else await look(known, { sentAgain: `, sent again it was refused: ${message}`, notApplied: fall });
+      else await look(known, { sentAgain: `, sent again it was refused: ${refusal.message}`, notApplied: fall });
     },
     async stale(known, _outcome, sinceDeadlineMs) {
       const shown = await sightCall(known.call);

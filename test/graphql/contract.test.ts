@@ -64,7 +64,8 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'conflict: Conflict',
   ],
   PushStatus: ['APPLIED', 'MERGED', 'CONFLICT', 'REJECTED', 'ACCEPTED', 'PARKED'],
-  PushError: ['code: String!', 'message: String!', 'field: String', 'retryable: Boolean!'],
+  PushError: ['code: String!', 'message: String!', 'field: String', 'retryable: Boolean!', 'fields: [FieldError!]'],
+  FieldError: ['field: String', 'message: String!'],
   ChangeInput: [
     'changeId: ID!',
     'collection: String!',

@@ -20,7 +20,7 @@ const PAGE_FIELDS = ['checkpoint', 'hasMore', 'reset', 'complete', 'epoch', '__t
 const RECEIPTS = [
   'receipts { changeId status blockedBy error { code message field retryable } }',
   'receipts { __typename blockedBy error { retryable __typename code } s: status again: status }',
-  'receipts { error { message } ... on Receipt { changeId } }',
+  'receipts { error { message fields { field m: message __typename } } ... on Receipt { changeId } }',
 ];
 
 const always = (text: string): Piece => ({ text, isProjected: false });

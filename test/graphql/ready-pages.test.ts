@@ -1,6 +1,6 @@
 import fc from '../support/properties.js';
 import type { RecordId } from '../../src/core/change.js';
-import { SyncError } from '../../src/core/errors.js';
+import { SyncError, type FieldError } from '../../src/core/errors.js';
 import { acceptedFinal, settled, type World } from '../contract/store/world.js';
 import {
   createAnsweringClinic,
@@ -43,9 +43,22 @@ async function move(world: World): Promise<void> {
 }
 
 /** A pushed change that was settled: a receipt for the nurse, and `mine` where it took effect. */
-async function settle(world: World, id: string, changeId: string, refused: boolean): Promise<void> {
+async function settle(
+  world: World,
+  id: string,
+  changeId: string,
+  refused: boolean,
+  fields?: readonly FieldError[],
+): Promise<void> {
   const { seq, mark, body } = await world.view(id);
-  const error = { code: 'CONFLICT' as const, message: 'expected "a", got \u2028 ü', field: null, retryable: false };
+  const told = fields === undefined ? {} : { fields };
+  const error = {
+    code: 'CONFLICT' as const,
+    message: 'expected "a", got \u2028 ü',
+    field: null,
+    retryable: false,
+    ...told,
+  };
   await world.write([
     {
       collection: visits.name,
@@ -79,6 +92,10 @@ describe('pages as ready texts', () => {
     await move(world);
     await settle(world, 'texts', 'change "1"', false);
     await settle(world, 'numbers', 'change 2', true);
+    await settle(world, 'numbers', 'change 3', true, [
+      { field: null, message: '"x"' },
+      { field: 'mood', message: 'no' },
+    ]);
     checkpoints.push(await checkpointAfter(null));
   });
 
@@ -130,6 +147,7 @@ describe('pages as ready texts', () => {
     ],
     ['nothing of a change', '{ pull { changes { id @skip(if: true) } } }'],
     ['nothing of a record', '{ pull { changes { ... on VisitChange { record { id @skip(if: true) } } } } }'],
+    ['what a source says of fields', '{ pull { changes { id } receipts { error { fields { field message } } } } }'],
     ['receipts whose record is asked for', '{ pull(limit: 1) { changes { id } receipts { change { id } } } }'],
   ])('are taken for %s', async (_, query) => {
     const answered = await fast.ask(query);

@@ -156,6 +156,16 @@ describe('deliver', () => {
     expect(other).toMatchObject({ status: 'CONFLICT' });
   });
 
+  test('R7: what a source says of single fields is part of the result, and of every repeat of it', async () => {
+    const clinic = await createClinic({});
+    const change = edit('17', await clinic.visit('17'), { note: 'done' });
+    const fields = [{ field: 'note', message: 'is too long' }];
+    clinic.source.write = async () => ({ kind: 'refused', message: 'not valid', field: 'note', fields });
+    const told = { status: 'REJECTED', error: { code: 'SOURCE_REFUSED', message: 'not valid', field: 'note', fields } };
+    expect(await clinic.sendOne(change)).toMatchObject(told);
+    expect(await clinic.sendOne(change)).toMatchObject(told);
+  });
+
   test('R9: a source that holds another version is read, and the change decided again: what does not clash is MERGED', async () => {
     const clinic = await createClinic();
     const version = await clinic.visit('17');

@@ -100,7 +100,9 @@ describe('the store room behind the SOAP kit', () => {
 
   test('a key that is taken is refused with its reason', async () => {
     const outcome = await write('create', 'WND-001', { fields: EYE_PATCH });
-    expect(outcome).toEqual({ kind: 'refused', message: 'the sku WND-001 is taken', field: null });
+    const message = 'the sku WND-001 is taken';
+    const fields = [{ field: null, message: `sku: ${message}` }];
+    expect(outcome).toEqual({ kind: 'refused', message, field: null, fields });
   });
 
   test('an update of one field leaves all others as the source has them', async () => {
@@ -139,11 +141,9 @@ describe('the store room behind the SOAP kit', () => {
       current: before.fields,
       guard: before.sourceVersion,
     });
-    expect(outcome).toEqual({
-      kind: 'refused',
-      message: 'unitPrice must be an amount with at most two decimals, like 6.80',
-      field: 'unitPrice',
-    });
+    const message = 'unitPrice must be an amount with at most two decimals, like 6.80';
+    const fields = [{ field: 'unitPrice', message }];
+    expect(outcome).toEqual({ kind: 'refused', message, field: 'unitPrice', fields });
   });
 
   test('a text that XML cannot carry is refused with its field and never sent', async () => {
