@@ -129,9 +129,7 @@ function renewed(
 
 /** SOAP has a word of its own for it. */
 function isRefusal({ status, code }: SessionAnswer, overOn: readonly number[]): boolean {
-  return (
-    overOn.includes(status) || code === 'Client.Authentication' || code?.startsWith('Client.Authentication.') === true
-  );
+  return overOn.includes(status) || /^(Client|Sender)\.Authentication(\.|$)/.test(code ?? '');
 }
 
 function refusedAgain({ status }: SessionAnswer): CallFault {

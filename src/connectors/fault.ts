@@ -101,7 +101,7 @@ export interface SourceAnswer {
   readonly body: unknown;
   /** What the source says about it, as far as one can tell. */
   readonly message: string;
-  /** The code of a SOAP fault without its prefix, like `Client`; null: it is none. */
+  /** The code of a SOAP fault without its prefix, like `Client`, or `Sender.Unknown` for a subcode of SOAP 1.2; null: it is none. */
   readonly code: string | null;
 }
 

@@ -1,8 +1,9 @@
 import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { CallFault, shownText } from './fault.js';
 import type { HttpHead } from './http-client.js';
-import { ENVELOPE_NAMESPACE, INSTANCE_NAMESPACE } from './soap-envelope.js';
-import type { ElementShape } from './soap-shape.js';
+import type { WsdlOperation } from './soap-contract.js';
+import { FaultReader, type SoapFault } from './soap-fault-reader.js';
+import { dialectOf, INSTANCE_NAMESPACE, type SoapDialect } from './soap-version.js';
 
 /** An element's content: its text, its elements by local name (repeated ones as a list), or null for xsi:nil. */
 export type XmlValue = string | null | readonly XmlValue[] | { readonly [name: string]: XmlValue };
@@ -15,13 +16,8 @@ export type SoapContent =
   /** Nothing that can be believed: HTML, half an envelope, another element; `reason` as "expected …, got …". */
   | { readonly kind: 'misfit'; readonly reason: string };
 
-export interface SoapFault {
-  /** Without its prefix, like `Client` or `Server.Busy`. */
-  readonly code: string;
-  readonly message: string;
-  /** The fault's detail; null: it has none. */
-  readonly detail: XmlValue;
-}
+/** What of an operation its answer is compared with. */
+export type ExpectedAnswer = Pick<WsdlOperation, 'output' | 'version'>;
 
 /** Elements within each other. Ours have six; a parser's stack is not the source's to fill. */
 const MAX_DEPTH = 64;
@@ -29,18 +25,20 @@ const MAX_DEPTH = 64;
 /**
  * Reads an envelope as its bytes come; only what it says is kept, row by row. No DOCTYPE, no entities but XML's own five.
  *
- * @param expected the element that the WSDL promises; null: an empty body
+ * @param expected the version of SOAP, and the element that the WSDL promises; null: an empty body
  * @param rows where the rows of a list are; null: it is no list
  * @throws CallFault - the connection broke off, or the answer is larger than allowed
  */
 export async function readEnvelope(
   head: HttpHead,
   chunks: AsyncIterable<Buffer>,
-  expected: ElementShape | null,
+  expected: ExpectedAnswer,
   rows: readonly string[] | null,
 ): Promise<SoapContent> {
   const type = head.headers.get('content-type') ?? 'no content-type';
-  if (!isXml(type)) return { kind: 'misfit', reason: `expected XML in UTF-8, got ${type} (status ${head.status})` };
+  if (!isXml(type)) {
+    return { kind: 'misfit', reason: `expected XML in UTF-8, got ${shownText(type)} (status ${head.status})` };
+  }
   const reader = new EnvelopeReader(expected, rows);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
@@ -80,14 +78,17 @@ interface Frame {
 
 class EnvelopeReader {
   readonly #parser = new SaxesParser({ xmlns: true, position: false });
-  readonly #expected: ElementShape | null;
+  readonly #fault = new FaultReader();
+  readonly #expected: ExpectedAnswer;
   readonly #path: readonly string[] | null;
   readonly #open: Frame[] = [];
   readonly #rows: XmlValue[] = [];
+  #dialect: SoapDialect | null = null;
+  #language = '';
   #content: { readonly local: string; readonly namespace: string; readonly value: XmlValue } | null = null;
   #hasBody = false;
 
-  constructor(expected: ElementShape | null, path: readonly string[] | null) {
+  constructor(expected: ExpectedAnswer, path: readonly string[] | null) {
     this.#expected = expected;
     this.#path = path;
     const parser = this.#parser;
@@ -117,12 +118,14 @@ class EnvelopeReader {
     this.#parser.close();
     const content = this.#content;
     if (!this.#hasBody) throw new Misfit('expected an envelope with a body, got none');
-    if (content?.namespace === ENVELOPE_NAMESPACE && content.local === 'Fault') {
-      return { kind: 'fault', fault: faultOf(content.value) };
+    if (content?.local === 'Fault' && content.namespace === this.#dialect?.envelope) {
+      return { kind: 'fault', fault: this.#fault.fault(content.value) };
     }
-    const expected = this.#expected;
-    if (content?.local !== expected?.name || (content?.namespace ?? '') !== (expected?.namespace ?? '')) {
-      throw new Misfit(`expected ${shownName(expected)} in the body, got ${shownName(content)}`);
+    const { output, version } = this.#expected;
+    const got = this.#dialect?.version ?? '';
+    if (got !== version) throw new Misfit(`expected a SOAP ${version} envelope, got one of SOAP ${got}`);
+    if (content?.local !== output?.name || (content?.namespace ?? '') !== (output?.namespace ?? '')) {
+      throw new Misfit(`expected ${shownName(output)} in the body, got ${shownName(content)}`);
     }
     return { kind: 'answer', answer: content?.value ?? null, rows: this.#rows };
   }
@@ -132,12 +135,16 @@ class EnvelopeReader {
     const depth = this.#open.length;
     const parent = this.#open.at(-1);
     if (depth >= MAX_DEPTH) throw new Misfit(`expected at most ${MAX_DEPTH} elements within each other, got more`);
-    const isEnvelopes = namespace === ENVELOPE_NAMESPACE;
-    if (depth === 0 && !(isEnvelopes && local === 'Envelope')) {
-      throw new Misfit(`expected a SOAP 1.1 envelope, got ${shownName({ local, namespace })}`);
+    if (depth === 0) this.#dialect = local === 'Envelope' ? dialectOf(namespace) : null;
+    const envelope = this.#dialect?.envelope;
+    if (envelope === undefined) {
+      const got = shownName({ local, namespace });
+      throw new Misfit(`expected a SOAP ${this.#expected.version} envelope, got ${got}`);
     }
+    const isEnvelopes = namespace === envelope;
     if (depth === 1 && isEnvelopes && local === 'Body') this.#hasBody = true;
-    const isInBody = depth === 2 && parent?.local === 'Body' && parent.namespace === ENVELOPE_NAMESPACE;
+    if (isEnvelopes && local === 'Text') this.#language = tag.attributes['xml:lang']?.value ?? '';
+    const isInBody = depth === 2 && parent?.local === 'Body' && parent.namespace === envelope;
     if (isInBody && this.#content !== null) throw new Misfit('expected one element in the body, got more');
     this.#open.push({
       local,
@@ -158,6 +165,7 @@ class EnvelopeReader {
   #closed(): void {
     const frame = this.#open.pop();
     if (frame?.isContent !== true) return;
+    if (this.#open[2]?.local === 'Fault') this.#noteFault(frame);
     const value = frame.isNil ? null : (frame.members ?? frame.text);
     const parent = this.#open.at(-1);
     if (parent?.isContent !== true) {
@@ -170,6 +178,15 @@ class EnvelopeReader {
     } else {
       addMember((parent.members ??= emptyMembers()), frame.local, value);
     }
+  }
+
+  /** What in a fault is a name, or has a language; its detail may hold anything. */
+  #noteFault({ local, namespace, text }: Frame): void {
+    const within = this.#open[3]?.local;
+    const isEnvelopes = namespace === this.#dialect?.envelope;
+    if ((local === 'faultcode' && within === undefined) || (local === 'Value' && isEnvelopes && within === 'Code')) {
+      this.#fault.addCode(text, (prefix) => this.#parser.resolve(prefix));
+    } else if (local === 'Text' && isEnvelopes && within === 'Reason') this.#fault.addReason(this.#language, text);
   }
 }
 
@@ -191,17 +208,6 @@ function isNil({ attributes }: SaxesTagNS): boolean {
     if (local === 'nil' && uri === INSTANCE_NAMESPACE) return value.trim() === 'true' || value.trim() === '1';
   }
   return false;
-}
-
-function faultOf(value: XmlValue): SoapFault {
-  const members = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
-  const { faultcode, faultstring, detail } = members as Readonly<Record<string, XmlValue | undefined>>;
-  const code = typeof faultcode === 'string' ? faultcode.trim() : '';
-  return {
-    code: code.slice(code.indexOf(':') + 1),
-    message: typeof faultstring === 'string' ? faultstring.trim() : '',
-    detail: detail ?? null,
-  };
 }
 
 function shownName(

@@ -1,8 +1,7 @@
 import { CallFault } from './fault.js';
+import type { WsdlOperation } from './soap-contract.js';
 import { namesOf, type ElementShape } from './soap-shape.js';
-
-export const ENVELOPE_NAMESPACE = 'http://schemas.xmlsoap.org/soap/envelope/';
-export const INSTANCE_NAMESPACE = 'http://www.w3.org/2001/XMLSchema-instance';
+import { DIALECTS, INSTANCE_NAMESPACE } from './soap-version.js';
 
 /** A text that XML 1.0 cannot carry: it is never sent mangled. */
 export class UnsendableText extends Error {
@@ -21,7 +20,7 @@ export class UnsendableText extends Error {
 export type EmptyElements = 'leftOut' | 'sentEmpty';
 
 /**
- * A SOAP 1.1 request (document/literal), its elements in the schema's order. `undefined` is left out; `null` is xsi:nil
+ * A request (document/literal), its elements in the schema's order. `undefined` is left out; `null` is xsi:nil
  * where the schema allows it; a list is its element repeated.
  *
  * @param value the elements of `input` by name; where `input` is a text itself: that one under its own name
@@ -29,7 +28,7 @@ export type EmptyElements = 'leftOut' | 'sentEmpty';
  * @throws CallFault notSent - the schema has no such element
  */
 export function renderEnvelope(
-  input: ElementShape | null,
+  { input, version }: Pick<WsdlOperation, 'input' | 'version'>,
   value: Readonly<Record<string, unknown>>,
   empty: EmptyElements,
 ): string {
@@ -37,7 +36,7 @@ export function renderEnvelope(
   let body = '';
   if (input === null) writer.checkKnown('the request', [], value);
   else body = input.content().kind === 'text' ? writer.bareText(input, value) : writer.element(input, value);
-  return `<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="${ENVELOPE_NAMESPACE}"${writer.declarations()}><s:Body>${body}</s:Body></s:Envelope>`;
+  return `<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="${DIALECTS[version].envelope}"${writer.declarations()}><s:Body>${body}</s:Body></s:Envelope>`;
 }
 
 class EnvelopeWriter {
@@ -82,11 +81,11 @@ class EnvelopeWriter {
   #content(shape: ElementShape, value: unknown): string {
     const content = shape.content();
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-      const isText = content.kind === 'text' || (content.open && content.elements.length === 0);
-      if (!isText) throw misfit(`expected the elements ${namesOf(content.elements)} in ${shape.name}, got a text`);
+      if (content.kind === 'elements' && !(content.open && content.elements.length === 0))
+        throw misfit(`expected the elements ${namesOf(content.elements)} in ${shape.name}, got a text`);
       return escaped(shape.name, String(value));
     }
-    if (content.kind === 'text') throw misfit(`expected a text in ${shape.name}, got elements`);
+    if (content.kind !== 'elements') throw misfit(`expected a text in ${shape.name}, got elements`);
     const members = value as Readonly<Record<string, unknown>>;
     this.checkKnown(shape.name, content.elements, members);
     return content.elements.map((element) => this.element(element, members[element.name])).join('');

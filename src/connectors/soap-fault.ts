@@ -39,7 +39,7 @@ export function sessionAnswerOf(reply: SoapReply): SessionAnswer {
 
 /** What an answer shows besides its meaning. A source that says what is wrong with a request is well. */
 export function factsOf({ head, content, retryAfterMs }: SoapReply): AnswerFacts {
-  const isAsked = content.kind === 'fault' && isCode(content.fault.code, 'Client');
+  const isAsked = content.kind === 'fault' && isOurs(content.fault.code);
   return { status: head.status, isSick: head.status >= 500 && !isAsked, retryAfterMs };
 }
 
@@ -64,16 +64,28 @@ function byStandard(reply: SoapReply, notProcessed: readonly number[]): Classifi
   return status === 200 ? { kind: 'fine' } : { kind: 'unknown', reason: `unexpected status ${status}` };
 }
 
-/** The four codes of SOAP 1.1, which may be made finer behind a dot. */
+/** The codes of SOAP 1.1 and 1.2, which may be made finer. */
 function byFaultCode(reply: SoapReply, code: string): Classification {
   const reason = `it says ${code === '' ? 'a fault without a code' : code}: ${messageOf(reply)}`;
-  // Said before the body is looked at (SOAP 1.1, 4.4.1): the source has done nothing.
-  if (isCode(code, 'VersionMismatch') || isCode(code, 'MustUnderstand')) {
-    return { kind: 'notProcessed', reason, retryAfterMs: reply.retryAfterMs };
+  // Said before the body is looked at (SOAP 1.1, 4.4.1; SOAP 1.2, 2.6): the source has done nothing.
+  if (UNREAD.some((unread) => isCode(code, unread))) {
+    return {
+      kind: 'notProcessed',
+      reason: `it does not take requests as they are configured: ${reason}`,
+      retryAfterMs: reply.retryAfterMs,
+    };
   }
-  if (isCode(code, 'Client.Authentication')) return refusedCredentials(code);
-  if (isCode(code, 'Client')) return { kind: 'refused', message: messageOf(reply), field: null };
+  if (isCode(code, 'Client.Authentication') || isCode(code, 'Sender.Authentication')) return refusedCredentials(code);
+  if (isOurs(code)) return { kind: 'refused', message: messageOf(reply), field: null };
   return { kind: 'unknown', reason };
+}
+
+/** What says that a request was not even read: our version, a header of ours, or our encoding. */
+const UNREAD = ['VersionMismatch', 'MustUnderstand', 'DataEncodingUnknown'] as const;
+
+/** Is the fault the request's? `Client` in SOAP 1.1, `Sender` in 1.2. */
+function isOurs(code: string): boolean {
+  return isCode(code, 'Client') || isCode(code, 'Sender');
 }
 
 function bodyOf(content: SoapContent): XmlValue {

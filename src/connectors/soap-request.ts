@@ -1,7 +1,7 @@
 import { CallFault } from './fault.js';
 import type { Paging } from './paging.js';
+import type { WsdlOperation } from './soap-contract.js';
 import { elementsAt, misfitOfPath, pathSteps } from './soap-shape.js';
-import type { WsdlOperation } from './soap-wsdl.js';
 import type { SoapOperation } from './soap.js';
 import type { WriteCall } from './transport.js';
 

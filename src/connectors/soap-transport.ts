@@ -4,16 +4,18 @@ import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './a
 import type { Credentials } from './credentials.js';
 import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
+import type { SoapContract, WsdlChoice, WsdlOperation } from './soap-contract.js';
 import { readEnvelope, type SoapContent, type XmlValue } from './soap-answer.js';
 import { renderEnvelope, UnsendableText, type EmptyElements } from './soap-envelope.js';
 import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
 import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
 import { pathSteps } from './soap-shape.js';
-import { isHttp, readWsdl, type SoapContract, type WsdlOperation } from './soap-wsdl.js';
+import { DIALECTS, requestHeaders } from './soap-version.js';
+import { isHttp, readWsdl } from './soap-wsdl.js';
 import type { SoapOperation } from './soap.js';
 import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
-export interface SoapSettings extends ClassifySettings, Pick<OpenContext, 'headers' | 'heard'> {
+export interface SoapSettings extends ClassifySettings, WsdlChoice, Pick<OpenContext, 'headers' | 'heard'> {
   readonly wsdl: string;
   readonly endpoint: string;
   readonly credentials: Credentials;
@@ -76,12 +78,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<SoapReply> {
-    const own = {
-      accept: 'text/xml',
-      'content-type': 'text/xml; charset=utf-8',
-      soapaction: `"${operation.soapAction}"`,
-      ...settings.headers,
-    };
+    const own = { ...requestHeaders(DIALECTS[operation.version], operation.soapAction), ...settings.headers };
     return settings.credentials.send(
       (credentials) =>
         http.exchange(
@@ -89,7 +86,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
           signal,
           async (head, chunks) => ({
             head,
-            content: await readEnvelope(head, chunks, operation.output, rows === null ? null : pathSteps(rows)),
+            content: await readEnvelope(head, chunks, operation, rows === null ? null : pathSteps(rows)),
             retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
           }),
         ),
@@ -120,7 +117,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     signal: AbortSignal,
   ): Promise<WriteAnswer> {
     const empty: EmptyElements = call.purpose === 'update' && facts.sends === 'changed' ? 'sentEmpty' : 'leftOut';
-    const envelope = renderEnvelope(operation.input, writeRequest(facts, operation, call), empty);
+    const envelope = renderEnvelope(operation, writeRequest(facts, operation, call), empty);
     const headers = { ...facts.headers, ...writeHeaders(call) };
     const reply = await exchange(call.purpose, operation, envelope, null, headers, signal);
     const { content } = reply;
@@ -198,7 +195,7 @@ function parseAddress(key: string, address: string): URL {
 /** A key or a filter that XML cannot carry is asked for in vain: nothing was sent. */
 function renderRead(operation: WsdlOperation, request: RequestElements): string {
   try {
-    return renderEnvelope(operation.input, request, 'leftOut');
+    return renderEnvelope(operation, request, 'leftOut');
   } catch (thrown) {
     if (!(thrown instanceof UnsendableText)) throw thrown;
     throw new CallFault('notSent', thrown.message, { cause: thrown, sourceIsSick: false });

@@ -1,26 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import type { IHttpClient, WSDL } from 'soap';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { AnswerView, Credentials } from './credentials.js';
 import { CallFault } from './fault.js';
 import { openHttp, readAll, utf8Text, type HttpHead, type HttpLimits } from './http-client.js';
-import { shapesOf, type ElementShape, type SchemaNode } from './soap-shape.js';
+import { contractOf, type SoapContract, type WsdlChoice, type WsdlDocuments } from './soap-contract.js';
+import type { SchemaPart } from './soap-schema.js';
+import { DIALECTS, XSD_NAMESPACE } from './soap-version.js';
+import { childrenOf, parseXml, type XmlElement } from './xml-tree.js';
 
-/** One operation of a WSDL, as far as it is needed to call it. */
-export interface WsdlOperation {
-  readonly name: string;
-  readonly soapAction: string;
-  /** The element in the request's body; null: the body is empty. */
-  readonly input: ElementShape | null;
-  readonly output: ElementShape | null;
-}
-
-/** A WSDL that was read. */
-export interface SoapContract {
-  /** @throws CallFault notSent - the WSDL has no such operation, or one of another style than document/literal */
-  operation(name: string): WsdlOperation;
-}
-
-export interface WsdlSettings {
+export interface WsdlSettings extends WsdlChoice {
   /** A URL, or the path of a file. */
   readonly wsdl: string;
   /** Only this origin is shown our headers, our credentials and our certificate. */
@@ -34,6 +23,13 @@ export interface WsdlSettings {
 
 /** A WSDL of more parts than this leads in a circle. */
 const MAX_PARTS = 100;
+const WSDL_NAMESPACE = 'http://schemas.xmlsoap.org/wsdl/';
+/** What everybody refers to and we know: an address for it is of a host far away. */
+const WELL_KNOWN: ReadonlySet<string> = new Set([
+  XSD_NAMESPACE,
+  'http://www.w3.org/XML/1998/namespace',
+  ...Object.values(DIALECTS).flatMap(({ encoding, envelope }) => [encoding, envelope]),
+]);
 
 /**
  * Reads a WSDL and all that it includes. Its address of the service is not looked at: that one comes from the
@@ -44,10 +40,7 @@ const MAX_PARTS = 100;
 export async function readWsdl(settings: WsdlSettings, signal: AbortSignal): Promise<SoapContract> {
   const where = shownAddress(settings.wsdl);
   try {
-    const text = isHttp(settings.wsdl)
-      ? await loadText(settings.wsdl, settings, signal)
-      : await readFile(settings.wsdl.startsWith('file:') ? new URL(settings.wsdl) : settings.wsdl, 'utf8');
-    return contractOf(where, await parse(text, settings, signal));
+    return contractOf(where, await loadDocuments(settings, signal), settings);
   } catch (cause) {
     const { message } = cause as Error;
     throw new CallFault('notSent', `the WSDL ${where} cannot be read: ${message}`, {
@@ -62,7 +55,79 @@ export function isHttp(address: string): boolean {
   return /^https?:/i.test(address);
 }
 
+/** A document to be read; `namespace`: that of the schema that includes it, null: it is a WSDL or has its own. */
+interface Wanted {
+  readonly address: string;
+  readonly namespace: string | null;
+}
+
+async function loadDocuments(settings: WsdlSettings, signal: AbortSignal): Promise<WsdlDocuments> {
+  const definitions: XmlElement[] = [];
+  const schemas: SchemaPart[] = [];
+  const wanted: Wanted[] = [{ address: settings.wsdl, namespace: null }];
+  const known = new Set([settings.wsdl]);
+
+  function want(base: string, location: string, namespace: string | null): void {
+    const address = addressOf(base, location);
+    // The same schema may be included into several namespaces.
+    const key = namespace === null ? address : `${address} in ${namespace}`;
+    if (known.has(key)) return;
+    known.add(key);
+    wanted.push({ address, namespace });
+    // The first one is the WSDL itself.
+    if (wanted.length > MAX_PARTS + 1) throw new Error(`expected at most ${MAX_PARTS} parts, got more`);
+  }
+
+  function addSchema(root: XmlElement, address: string, includedIn: string | null): void {
+    const namespace = root.attribute('targetNamespace') ?? includedIn ?? '';
+    schemas.push({ root, namespace });
+    for (const child of root.children) {
+      const location = child.attribute('schemaLocation');
+      if (child.namespace !== XSD_NAMESPACE || location === undefined) continue;
+      if (child.local === 'include' || child.local === 'redefine') want(address, location, namespace);
+      else if (child.local === 'import' && !WELL_KNOWN.has(child.attribute('namespace') ?? ''))
+        want(address, location, null);
+    }
+  }
+
+  for (const { address, namespace } of wanted) {
+    const root = parseXml(await loadText(address, settings, signal));
+    if (root.local === 'schema' && root.namespace === XSD_NAMESPACE && definitions.length > 0) {
+      addSchema(root, address, namespace);
+      continue;
+    }
+    if (root.local !== 'definitions' || root.namespace !== WSDL_NAMESPACE) {
+      throw new Error(`expected a WSDL 1.1, got a document of {${root.namespace}}${root.local}`);
+    }
+    definitions.push(root);
+    for (const types of childrenOf(root, WSDL_NAMESPACE, 'types')) {
+      for (const schema of childrenOf(types, XSD_NAMESPACE, 'schema')) addSchema(schema, address, null);
+    }
+    for (const found of childrenOf(root, WSDL_NAMESPACE, 'import')) {
+      const location = found.attribute('location');
+      if (location !== undefined) want(address, location, null);
+    }
+  }
+  return { definitions, schemas };
+}
+
+/** Where a document is that another one names. One that came over the network does not lead to our files. */
+function addressOf(base: string, location: string): string {
+  if (isHttp(location)) return new URL(location).href;
+  if (isHttp(base)) {
+    const url = new URL(location, base);
+    if (!isHttp(url.href)) throw new Error(`expected parts at http or https, got ${url.protocol}`);
+    return url.href;
+  }
+  return resolve(dirname(pathOf(base)), pathOf(location));
+}
+
+function pathOf(address: string): string {
+  return address.startsWith('file:') ? fileURLToPath(address) : address;
+}
+
 async function loadText(address: string, settings: WsdlSettings, signal: AbortSignal): Promise<string> {
+  if (!isHttp(address)) return await readFile(pathOf(address), 'utf8');
   const url = new URL(address);
   const isOwn = url.origin === settings.endpoint.origin;
   const { client, ...limits } = settings.http;
@@ -94,96 +159,6 @@ const LOADED: AnswerView<LoadedText> = {
   seen: ({ head }) => ({ ...head, body: null, message: `status ${head.status}`, code: null }),
   isUndone: () => true,
 };
-
-/** Loads what a WSDL includes in our way: with our limits, and with our headers only where they belong. */
-function includesLoader(settings: WsdlSettings, signal: AbortSignal): IHttpClient {
-  let parts = 0;
-  const request = (address: string, _data: unknown, done: (fault: unknown, head?: object, text?: string) => void) => {
-    parts += 1;
-    const loaded =
-      parts > MAX_PARTS
-        ? Promise.reject(new CallFault('badAnswer', `expected at most ${MAX_PARTS} parts, got more`, USELESS_TO_REPEAT))
-        : loadText(address, settings, signal);
-    void loaded.then((text) => done(null, { status: 200 }, text), done);
-  };
-  return { request: request as unknown as IHttpClient['request'] };
-}
-
-async function parse(text: string, settings: WsdlSettings, signal: AbortSignal): Promise<WSDL['definitions']> {
-  // Loaded at the first use: a gateway without SOAP sources has no use for it.
-  const { WSDL: Reader } = await import('soap');
-  return await new Promise((resolve, reject) => {
-    const wsdl = new Reader(text, settings.wsdl, { httpClient: includesLoader(settings, signal) });
-    wsdl.onReady((fault) => (isFault(fault) ? reject(fault) : resolve(wsdl.definitions)));
-  });
-}
-
-/** The soap package's types do not say that there may be none. */
-function isFault(fault: unknown): fault is Error {
-  return fault !== null && fault !== undefined;
-}
-
-interface Method {
-  readonly style: string;
-  readonly soapAction: string;
-  readonly input: MessageNode | null;
-  readonly output: MessageNode | null;
-  readonly inputSoap: { readonly use?: string } | null;
-}
-type MessageNode = SchemaNode & { readonly targetNamespace?: string; readonly parts?: unknown };
-
-function contractOf(where: string, definitions: WSDL['definitions']): SoapContract {
-  const shapeOf = shapesOf(definitions);
-  const methods = new Map<string, Method>();
-  for (const service of Object.values(definitions.services)) {
-    for (const { binding } of Object.values(service.ports)) {
-      for (const [name, method] of Object.entries(binding.methods)) methods.set(name, method);
-    }
-  }
-  if (methods.size === 0) throw new CallFault('badAnswer', 'expected a service with operations, got none');
-
-  function elementOf(name: string, message: MessageNode | null): ElementShape | null {
-    if (message === null) return null;
-    if (message.targetNamespace !== undefined) return shapeOf(message, message.targetNamespace);
-    if (Object.keys(message.parts ?? {}).length === 0) return null;
-    throw new CallFault(
-      'notSent',
-      `the operation ${name} of ${where}: expected its message to be an element`,
-      USELESS_TO_REPEAT,
-    );
-  }
-
-  return {
-    operation(name) {
-      const method = methods.get(name);
-      if (method === undefined) {
-        const known = [...methods.keys()].join(', ');
-        throw new CallFault(
-          'notSent',
-          `expected one of the operations ${known} of ${where}, got ${name}`,
-          USELESS_TO_REPEAT,
-        );
-      }
-      if (method.style === 'rpc' || method.inputSoap?.use === 'encoded') {
-        const style = `${method.style}/${method.inputSoap?.use ?? 'literal'}`;
-        throw new CallFault(
-          'notSent',
-          `the operation ${name} of ${where}: expected document/literal, got ${style}`,
-          USELESS_TO_REPEAT,
-        );
-      }
-      return {
-        name,
-        soapAction: method.soapAction,
-        input: elementOf(name, method.input),
-        output: elementOf(name, method.output),
-      };
-    },
-  };
-}
-
-/** The source answers: asking once more would change nothing. */
-const USELESS_TO_REPEAT = { sourceIsSick: false } as const;
 
 /** Without the query, which may hold a password. */
 function shownAddress(wsdl: string): string {

@@ -1,8 +1,10 @@
+import { describe } from '../core/field.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
 import type { CallPurpose } from './fault.js';
 import type { Paging } from './paging.js';
 import type { RestOptions } from './rest.js';
 import { openSoap } from './soap-transport.js';
+import { DIALECTS, type SoapVersion } from './soap-version.js';
 import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { Operation, Transport } from './transport.js';
 
@@ -98,11 +100,16 @@ export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'n
   readonly wsdl: string;
   /** Where the source is. The WSDL's own address is not used: it may name a host that we cannot reach, or should not. */
   readonly endpoint: string;
+  /** The WSDL's service and port that are meant, where it has several. Default: the first port over SOAP that has the operation. */
+  readonly service?: string;
+  readonly port?: string;
+  /** Spoken whatever the port says; a port of this version is preferred. Default: the port's. */
+  readonly version?: SoapVersion;
   /** Sent with every call, and for a WSDL at the endpoint's own host. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The SOAP kit: SOAP 1.1 over HTTP, document/literal, by a WSDL. */
+/** The SOAP kit: SOAP 1.1 and 1.2 over HTTP, document/literal, by a WSDL. */
 export function soap(options: SoapOptions): Transport {
   const limits = readLimits(options, options.endpoint);
   const auth = options.auth ?? null;
@@ -112,7 +119,7 @@ export function soap(options: SoapOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth)],
+    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfVersion(options.version)],
     misfitOf: (operation, purpose) => misfitOf(operation as SoapOperation, purpose),
     open: (context, deps) =>
       openSoap(
@@ -120,6 +127,9 @@ export function soap(options: SoapOptions): Transport {
           ...context,
           wsdl: options.wsdl,
           endpoint: options.endpoint,
+          service: options.service ?? null,
+          port: options.port ?? null,
+          version: options.version ?? null,
           credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
           notProcessed: options.notProcessed ?? [429],
           wsdlTimeoutMs: limits.guard.timeoutMs,
@@ -128,6 +138,11 @@ export function soap(options: SoapOptions): Transport {
         deps,
       ),
   };
+}
+
+function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {
+  if (version === undefined || Object.hasOwn(DIALECTS, version)) return [];
+  return [`.version: expected "1.1" or "1.2", got ${describe(version)}`];
 }
 
 function misfitOf(operation: SoapOperation, purpose: CallPurpose): string | null {

@@ -1,13 +1,16 @@
 import type { HttpHead } from '../../../src/connectors/http-client.js';
-import { readEnvelope, type SoapContent } from '../../../src/connectors/soap-answer.js';
-import type { ElementShape } from '../../../src/connectors/soap-shape.js';
+import { readEnvelope, type ExpectedAnswer, type SoapContent } from '../../../src/connectors/soap-answer.js';
 import { answered, enveloped, NOTES_NAMESPACE } from './notes-source.js';
 
-const EXPECTED: ElementShape = {
-  name: 'ListNotesResponse',
-  namespace: NOTES_NAMESPACE,
-  nillable: false,
-  content: () => ({ kind: 'elements', elements: [], open: true }),
+const EXPECTED: ExpectedAnswer = {
+  version: '1.1',
+  output: {
+    name: 'ListNotesResponse',
+    namespace: NOTES_NAMESPACE,
+    nillable: false,
+    type: null,
+    content: () => ({ kind: 'elements', elements: [], open: true }),
+  },
 };
 const XML = 'text/xml; charset=utf-8';
 
@@ -94,7 +97,12 @@ describe('an envelope', () => {
     const fault = `<f:Fault xmlns:f="http://schemas.xmlsoap.org/soap/envelope/"><faultcode>f:Client.Busy</faultcode><faultstring xml:lang="en"> no </faultstring>${detail}</f:Fault>`;
     expect(await read(enveloped(fault))).toEqual({
       kind: 'fault',
-      fault: { code: 'Client.Busy', message: 'no', detail: { Why: { code: '7' } } },
+      fault: {
+        code: 'Client.Busy',
+        codes: [{ namespace: 'http://schemas.xmlsoap.org/soap/envelope/', local: 'Client.Busy' }],
+        message: 'no',
+        detail: { Why: { code: '7' } },
+      },
     });
   });
 });

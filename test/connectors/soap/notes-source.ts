@@ -10,6 +10,7 @@ import {
   type WriteFacts,
 } from '../../../src/connectors/define.js';
 import { call, soap, type CallOptions, type SoapOptions } from '../../../src/connectors/soap.js';
+import { DIALECTS, type SoapVersion } from '../../../src/connectors/soap-version.js';
 import { createSource, type Source } from '../../../src/connectors/source.js';
 import type { SourceKey } from '../../../src/core/change.js';
 import type { SourceCollection, SourceWrite } from '../../../src/core/source-port.js';
@@ -204,16 +205,18 @@ export function notesWsdl(
     readonly operations?: readonly string[];
     readonly style?: string;
     readonly form?: string;
+    readonly version?: SoapVersion;
   } = {},
 ): string {
   const {
     operations = ['ListNotes', 'GetNote', 'SaveNote', 'FindNotes'],
     style = 'document',
     form = 'qualified',
+    version = '1.1',
   } = facts;
   const each = (render: (name: string) => string): string => operations.map(render).join('\n');
   return `<?xml version="1.0" encoding="UTF-8"?>
-<wsdl:definitions targetNamespace="${NOTES_NAMESPACE}" xmlns:tns="${NOTES_NAMESPACE}" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xsd="http://www.w3.org/2001/XMLSchema">
+<wsdl:definitions targetNamespace="${NOTES_NAMESPACE}" xmlns:tns="${NOTES_NAMESPACE}" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap${version === '1.1' ? '' : '12'}/" xmlns:xsd="http://www.w3.org/2001/XMLSchema">
 <wsdl:types><xsd:schema targetNamespace="${NOTES_NAMESPACE}" elementFormDefault="${form}">${facts.schema ?? ELEMENTS}</xsd:schema></wsdl:types>
 ${each((name) => `<wsdl:message name="${name}In"><wsdl:part name="parameters" element="tns:${name}"/></wsdl:message><wsdl:message name="${name}Out"><wsdl:part name="parameters" element="tns:${name}Response"/></wsdl:message>`)}
 <wsdl:portType name="NotesPort">${each((name) => `<wsdl:operation name="${name}"><wsdl:input message="tns:${name}In"/><wsdl:output message="tns:${name}Out"/></wsdl:operation>`)}</wsdl:portType>
@@ -225,14 +228,15 @@ ${each((name) => `<wsdl:operation name="${name}"><soap:operation soapAction="urn
 }
 
 /** An envelope around the content of a body. */
-export function enveloped(body: string): string {
-  return `<?xml version="1.0"?><S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><S:Body>${body}</S:Body></S:Envelope>`;
+export function enveloped(body: string, version: SoapVersion = '1.1'): string {
+  return `<?xml version="1.0"?><S:Envelope xmlns:S="${DIALECTS[version].envelope}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><S:Body>${body}</S:Body></S:Envelope>`;
 }
 
 /** The answer of an operation, with these elements in it. */
-export function answered(operation: string, elements: string): string {
+export function answered(operation: string, elements: string, version: SoapVersion = '1.1'): string {
   return enveloped(
     `<r:${operation}Response xmlns:r="${NOTES_NAMESPACE}" xmlns="${NOTES_NAMESPACE}">${elements}</r:${operation}Response>`,
+    version,
   );
 }
 

@@ -82,8 +82,8 @@ describe('the WSDL', () => {
   });
 
   test.each([
-    ['HTML', '<html></html>', /Root element of WSDL was <html>/],
-    ['another document', '<a/>', /Unexpected root element/],
+    ['HTML', '<html></html>', /expected a WSDL 1.1, got a document of \{\}html/],
+    ['another document', '<a/>', /expected a WSDL 1.1, got a document of \{\}a/],
     ['half of itself', notesWsdl().slice(0, 900), /cannot be read/],
     ['nothing', '', /cannot be read/],
     ['no operations', '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"/>', /with operations, got none/],
@@ -187,7 +187,8 @@ describe('the WSDL', () => {
   test('whose address is none is a fault of the configuration', () => {
     const credentials = { send: () => Promise.reject(new Error('never')), close: () => Promise.resolve() };
     const told = { classify: undefined, heard: () => undefined, credentials };
-    const settings = { ...told, headers: {}, notProcessed: [], wsdlTimeoutMs: 1 };
+    const choice = { service: null, port: null, version: null };
+    const settings = { ...told, ...choice, headers: {}, notProcessed: [], wsdlTimeoutMs: 1 };
     const http = { connections: 1, connectTimeoutMs: 1, maxAnswerBytes: 1 };
     const open = (wsdl: string, endpoint: string) => () => openSoap({ ...settings, http, wsdl, endpoint }, eagerDeps());
     expect(open('http://', 'http://a.example')).toThrow('wsdl: expected an address like');
