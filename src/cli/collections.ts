@@ -11,17 +11,30 @@ interface AnsweredProgress {
   readonly records: number;
   readonly heldDeletions: number;
   readonly allowedDeletions: number;
+  readonly quarantined: number;
   readonly polledAt: string | null;
   readonly scannedAt: string | null;
   readonly isScanAsked: boolean;
 }
 
-const PROGRESS = '{ collection source state records heldDeletions allowedDeletions polledAt scannedAt isScanAsked }';
+/** `QuarantinedRecord` of the API. */
+interface AnsweredMisfit {
+  readonly sourceKey: string;
+  readonly field: string | null;
+  readonly reason: string;
+  readonly firstSeenAt: string;
+  readonly lastSeenAt: string;
+}
+
+const PROGRESS =
+  '{ collection source state records heldDeletions allowedDeletions quarantined polledAt scannedAt isScanAsked }';
 const READ = `{ ingest ${PROGRESS} }`;
+const QUARANTINE =
+  'query ($collection: ID!) { quarantine(collection: $collection) { sourceKey field reason firstSeenAt lastSeenAt } }';
 const SCAN = `mutation ($collection: ID!) { done: scanNow(collection: $collection) ${PROGRESS} }`;
 const ALLOW = `mutation ($collection: ID!, $upTo: Int!) { done: allowDeletions(collection: $collection, upTo: $upTo) ${PROGRESS} }`;
 
-/** `tidegate collections …`: where ingest stands, and deletions that wait for an operator (R14), asked of a running gateway. */
+/** `tidegate collections …`: where ingest stands, what does not fit, and deletions that wait for an operator (R14), asked of a running gateway. */
 export function addCollections(program: Command, env: Readonly<Record<string, string | undefined>>): void {
   const collections = program
     .command('collections')
@@ -37,6 +50,16 @@ export function addCollections(program: Command, env: Readonly<Record<string, st
       async (gateway) => (await gateway.ask<{ readonly ingest: AnsweredProgress[] }>(READ, {})).ingest,
       progressTable,
     ),
+  );
+
+  command('quarantine <name>', 'records that the source shows, but not as declared, and why').action(
+    (collection: string, options: AskOptions) =>
+      run(
+        options,
+        async (gateway) =>
+          (await gateway.ask<{ readonly quarantine: AnsweredMisfit[] }>(QUARANTINE, { collection })).quarantine,
+        (records) => quarantineTable(collection, records),
+      ),
   );
 
   command('scan <name>', 'read a collection whole as soon as its source allows').action(
@@ -61,14 +84,21 @@ function progressTable(collections: readonly AnsweredProgress[]): string {
     one.state,
     String(one.records),
     String(one.heldDeletions),
+    String(one.quarantined),
     one.polledAt ?? 'never',
     one.isScanAsked ? 'asked for' : (one.scannedAt ?? 'never'),
   ]);
   const held = collections.filter(({ heldDeletions }) => heldDeletions > 0).map(heldLine);
   return lines(
-    ...table(['collection', 'source', 'state', 'records', 'held', 'polled', 'scanned'], rows),
+    ...table(['collection', 'source', 'state', 'records', 'held', 'quarantined', 'polled', 'scanned'], rows),
     ...(held.length === 0 ? [] : ['', ...held]),
   );
+}
+
+function quarantineTable(collection: string, records: readonly AnsweredMisfit[]): string {
+  if (records.length === 0) return lines(printable(`Every record of ${collection} fits.`));
+  const rows = records.map((one) => [one.sourceKey, one.field ?? '-', one.firstSeenAt, one.lastSeenAt, one.reason]);
+  return lines(...table(['key', 'field', 'first seen', 'last seen', 'reason'], rows));
 }
 
 function heldLine({ collection, source, heldDeletions, allowedDeletions }: AnsweredProgress): string {

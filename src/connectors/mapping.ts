@@ -1,8 +1,9 @@
 import type { Fields, JsonValue, SourceKey } from '../core/change.js';
 import { fitObserved, type Collection } from '../core/collection.js';
-import { SyncError } from '../core/errors.js';
 import { describe, type FieldDefinition } from '../core/field.js';
-import { sourceKeyParts } from '../core/id.js';
+import { misfitOfKey, sourceKeyParts } from '../core/id.js';
+import { RecordMisfit } from '../core/misfit.js';
+import { checkScopes } from '../core/scope.js';
 import type { Observation } from '../core/source-port.js';
 import type { AnyCollectionDefinition, KeyValue } from './define.js';
 import { CallFault } from './fault.js';
@@ -13,7 +14,7 @@ export interface Mapping {
   /**
    * @param tag the tag that came with a single read
    * @throws CallFault badAnswer - no row, or one without a key
-   * @throws SyncError VALIDATION - a value is not of its declared type, with the record's key
+   * @throws RecordMisfit - a value is not of its declared type, its scope rule fails, or nothing can be known by its key
    */
   observe(row: unknown, tag: string | null): Observation;
   keyOf(row: unknown): SourceKey;
@@ -57,6 +58,9 @@ export function compileMapping(
     keyOf,
     observe(row, tag) {
       const key = keyOf(row);
+      const keyReason = misfitOfKey(key);
+      if (keyReason !== null)
+        throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason: keyReason });
       const sourceVersion = version === undefined ? null : version === 'etag' ? tag : versionOf((row as Row)[version]);
       if (flag !== null && isFlagged((row as Row)[flag.member], flag.value)) {
         return { sourceKey: key, fields: null, sourceVersion };
@@ -84,21 +88,22 @@ function mappedBy(map: (row: Row) => Row, row: Row, collection: Collection, key:
   try {
     return map(row);
   } catch (cause) {
-    const message = `${collection.name}: expected map to give the fields of a record, it threw (record ${key})`;
-    throw new SyncError('VALIDATION', message, { cause });
+    const reason = 'expected map to give the fields of a record, it threw';
+    throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason }, cause);
   }
 }
 
 function fitRow(collection: Collection, key: SourceKey, observed: Row): Fields {
+  const fit = fitObserved(collection, observed);
+  if (!fit.ok) throw new RecordMisfit(collection.name, { sourceKey: key, field: fit.field, reason: fit.reason });
   try {
-    return fitObserved(collection, observed);
-  } catch (thrown) {
-    if (!(thrown instanceof SyncError)) throw thrown;
-    throw new SyncError(thrown.code, `${thrown.message} (record ${key})`, {
-      cause: thrown,
-      ...(thrown.field === undefined ? {} : { field: thrown.field }),
-    });
+    checkScopes(collection.name, collection.scopesOf(fit.fields));
+  } catch (cause) {
+    // What no rule can place nobody may see; left to the feed, it would hold up the records beside it.
+    const reason = 'expected scopes to name the scopes of a record, it failed';
+    throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason }, cause);
   }
+  return fit.fields;
 }
 
 function rowOf(row: unknown): Row {

@@ -1,11 +1,12 @@
 import type { SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import { sourceKeyParts } from '../core/id.js';
-import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
+import type { ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { CallFault, unavailable } from './fault.js';
 import { readPages } from './page-reader.js';
 import type { PageAnswer, PageArguments } from './paging.js';
 import type { CollectionParts } from './collection-parts.js';
+import { readRows } from './row-reading.js';
 import type { Operation, RowAnswer } from './transport.js';
 import {
   compileUpdatedSince,
@@ -47,10 +48,8 @@ export function createReads(parts: CollectionParts): Reads {
   }
 
   async function* scan(signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
-    const rows = createRowReader(mapping);
     try {
-      for await (const answer of pages(read.list, {}, signal)) yield { observations: rows.observe(answer.rows) };
-      rows.finish();
+      for await (const answer of pages(read.list, {}, signal)) yield readRows(mapping, answer.rows, 'list');
     } catch (thrown) {
       throw unavailable(where, thrown);
     }
@@ -86,7 +85,6 @@ export function createReads(parts: CollectionParts): Reads {
     const args: PageArguments =
       fromMs === null || changes === undefined ? {} : { [changes.param]: facts.argument(fromMs - facts.overlapMs) };
     const hasStamps = changes?.stamp !== undefined;
-    const rows = createRowReader(mapping);
     const order = since === null ? null : createOrderWatch(since.orderSlackMs);
     const beganMs = deps.clock.monotonicMs();
     let serverTimeMs: number | null = null;
@@ -105,7 +103,7 @@ export function createReads(parts: CollectionParts): Reads {
         order?.next(stampMs);
         newestMs = later(newestMs, stampMs);
       }
-      const observations = rows.observe(answer.rows);
+      const shown = readRows(mapping, answer.rows, fromMs === null ? 'list' : 'changes');
       let next: ChangesCursor | null = reached;
       if (canResume && order?.isBroken() === true) {
         // Where this run's cursor stands may hide older rows: it goes back, and moves with complete runs only from now on.
@@ -114,14 +112,13 @@ export function createReads(parts: CollectionParts): Reads {
         deps.log.warn('rows do not come in order of change, although the connector says so: polls are not resumed', {
           collection: where,
         });
-      } else if (canResume && !rows.hasMisfits()) {
+      } else if (canResume) {
         next = nextCursor(reached, newestMs, serverTimeMs, hasStamps);
       }
       // Nothing is read ahead: the reader notes its token before the request of the next batch is sent.
-      yield { observations, ...moved(reached, next) };
+      yield { ...shown, ...moved(reached, next) };
       reached = next;
     }
-    rows.finish();
     const last = nextCursor(reached, newestMs, serverTimeMs ?? deps.clock.nowMs(), hasStamps);
     if (last !== reached) yield { observations: [], ...moved(reached, last) };
     return false;
@@ -190,43 +187,6 @@ export function createReads(parts: CollectionParts): Reads {
       } catch (thrown) {
         throw unavailable(where, thrown);
       }
-    },
-  };
-}
-
-/** Turns rows into observations, and keeps those that do not fit from holding up the others. */
-interface RowReader {
-  /** Those of the rows that fit. */
-  observe(rows: readonly unknown[]): readonly Observation[];
-  hasMisfits(): boolean;
-  /** @throws SyncError VALIDATION - a row did not fit: what was read is true, but it is not everything */
-  finish(): void;
-}
-
-function createRowReader(mapping: CollectionParts['mapping']): RowReader {
-  let first: SyncError | null = null;
-  let misfits = 0;
-  return {
-    observe: (rows) =>
-      rows.flatMap((row) => {
-        try {
-          return [mapping.observe(row, null)];
-        } catch (thrown) {
-          // A row without a key is no record at all: such an answer is not believed.
-          if (!(thrown instanceof SyncError) || thrown.code !== 'VALIDATION') throw thrown;
-          first ??= thrown;
-          misfits += 1;
-          return [];
-        }
-      }),
-    hasMisfits: () => misfits > 0,
-    finish() {
-      if (first === null) return;
-      if (misfits === 1) throw first;
-      throw new SyncError(first.code, `${first.message}; rows that do not fit: ${misfits}`, {
-        cause: first,
-        ...(first.field === undefined ? {} : { field: first.field }),
-      });
     },
   };
 }

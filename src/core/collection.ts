@@ -1,5 +1,4 @@
 import type { Fields, JsonValue } from './change.js';
-import { SyncError } from './errors.js';
 import { fitValue, type FieldDefinition } from './field.js';
 
 /** How a conflict is settled; `ask` hands it back to the device, with everything that the device pushed on top of it (F19). */
@@ -76,25 +75,23 @@ export function valueText(value: JsonValue | undefined): string {
   return value === undefined || value === null ? 'null' : JSON.stringify(sorted(value));
 }
 
-/**
- * Fits what a source delivered to the declared fields: every declared field, canonical encodings, unknown fields dropped.
- *
- * @throws SyncError VALIDATION - a value does not fit its declared type: the source or its mapping is not as declared
- */
-export function fitObserved(collection: Collection, observed: Readonly<Record<string, unknown>>): Fields {
+/** What a source delivered as fields, or why it does not fit: the source or its mapping is not as declared. */
+export type ObservedFit =
+  | { readonly ok: true; readonly fields: Fields }
+  | { readonly ok: false; readonly field: string; readonly reason: string };
+
+/** Fits what a source delivered to the declared fields: every declared field, canonical encodings, unknown fields dropped. */
+export function fitObserved(collection: Collection, observed: Readonly<Record<string, unknown>>): ObservedFit {
   const fields: Record<string, JsonValue> = {};
   for (const field of collection.fields) {
     const fit = fitValue(field, observed[field.name]);
     if (!fit.ok) {
-      throw new SyncError(
-        'VALIDATION',
-        `${collection.name}.${field.name}: expected ${fit.misfit.expected} from the source, got ${fit.misfit.got}`,
-        { field: field.name },
-      );
+      const { expected, gotKind } = fit.misfit;
+      return { ok: false, field: field.name, reason: `expected ${expected} from the source, got ${gotKind}` };
     }
     fields[field.name] = fit.value;
   }
-  return fields;
+  return { ok: true, fields };
 }
 
 function sorted(value: JsonValue): JsonValue {

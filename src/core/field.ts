@@ -37,7 +37,10 @@ export interface FieldDefinition {
 /** Why a value does not fit: what was expected and what came. */
 export interface Misfit {
   readonly expected: string;
+  /** May show the value: for whoever sent it. */
   readonly got: string;
+  /** The same without the value: for what is kept and logged. */
+  readonly gotKind: string;
 }
 
 /** A fitting value in its canonical JSON encoding, or the misfit. */
@@ -165,7 +168,15 @@ function fits(value: JsonValue): Fit {
 }
 
 function misfit(expected: string, value: unknown): Fit {
-  return { ok: false, misfit: { expected, got: describe(value) } };
+  return { ok: false, misfit: { expected, got: describe(value), gotKind: kindOf(value) } };
+}
+
+/** What kind of thing a foreign value is, without telling it. */
+function kindOf(value: unknown): string {
+  if (typeof value === 'string') return value === '' ? 'an empty text' : `a text of length ${value.length}`;
+  if (typeof value === 'number') return Number.isFinite(value) ? 'a number' : 'no finite number';
+  if (typeof value === 'boolean') return 'true or false';
+  return describe(value);
 }
 
 /** A short, safe description of a foreign value for error messages. */

@@ -12,7 +12,21 @@ export function isDeviceMadeId(id: string): boolean {
 
 /** The canonical text of a source key: its parts percent-encoded and joined by `:`, with `~` kept for ids of reused keys (F20). */
 export function sourceKey(parts: readonly (string | number)[]): SourceKey {
-  return parts.map((part) => encodeURIComponent(String(part)).replaceAll('~', '%7E')).join(':') as SourceKey;
+  return parts
+    .map((part) => encodeURIComponent(String(part).toWellFormed()).replaceAll('~', '%7E'))
+    .join(':') as SourceKey;
+}
+
+const CONTROL_CHARACTER = /%(?:[01][0-9A-F]|7F)/;
+/** What stands for characters that were none: of an unpaired surrogate, or of bytes read in the wrong encoding. */
+const LOST_CHARACTER = '%EF%BF%BD';
+
+/** Why no record can be known by this key, as "expected …, got …"; null: it can. */
+export function misfitOfKey(key: SourceKey): string | null {
+  if (key.length > MAX_ID_LENGTH)
+    return `expected a key of at most ${MAX_ID_LENGTH} characters, percent-encoded, got ${key.length}`;
+  if (CONTROL_CHARACTER.test(key)) return 'expected a key without control characters, got one';
+  return key.includes(LOST_CHARACTER) ? 'expected a key of whole characters, got one that is not' : null;
 }
 
 /** The parts of a source key, as texts. */

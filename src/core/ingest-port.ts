@@ -1,4 +1,5 @@
 import type { Seq, SourceKey } from './change.js';
+import type { MisfitRecord } from './misfit.js';
 import type { CollectionState, Recheck } from './record-port.js';
 
 /** What ingest keeps per collection, beside its records. */
@@ -31,9 +32,36 @@ export interface IngestStore {
   noteHeldDeletions(tenant: string, collection: string, deletions: number): Promise<void>;
   /** A scan is complete that began when `askedAtMs` was read; one that was asked for since is still to be made. */
   noteScanned(tenant: string, collection: string, askedAtMs: number): Promise<void>;
+  /** Records in quarantine, in key order. */
+  readQuarantine(tenant: string, collection: string): Promise<readonly QuarantinedRecord[]>;
+  /** How many there are of each collection; collections without any are missing. */
+  countQuarantined(tenant: string): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Notes records that do not fit, and forgets others, in one transaction. Safe to repeat. Past `atMost` records of the collection
+   * no more are taken.
+   *
+   * @param noting.misfits each key once, none of them in `released`
+   * @returns which of the misfits are listed now, and which of those were not before, or for another reason
+   */
+  noteQuarantine(
+    tenant: string,
+    collection: string,
+    noting: {
+      readonly misfits: readonly MisfitRecord[];
+      readonly released: readonly SourceKey[];
+      readonly atMs: number;
+      readonly atMost: number;
+    },
+  ): Promise<{ readonly listed: readonly SourceKey[]; readonly isNew: readonly SourceKey[] }>;
   /** Exclusive right for a limited time; null when another holder has it. The holder itself renews it, with the same fence. */
   acquireLease(name: string, holder: string, leaseMs: number): Promise<{ readonly fence: number } | null>;
   releaseLease(name: string, holder: string): Promise<void>;
+}
+
+/** A record that is set aside because it does not fit, until it comes out well or is gone. */
+export interface QuarantinedRecord extends MisfitRecord {
+  readonly firstSeenAtMs: number;
+  readonly lastSeenAtMs: number;
 }
 
 export interface CollectionProgress {

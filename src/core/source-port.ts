@@ -1,6 +1,7 @@
 import type { Fields, SourceKey } from './change.js';
 import type { Collection } from './collection.js';
 import type { FieldError } from './errors.js';
+import type { MisfitRecord } from './misfit.js';
 
 /** A record as a source showed it in one read. */
 export interface Observation {
@@ -13,6 +14,8 @@ export interface Observation {
 /** What one request for changes or one page of a scan returned. */
 export interface ObservedBatch {
   readonly observations: readonly Observation[];
+  /** Records that are there, but not as declared; absent: none. */
+  readonly misfits?: readonly MisfitRecord[];
   /** Where to go on once this batch is committed; absent: the cursor stays (it moves with the last batch only). */
   readonly cursor?: string;
 }
@@ -94,8 +97,7 @@ export type SourceWriteOutcome =
 
 /**
  * One collection of a source, behind the guard (timeout, retry, breaker, limits). Reads throw SyncError
- * SOURCE_UNAVAILABLE when the source does not answer properly, and VALIDATION at the end of one in which a record did not
- * fit its declaration: batches shown before are true, but not everything.
+ * SOURCE_UNAVAILABLE when the source does not answer properly: batches shown before are true, but not everything.
  */
 export interface SourceCollection {
   readonly collection: Collection;
@@ -113,7 +115,7 @@ export interface SourceCollection {
   readChanges(cursor: string | null, signal: AbortSignal): AsyncIterable<ObservedBatch>;
   /** The whole collection. Ends normally only if the scan is complete; any doubt throws (R14). */
   scan(signal: AbortSignal): AsyncIterable<ObservedBatch>;
-  /** One record by key; `absent` is the source's 404 or 410. */
+  /** One record by key; `absent` is the source's 404 or 410. @throws RecordMisfit - it is there, but not as declared */
   readOne(key: SourceKey, signal: AbortSignal): Promise<Observation | 'absent'>;
   /** The record that a create with this idempotency key made. Only where the facts say `lookUp`. */
   lookUp?(idempotencyKey: string, signal: AbortSignal): Promise<Observation | 'absent'>;

@@ -35,6 +35,12 @@ export class IngestProgressType {
   })
   allowedDeletions!: number;
 
+  @Field(() => Int, {
+    description:
+      'Records that the source shows, but not as declared: set aside until they fit. `quarantine` lists them.',
+  })
+  quarantined!: number;
+
   @Field(() => DateTimeScalar, { nullable: true, description: 'When the last complete poll ended.' })
   polledAt!: string | null;
 
@@ -43,6 +49,31 @@ export class IngestProgressType {
 
   @Field(() => Boolean, { description: 'A scan was asked for and is not complete yet.' })
   isScanAsked!: boolean;
+}
+
+@ObjectType('QuarantinedRecord', {
+  description:
+    'A record that its source shows, but not as declared. Devices keep its last good state, or do not see it yet. It leaves by itself when it fits or is gone.',
+  simpleResolvers: true,
+})
+export class QuarantinedRecordType {
+  @Field(() => ID)
+  collection!: string;
+
+  @Field(() => ID, { description: 'Its key at the source, in the form that ids have; an overlong one is cut.' })
+  sourceKey!: string;
+
+  @Field(() => String, { nullable: true, description: 'The field that does not fit; null: the record as a whole.' })
+  field!: string | null;
+
+  @Field(() => String, { description: 'What was expected and what kind of thing came; never a value.' })
+  reason!: string;
+
+  @Field(() => DateTimeScalar)
+  firstSeenAt!: string;
+
+  @Field(() => DateTimeScalar)
+  lastSeenAt!: string;
 }
 
 /** The arguments of `allowDeletions`. */
@@ -55,12 +86,29 @@ class AllowDeletionsArguments {
   upTo!: number;
 }
 
-/** What operators see and decide of ingest: held deletions, and scans that cannot wait. */
+/** What operators see and decide of ingest: records that do not fit, held deletions, and scans that cannot wait. */
 @Resolver()
 export class IngestResolver {
   @Query(() => [IngestProgressType], { description: `Where ingest stands in each collection. ${ONLY}` })
   async ingest(@Ctx() context: RequestContext): Promise<readonly IngestProgressType[]> {
     return asOperator(context, async ({ tenant }, { oversight }) => (await oversight.list(tenant)).map(toProgress));
+  }
+
+  @Query(() => [QuarantinedRecordType], {
+    description: `Records of a collection that are set aside because they do not fit, by key; at most 1,000. ${ONLY}`,
+  })
+  async quarantine(
+    @Arg('collection', () => ID, COLLECTION) collection: string,
+    @Ctx() context: RequestContext,
+  ): Promise<readonly QuarantinedRecordType[]> {
+    return asOperator(context, async ({ tenant }, { oversight }) =>
+      (await oversight.quarantine(tenant, collection)).map(({ firstSeenAtMs, lastSeenAtMs, ...record }) => ({
+        ...record,
+        collection,
+        firstSeenAt: new Date(firstSeenAtMs).toISOString(),
+        lastSeenAt: new Date(lastSeenAtMs).toISOString(),
+      })),
+    );
   }
 
   @Mutation(() => IngestProgressType, {
@@ -89,9 +137,9 @@ export class IngestResolver {
 }
 
 function toProgress(one: CollectionOversight): IngestProgressType {
-  const { collection, source, state, recordCount, heldDeletions, allowedDeletions } = one;
+  const { collection, source, state, recordCount, heldDeletions, allowedDeletions, quarantined } = one;
   return {
-    ...{ collection, source, state, records: recordCount, allowedDeletions },
+    ...{ collection, source, state, records: recordCount, allowedDeletions, quarantined },
     heldDeletions: state === 'HELD' ? heldDeletions : 0,
     polledAt: iso(one.polledAtMs),
     scannedAt: iso(one.scannedAtMs),

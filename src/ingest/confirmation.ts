@@ -1,5 +1,6 @@
 import type { SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
+import { RecordMisfit } from '../core/misfit.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceCollection } from '../core/source-port.js';
 import { isPastDeleteLimit } from './delete-limit.js';
@@ -18,7 +19,7 @@ export interface Confirmed {
   readonly undecided: number;
 }
 
-/** Keys that are gone but past the limit, or have a parked change, are read again after this long: an operator looks first. */
+/** Keys that are gone but past the limit, have a parked change, or do not fit are read again after this long: somebody looks first. */
 const HELD_AGAIN_MS = 600_000;
 /** After so many reads in a row without an answer the rest is left for later: the source is not well. */
 const FAULTS_TO_STOP = 3;
@@ -49,10 +50,15 @@ export async function readAgain(
   // Before the reads: whatever happens to a record from here on makes its deletion stale.
   const views = await store.readBySourceKey(tenant, name, keys);
   const answers = await readEach(source, keys, signal);
-  const found = [...answers.values()].filter((one): one is Observation => one !== 'absent' && one.fields !== null);
+  const shown = [...answers.values()].filter(isObservation);
+  const found = shown.filter((one) => one.fields !== null);
   // A record that answers with the flag of its deletion needs no canary: it is the source's own word.
-  const flagged = [...answers.values()].filter((one): one is Observation => one !== 'absent' && one.fields === null);
+  const flagged = shown.filter((one) => one.fields === null);
   const absent = [...answers].flatMap(([key, answer]) => (answer === 'absent' ? [key] : []));
+  // It is there, and nothing of it is believed: it waits in quarantine, and on the recheck list if it was on it (F6).
+  const misfits = [...answers.values()].flatMap((one) => (one instanceof RecordMisfit ? [one.record] : []));
+  const isMisfit = new Set(misfits.map((one) => one.sourceKey));
+  await context.quarantine.see({ observations: shown, misfits });
   const counts = await ingestBatch(ports, tenant, source, { observations: found }, token, context);
 
   const isKnown = (key: SourceKey): boolean => isAlive(views.get(key));
@@ -60,7 +66,7 @@ export async function readAgain(
   const lately = [...alive, ...keysOf(found)];
   const isMeant = gone.length > 0 && (await canaryAnswers(ports, tenant, source, gone, lately, signal));
   // Once more: an outage that ended between the 404 and the canary would have made both of them.
-  const goneStill = isMeant ? await readEach(source, gone, signal) : new Map<SourceKey, Observation | 'absent'>();
+  const goneStill = isMeant ? await readEach(source, gone, signal) : new Map<SourceKey, Answer>();
   const proven = [...keysOf(flagged).filter(isKnown), ...gone.filter((key) => goneStill.get(key) === 'absent')];
   const deletable = proven
     .map((key) => views.get(key))
@@ -76,10 +82,12 @@ export async function readAgain(
     held: isHeld ? deletable.length : 0,
     forgotten,
     undecided: undecidedOf(
-      keys.filter((key) => !answers.has(key) || isGone.has(key) || claimed.has(key)),
+      keys.filter((key) => !answers.has(key) || isGone.has(key) || claimed.has(key) || isMisfit.has(key)),
       views,
+      isMisfit,
     ),
   });
+  await context.quarantine.release(isHeld ? forgotten : [...forgotten, ...keysOfViews(deletable)]);
   const settled = forgotten.length + deleted + (isHeld ? deletable.length : 0);
   return {
     changed: counts.changed,
@@ -113,13 +121,22 @@ interface Judgement {
   /** Gone, and not known here either: nothing is left to look at. */
   readonly forgotten: readonly SourceKey[];
   /** To be read again later, those of `deletions` excepted. */
-  readonly undecided: readonly { readonly sourceKey: SourceKey; readonly isParked: boolean }[];
+  readonly undecided: readonly {
+    readonly sourceKey: SourceKey;
+    readonly isParked: boolean;
+    readonly isMisfit: boolean;
+  }[];
 }
 
-function undecidedOf(keys: readonly SourceKey[], views: ReadonlyMap<SourceKey, RecordView>): Judgement['undecided'] {
+function undecidedOf(
+  keys: readonly SourceKey[],
+  views: ReadonlyMap<SourceKey, RecordView>,
+  misfits: ReadonlySet<SourceKey>,
+): Judgement['undecided'] {
   return keys.map((sourceKey) => ({
     sourceKey,
     isParked: views.get(sourceKey)?.intents.some((intent) => intent.state === 'PARKED') ?? false,
+    isMisfit: misfits.has(sourceKey),
   }));
 }
 
@@ -137,9 +154,9 @@ async function commitJudgement(
   );
   const addRechecks = undecided
     .filter(({ sourceKey }) => context.awaiting.has(sourceKey) && !deleting.has(sourceKey))
-    .map(({ sourceKey, isParked }) => {
-      const restMs = held > 0 || isParked ? HELD_AGAIN_MS : RECHECK_AGAIN_MS;
-      const reason = held > 0 ? 'its deletion is held' : 'its end is not confirmed';
+    .map(({ sourceKey, isParked, isMisfit }) => {
+      const restMs = held > 0 || isParked || isMisfit ? HELD_AGAIN_MS : RECHECK_AGAIN_MS;
+      const reason = isMisfit ? 'it does not fit' : held > 0 ? 'its deletion is held' : 'its end is not confirmed';
       return { sourceKey, reason, notBeforeMs: ports.clock.nowMs() + restMs };
     });
   if (deletions.length + held + dropRechecks.length + addRechecks.length === 0) return 0;
@@ -156,19 +173,25 @@ async function commitJudgement(
   return outcomes.filter((outcome) => outcome.kind === 'written').length;
 }
 
+type Answer = Observation | 'absent' | RecordMisfit;
+
+function isObservation(answer: Answer): answer is Observation {
+  return answer !== 'absent' && !(answer instanceof RecordMisfit);
+}
+
 /** As many reads at once as the source allows. A key whose read failed is missing from the map. */
 async function readEach(
   source: SourceCollection,
   keys: readonly SourceKey[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<SourceKey, Observation | 'absent'>> {
-  const answers = new Map<SourceKey, Observation | 'absent'>();
+): Promise<ReadonlyMap<SourceKey, Answer>> {
+  const answers = new Map<SourceKey, Answer>();
   const waiting = [...keys];
   let faults = 0;
   async function readOn(): Promise<void> {
     for (let key = waiting.shift(); key !== undefined && faults < FAULTS_TO_STOP; key = waiting.shift()) {
       try {
-        answers.set(key, await unlessAborted(source.readOne(key, signal), signal));
+        answers.set(key, await unlessAborted(source.readOne(key, signal).catch(misfitOr), signal));
         faults = 0;
       } catch (thrown) {
         signal.throwIfAborted();
@@ -179,6 +202,12 @@ async function readEach(
   }
   await Promise.all(Array.from({ length: Math.max(1, source.facts.concurrency) }, readOn));
   return answers;
+}
+
+/** A record that does not fit is an answer; the source is well. */
+function misfitOr(thrown: unknown): RecordMisfit {
+  if (thrown instanceof RecordMisfit) return thrown;
+  throw thrown;
 }
 
 /** Does a record that is not among the gone ones still answer, with its own key? (F7) */
@@ -194,7 +223,7 @@ async function canaryAnswers(
   const seen = alive.filter((key) => !without.has(key)).slice(-CANARIES);
   const candidates = seen.length > 0 ? seen : await knownElsewhere(ports, tenant, source, without);
   for (const [key, answer] of await readEach(source, candidates.slice(0, CANARIES), signal)) {
-    if (answer !== 'absent' && answer.fields !== null && answer.sourceKey === key) return true;
+    if (isObservation(answer) && answer.fields !== null && answer.sourceKey === key) return true;
   }
   return false;
 }
@@ -215,6 +244,10 @@ async function knownElsewhere(
 /** Does its source have it, as far as is known? What only devices see yet is not its to lose. */
 function isAlive(view: RecordView | undefined): boolean {
   return view !== undefined && view.body !== null && !view.deleted;
+}
+
+function keysOfViews(views: readonly RecordView[]): readonly SourceKey[] {
+  return views.flatMap(({ sourceKey }) => (sourceKey === null ? [] : [sourceKey]));
 }
 
 function keysOf(observations: readonly Observation[]): readonly SourceKey[] {

@@ -10,6 +10,7 @@ import { keyGivenUp } from '../core/tombstone.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { readHolding } from './held-observations.js';
 import type { ObservationToken } from './observed-batches.js';
+import type { Quarantine } from './quarantine.js';
 import { appearance, movement, observedState, type ObservedState } from '../core/observed-state.js';
 import { firstId, freeIds, type NewId } from './record-ids.js';
 import { isDeletable, tombstone } from './tombstone.js';
@@ -29,6 +30,7 @@ export interface BatchContext {
   readonly fence: NonNullable<CommitContext['fence']>;
   /** Keys on the recheck list: an observation that is applied or found equal takes them off it (F6). */
   readonly awaiting: ReadonlySet<SourceKey>;
+  readonly quarantine: Quarantine;
 }
 
 /** What became of a batch. */

@@ -27,7 +27,7 @@ export interface Poller {
    * One round of one collection, polled whether it is time or not: for tests and tools. Does nothing while another node holds
    * the lease.
    *
-   * @throws SyncError SOURCE_UNAVAILABLE - what was read was not complete
+   * @throws SyncError SOURCE_UNAVAILABLE - what was read was not complete; VALIDATION - too much of it does not fit
    * @throws FenceLost - another node took over
    */
   round(collection: string): Promise<void>;

@@ -4,6 +4,7 @@ import type { SourceCollection } from '../core/source-port.js';
 import { readAgain } from './confirmation.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
 import { observedBatches } from './observed-batches.js';
+import { openQuarantine } from './quarantine.js';
 import { scanCollection } from './scan.js';
 
 /** Rechecks read in one round. */
@@ -32,7 +33,7 @@ export interface RoundResult {
  * One round of one collection under a lease: what changed since the cursor, a scan when it is due, and what is due on the
  * recheck list. Safe to repeat, and to break off anywhere: what was committed stays true (R16).
  *
- * @throws SyncError SOURCE_UNAVAILABLE - the poll was not complete
+ * @throws SyncError SOURCE_UNAVAILABLE - the poll was not complete; VALIDATION - too much of what it read does not fit
  * @throws FenceLost - another node took over
  */
 export async function runRound(
@@ -48,7 +49,8 @@ export async function runRound(
   const { name } = collection;
   const progress = await store.readCollection(tenant, name);
   const waiting = await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, RECHECKS_KNOWN);
-  const context: BatchContext = { fence, awaiting: new Set(waiting.map((recheck) => recheck.sourceKey)) };
+  const quarantine = await openQuarantine(ports, tenant, name);
+  const context: BatchContext = { fence, awaiting: new Set(waiting.map((recheck) => recheck.sourceKey)), quarantine };
   const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
   const isScanAsked = progress.scanAskedAtMs !== null;
@@ -82,7 +84,7 @@ export async function runRound(
   if (facts.readOne && due.length > 0) {
     const keys = due.map((recheck) => recheck.sourceKey);
     const awaiting = new Set([...context.awaiting, ...keys]);
-    await readAgain(ports, tenant, source, keys, [], { fence, awaiting }, signal);
+    await readAgain(ports, tenant, source, keys, [], { ...context, awaiting }, signal);
   }
   const [next] = facts.readOne ? await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, 1) : [];
   const untilPollMs = restMs(isPollDue ? clock.nowMs() : lastPollMs, facts.pollEveryMs);
@@ -104,12 +106,14 @@ async function poll(
   let deleted = 0;
   let held = 0;
   const changes = source.readChanges(progress.cursor, signal);
+  const read = context.quarantine.beginRead();
   for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
-    const counts = await ingestBatch(ports, tenant, source, batch, token, context);
+    const counts = await ingestBatch(ports, tenant, source, await read.see(batch), token, context);
     changed += counts.changed;
     deleted += counts.deleted;
     held += counts.held;
   }
+  read.end();
   const polledAtMs = clock.nowMs();
   // Without a cursor the whole list was read: that is the first load.
   const ready = { state: held > 0 ? 'HELD' : 'READY', scannedAtMs: polledAtMs } as const;

@@ -29,7 +29,7 @@ export type KeptReason = 'none' | 'not observable' | 'mass delete' | 'not confir
  * were known before it began and have no open intent, a confirming read of each with a canary behind them, or, where nothing can be read
  * by key, the whole collection once more, and the mass-delete limit. A scan that throws half-way has found no deletion. Safe to repeat.
  *
- * @throws SyncError SOURCE_UNAVAILABLE - the scan was not complete
+ * @throws SyncError SOURCE_UNAVAILABLE - the scan was not complete; VALIDATION - too much of what it read does not fit
  * @throws FenceLost - another node took over
  */
 export async function scanCollection(
@@ -46,6 +46,7 @@ export async function scanCollection(
   const pass = await readThrough(ports, tenant, source, context, signal);
   const gone = await candidates(ports, tenant, source, begun, pass.shown);
   const end = await deleteGone(ports, tenant, source, { begun, begunMs, gone, pass }, context, signal);
+  await endQuarantine(ports, tenant, source, pass, context, signal);
   const nowMs = clock.nowMs();
   const isHeld = pass.held > 0 || end.kept.reason === 'mass delete';
   const progress = { collection: collection.name, scannedAtMs: nowMs, polledAtMs: nowMs };
@@ -65,6 +66,8 @@ interface Pass {
   readonly shown: ReadonlySet<SourceKey>;
   /** The last living ones: canaries. */
   readonly alive: readonly SourceKey[];
+  /** Records in quarantine that it did not show. */
+  readonly unseenMisfits: readonly SourceKey[];
 }
 
 async function readThrough(
@@ -77,19 +80,21 @@ async function readThrough(
   const sum = { observed: 0, changed: 0, deleted: 0, held: 0 };
   const shown = new Set<SourceKey>();
   const alive: SourceKey[] = [];
+  const read = context.quarantine.beginRead();
   for await (const { token, batch } of observedBatches(ports.store, tenant, source.scan(signal), signal)) {
-    // What is flagged was shown too: its deletion is decided with its batch.
-    for (const observation of batch.observations) shown.add(observation.sourceKey);
+    // What is flagged was shown too: its deletion is decided with its batch. So was what does not fit: it is there.
+    for (const one of [...batch.observations, ...(batch.misfits ?? [])]) shown.add(one.sourceKey);
     const living = batch.observations.filter((one) => one.fields !== null).slice(-ALIVE_KEPT);
     alive.push(...living.map((one) => one.sourceKey));
     alive.splice(0, Math.max(0, alive.length - ALIVE_KEPT));
-    const counts = await ingestBatch(ports, tenant, source, batch, token, context);
+    const counts = await ingestBatch(ports, tenant, source, await read.see(batch), token, context);
     sum.observed += counts.observed;
     sum.changed += counts.changed;
     sum.deleted += counts.deleted;
     sum.held += counts.held;
   }
-  return { ...sum, shown, alive };
+  read.end();
+  return { ...sum, shown, alive, unseenMisfits: read.unseen() };
 }
 
 /** Records that were known before the scan began and that it did not show. */
@@ -211,6 +216,22 @@ async function deleteAbsent(
   });
   if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
   return outcomes.filter((outcome) => outcome.kind === 'written').length;
+}
+
+/** What does not fit and is not shown any more is gone, or only moved: then its keyed read keeps it listed, or the next scan does. */
+async function endQuarantine(
+  ports: IngestPorts,
+  tenant: string,
+  source: SourceCollection,
+  { unseenMisfits, alive }: Pass,
+  context: BatchContext,
+  signal: AbortSignal,
+): Promise<void> {
+  if (unseenMisfits.length === 0) return;
+  const isOverlong = (key: SourceKey): boolean => key.includes('~');
+  const readable = source.facts.readOne ? unseenMisfits.filter((key) => !isOverlong(key)) : [];
+  await context.quarantine.release(unseenMisfits.filter((key) => !readable.includes(key)));
+  if (readable.length > 0) await readAgain(ports, tenant, source, readable, alive, context, signal);
 }
 
 /** Keys that wait to be read again, that no record here has and that no complete pass did show: they are nobody's. */

@@ -175,6 +175,7 @@ async function build(
   const sockets = createSocketServer({ graphql, session, guard, clock, chance, log });
   const metrics = createMetrics({
     readiness,
+    store,
     operator,
     clock,
     tenant: TENANT,

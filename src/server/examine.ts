@@ -1,5 +1,6 @@
 import { createSource, keyFormsOf } from '../connectors/define.js';
 import { StartupError, SyncError, type ExitReason } from '../core/errors.js';
+import { RecordMisfit } from '../core/misfit.js';
 import type { Log } from '../core/ports.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { createSchema } from '../graphql/schema.js';
@@ -72,7 +73,11 @@ async function readSome(source: SourceCollection): Promise<string> {
   const begin = systemClock.monotonicMs();
   for await (const batch of source.scan(deadline)) {
     const ms = Math.round(systemClock.monotonicMs() - begin);
-    return `${batch.observations.length} records in the first answer after ${ms} ms; ${planOf(source)}`;
+    const [misfit] = batch.misfits ?? [];
+    const fault = misfit === undefined ? null : new RecordMisfit(source.collection.name, misfit);
+    if (fault !== null && batch.observations.length === 0) throw fault;
+    const unfit = fault === null ? '' : ` besides ${batch.misfits?.length} that do not fit (${fault.message})`;
+    return `${batch.observations.length} records${unfit} in the first answer after ${ms} ms; ${planOf(source)}`;
   }
   return `the list is empty; ${planOf(source)}`;
 }

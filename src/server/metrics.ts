@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { IngestStore } from '../core/ingest-port.js';
 import type { OpenState } from '../core/intent.js';
 import type { Clock } from '../core/ports.js';
 import type { SourceCollection } from '../core/source-port.js';
@@ -11,11 +12,12 @@ const OPEN_STATES: readonly OpenState[] = ['PENDING', 'SENT', 'IN_DOUBT', 'PARKE
 
 /**
  * What Prometheus reads at /metrics: the process, open sockets and listeners, the outbox by state and the age of its oldest change,
- * and per collection its records, its last complete poll, and whether its source is down. Read at the time of asking; names of
+ * and per collection its records, those that do not fit, its last complete poll, and whether its source is down. Read at the time of asking; names of
  * collections and states are the only labels.
  */
 export function createMetrics(parts: {
   readonly readiness: Pick<Readiness, 'progress'>;
+  readonly store: Pick<IngestStore, 'countQuarantined'>;
   readonly operator: Pick<Operator, 'counts'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly tenant: string;
@@ -23,7 +25,7 @@ export function createMetrics(parts: {
   readonly hub: Pick<Hub, 'listening'>;
   readonly sources: readonly SourceCollection[];
 }): () => Promise<string> {
-  const { readiness, operator, clock, tenant, sockets, hub, sources } = parts;
+  const { readiness, store, operator, clock, tenant, sockets, hub, sources } = parts;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -65,6 +67,12 @@ export function createMetrics(parts: {
     help: 'How long the oldest of them has been waiting; 0: there is none.',
     registers,
   });
+  const quarantined = new Gauge({
+    name: 'tidegate_collection_quarantined',
+    help: 'Records of a collection that its source shows, but not as declared: set aside until they fit.',
+    labelNames,
+    registers,
+  });
   const maintained = new Gauge({
     name: 'tidegate_source_maintenance_seconds',
     help: 'How long the declared maintenance of the source of a collection still lasts; 0: there is none.',
@@ -75,7 +83,9 @@ export function createMetrics(parts: {
   return async () => {
     open.set(sockets.count());
     listeners.set(hub.listening());
+    const misfits = await store.countQuarantined(tenant);
     for (const [collection, progress] of await readiness.progress(tenant)) {
+      quarantined.set({ collection }, misfits.get(collection) ?? 0);
       records.set({ collection }, progress.recordCount);
       ready.set({ collection }, progress.state === 'READY' ? 1 : 0);
       if (progress.polledAtMs !== null) polled.set({ collection }, progress.polledAtMs / 1_000);

@@ -1,7 +1,15 @@
 import type { Seq, SourceKey } from '../core/change.js';
-import type { CollectionProgress, IngestStore } from '../core/ingest-port.js';
+import type { CollectionProgress, IngestStore, QuarantinedRecord } from '../core/ingest-port.js';
 import type { CollectionState, Recheck } from '../core/record-port.js';
 import { storeFault, type Database } from './database.js';
+
+interface QuarantineRow {
+  readonly source_key: string;
+  readonly field: string | null;
+  readonly reason: string;
+  readonly first_seen: Date;
+  readonly last_seen: Date;
+}
 
 /** What ingest keeps per collection, and leases: see `IngestStore`. */
 export function ingestProgress(database: Database): IngestStore {
@@ -115,6 +123,65 @@ export function ingestProgress(database: Database): IngestStore {
         'update collection set scan_asked_at = null where tenant = $1 and name = $2 and scan_asked_at <= $3',
         [tenant, collection, new Date(askedAtMs).toISOString()],
       );
+    },
+
+    async readQuarantine(tenant, collection): Promise<readonly QuarantinedRecord[]> {
+      const rows = await rowsOf<QuarantineRow>(
+        'read_quarantine',
+        `select source_key, field, reason, first_seen, last_seen from quarantine
+         where tenant = $1 and collection = $2 order by source_key`,
+        [tenant, collection],
+      );
+      return rows.map((row) => ({
+        sourceKey: row.source_key as SourceKey,
+        field: row.field,
+        reason: row.reason,
+        firstSeenAtMs: row.first_seen.getTime(),
+        lastSeenAtMs: row.last_seen.getTime(),
+      }));
+    },
+
+    async countQuarantined(tenant) {
+      const rows = await rowsOf<{ collection: string; count: number }>(
+        'count_quarantined',
+        'select collection, count(*) as count from quarantine where tenant = $1 group by collection',
+        [tenant],
+      );
+      return new Map(rows.map(({ collection, count }) => [collection, count]));
+    },
+
+    async noteQuarantine(tenant, collection, { misfits, released, atMs, atMost }) {
+      const rows = await rowsOf<{ source_key: string; is_new: boolean }>(
+        'note_quarantine',
+        `with released as (
+           delete from quarantine where tenant = $1 and collection = $2 and source_key = any ($4::text[]) returning 1
+         ), given as (
+           select g.*, q.source_key is not null as is_known, q.reason is distinct from g.reason or q.field is distinct from g.field as is_new
+           from json_to_recordset($3::json) as g (source_key text, field text, reason text)
+           left join quarantine q on q.tenant = $1 and q.collection = $2 and q.source_key = g.source_key
+         ), room as (
+           select $6::bigint - (select count(*) from quarantine where tenant = $1 and collection = $2) + (select count(*) from released) as places
+         ), noted as (
+           insert into quarantine (tenant, collection, source_key, field, reason, first_seen, last_seen)
+           select $1, $2, g.source_key, g.field, g.reason, $5, $5
+           from (select *, row_number() over (partition by is_known order by source_key) as place from given) g
+           where g.is_known or g.place <= (select places from room)
+           on conflict (tenant, collection, source_key) do update
+             set field = excluded.field, reason = excluded.reason, last_seen = excluded.last_seen
+           returning source_key
+         )
+         select source_key, is_new from noted join given using (source_key) order by source_key`,
+        [
+          tenant,
+          collection,
+          JSON.stringify(misfits.map(({ sourceKey, field, reason }) => ({ source_key: sourceKey, field, reason }))),
+          released,
+          new Date(atMs).toISOString(),
+          atMost,
+        ],
+      );
+      const listed = rows.map((row) => row.source_key as SourceKey);
+      return { listed, isNew: listed.filter((_key, at) => rows[at]?.is_new === true) };
     },
 
     async acquireLease(name, holder, leaseMs) {

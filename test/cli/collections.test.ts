@@ -64,7 +64,23 @@ test('R14: so many gone records are held until an operator says that they are re
   await untilPrinted(new RegExp(`^visits +\\S+ +READY +${VISITS - GONE} +0 `, 'm'));
 });
 
+test('a record that does not fit is listed with its field and reason, without its value, until it fits', async () => {
+  expect(await collections('quarantine', 'visits')).toEqual(['Every record of visits fits.\n', 0]);
+  const [id = ''] = system.visits.keys();
+  system.put(id, { note: 4_711 as unknown as string });
+  await untilPrinted(/^visits +\S+ +READY +\d+ +0 +1 /m);
+  const [said, code] = await collections('quarantine', 'visits');
+  expect(said).toMatch(/^key +field +first seen +last seen +reason\n/);
+  expect(said).toMatch(new RegExp(`^${id} +note +2\\S+Z +2\\S+Z +expected a text from the source, got a number$`, 'm'));
+  expect([said.includes('4711'), code]).toEqual([false, 0]);
+  const metrics = await (await fetch(new URL('/metrics', gateway.url))).text();
+  expect(metrics).toContain('tidegate_collection_quarantined{collection="visits"} 1');
+  system.put(id, { note: 'mended' });
+  await untilPrinted(/^visits +\S+ +READY +\d+ +0 +0 /m);
+});
+
 test.each([
+  [['quarantine', 'cars'], 8, 'expected one of visits, got "cars"'],
   [['scan', 'cars'], 8, 'expected one of visits, got "cars"'],
   [['allow-deletions', 'visits', '--up-to', 'all'], 2, 'expected a number from 1'],
   [['allow-deletions', 'visits'], 2, "required option '--up-to <count>' not specified"],

@@ -10,6 +10,7 @@ import {
 import { compileMapping, type Mapping } from '../../src/connectors/mapping.js';
 import { get, rest } from '../../src/connectors/rest.js';
 import type { AnyCollectionDefinition, ConnectorDefinition } from '../../src/connectors/define.js';
+import type { RecordMisfit } from '../../src/core/misfit.js';
 import type { SourceKey } from '../../src/core/change.js';
 import { SyncError } from '../../src/core/errors.js';
 
@@ -75,26 +76,74 @@ describe('a value is read by its declared type', () => {
 });
 
 test.each<readonly [string, FieldSpec<never> | FieldSpec, unknown, string]>([
-  ['string', field.string(), 5, 'a text from the source, got 5'],
-  ['long string', field.string({ maxLength: 3 }), 'grün', 'a text of at most 3 characters from the source, got "grün"'],
-  ['boolean', field.boolean(), 'true', 'true or false from the source, got "true"'],
-  ['int', field.int(), '5', 'a whole number of 32 bits from the source, got "5"'],
-  ['int beyond 32 bits', field.int(), 2 ** 31, 'a whole number of 32 bits from the source, got 2147483648'],
-  ['float', field.float(), '5', 'a finite number from the source, got "5"'],
+  ['string', field.string(), 5, 'a text from the source, got a number'],
+  [
+    'long string',
+    field.string({ maxLength: 3 }),
+    'grün',
+    'a text of at most 3 characters from the source, got a text of length 4',
+  ],
+  ['boolean', field.boolean(), 'true', 'true or false from the source, got a text of length 4'],
+  ['int', field.int(), '5', 'a whole number of 32 bits from the source, got a text of length 1'],
+  ['int beyond 32 bits', field.int(), 2 ** 31, 'a whole number of 32 bits from the source, got a number'],
+  ['float', field.float(), '5', 'a finite number from the source, got a text of length 1'],
   ['long that lost its digits', field.long(), 2 ** 53, 'a whole number of 64 bits as text'],
-  ['decimal', field.decimal(), '12,50', 'a decimal number as text, like "12.50" from the source, got "12,50"'],
-  ['date', field.date(), '2026-02-30', 'a date like 2026-01-31 from the source, got "2026-02-30"'],
+  [
+    'decimal',
+    field.decimal(),
+    '12,50',
+    'a decimal number as text, like "12.50" from the source, got a text of length 5',
+  ],
+  ['date', field.date(), '2026-02-30', 'a date like 2026-01-31 from the source, got a text of length 10'],
   ['moment without zone', field.dateTime(), '2026-01-31T12:00:00', 'a date and time with zone'],
-  ['enum', field.enum(['open', 'done']), 'shut', 'one of open, done from the source, got "shut"'],
+  ['enum', field.enum(['open', 'done']), 'shut', 'one of open, done from the source, got a text of length 4'],
   ['reference', field.reference('visits'), {}, 'the id of a record of visits from the source, got an object'],
-  ['list', field.list(field.int()), 5, 'a list of int from the source, got 5'],
-  ['item of a list', field.list(field.int()), [5, 'x'], 'a whole number of 32 bits from the source, got "x"'],
+  ['list', field.list(field.int()), 5, 'a list of int from the source, got a number'],
+  [
+    'item of a list',
+    field.list(field.int()),
+    [5, 'x'],
+    'a whole number of 32 bits from the source, got a text of length 1',
+  ],
 ])('a %s that does not fit is told by collection, field and record', (_what, spec, value, expected) => {
   const thrown = caught(() => valueOf(spec, value));
   expect(thrown).toMatchObject({ code: 'VALIDATION', field: 'value' });
   expect(thrown.message).toMatch('visits.value: expected ');
   expect(thrown.message).toContain(expected);
   expect(thrown.message).toMatch(/\(record V-1\)$/);
+});
+
+describe('a record', () => {
+  const misfitOf = (mapping: Mapping, row: object) => (caught(() => mapping.observe(row, null)) as RecordMisfit).record;
+
+  test.each([
+    ['control characters', 'V-1\u0007', 'V-1%07', 'expected a key without control characters, got one'],
+    ['an unpaired surrogate', 'V-\ud800', 'V-%EF%BF%BD', 'expected a key of whole characters, got one that is not'],
+    [
+      'more characters than an id has',
+      'x'.repeat(201),
+      'x'.repeat(201),
+      'expected a key of at most 200 characters, percent-encoded, got 201',
+    ],
+  ])('with %s in its key does not fit', (_what, id, sourceKey, reason) => {
+    expect(misfitOf(mappingOf({}), { id, note: 'n' })).toEqual({ sourceKey, field: null, reason });
+  });
+
+  test('whose scope rule throws, or gives no scopes, does not fit', () => {
+    const reason = 'expected scopes to name the scopes of a record, it failed';
+    const throwing = mappingOf({ scopes: ({ note }: { note: string }) => [note.trim()] });
+    const empty = mappingOf({ scopes: ({ note }: { note: string }) => [note] });
+    expect(misfitOf(throwing, { id: 'V-1', note: null })).toEqual({ sourceKey: 'V-1', field: null, reason });
+    expect(misfitOf(empty, { id: 'V-1', note: '' })).toEqual({ sourceKey: 'V-1', field: null, reason });
+    expect(throwing.observe({ id: 'V-1', note: ' x ' }, null).fields).toEqual({ note: ' x ' });
+  });
+
+  test('that does not fit is told without any of its values', () => {
+    const mapping = mappingOf({ fields: { value: field.enum(['open']) } });
+    const thrown = caught(() => mapping.observe({ id: 'V-1', value: 'AIDS' }, null));
+    expect(thrown.message).not.toContain('AIDS');
+    expect(thrown.message).toContain('got a text of length 4');
+  });
 });
 
 describe('a decimal that comes as a number', () => {

@@ -212,7 +212,10 @@ test('a row that does not fit stops neither the other rows nor the poll of anoth
   try {
     await shows('V-2', 'visits', 'ring twice');
     await shows('P-1', 'patients', 'walks');
-    await until('the misfit is told', async () => told.some((line) => line.includes('VALIDATION')));
+    await until('the misfit is told', async () => told.some((line) => line.includes('do not fit and are set aside')));
+    await until('its collection is ready all the same', async () => {
+      return (await store.readCollection(world.tenant, 'visits')).state === 'READY';
+    });
     expect((await world.view('V-1', 'visits')).body).toBeNull();
     patient = 'runs';
     poller.pollNow('patients');
@@ -220,6 +223,7 @@ test('a row that does not fit stops neither the other rows nor the poll of anoth
     note = 'fits now';
     poller.pollNow('visits');
     await shows('V-1', 'visits', 'fits now');
+    await until('it leaves quarantine', async () => (await store.readQuarantine(world.tenant, 'visits')).length === 0);
   } finally {
     await poller.stop();
   }

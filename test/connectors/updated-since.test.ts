@@ -1,7 +1,8 @@
 import { collection, field, page } from '../../src/connectors/define.js';
 import { get } from '../../src/connectors/rest.js';
-import type { SourceCollection } from '../../src/core/source-port.js';
-import { brokenRead, observed, scanned, startScripted, VISITS, type ScriptedSource } from './scripted-source.js';
+import type { SourceKey } from '../../src/core/change.js';
+import type { ObservedBatch, SourceCollection } from '../../src/core/source-port.js';
+import { observed, startScripted, VISITS, type ScriptedSource } from './scripted-source.js';
 
 const NOON = Date.UTC(2026, 0, 5, 12);
 const CURSOR = JSON.stringify({ v: 1, at: new Date(NOON - 60_000).toISOString() });
@@ -56,23 +57,68 @@ test('rows that share a tick of the declared precision may come in any order', a
 });
 
 describe('a row that does not fit', () => {
-  test('holds up neither the others nor other collections; its read fails by record and field, and the cursor stays', async () => {
+  const reason = 'expected a text from the source, got a number';
+  const unfit = (sourceKey: string) => ({ sourceKey, field: 'note', reason });
+
+  async function drained(batches: AsyncIterable<ObservedBatch>) {
+    const read = { keys: [] as string[], misfits: [] as object[], cursors: [] as (string | undefined)[] };
+    for await (const { observations, misfits = [], cursor } of batches) {
+      read.keys.push(...observations.map((one) => one.sourceKey));
+      read.misfits.push(...misfits);
+      if (cursor !== undefined) read.cursors.push(cursor);
+    }
+    return read;
+  }
+
+  test('stands beside the others with its reason, and the cursor moves on', async () => {
     answerPages([row('V-1', 1), row('V-2', 2, 5)], [row('V-3', 3), row('V-4', 4, 5)]);
-    const { keys, cursors, thrown } = await brokenRead(visits().readChanges(CURSOR, NEVER));
+    const { keys, misfits, cursors } = await drained(visits().readChanges(CURSOR, NEVER));
     expect(keys).toEqual(['V-1', 'V-3']);
-    expect(cursors).toEqual([]);
-    expect(thrown).toMatchObject({ code: 'VALIDATION', field: 'note' });
-    expect(thrown.message).toBe(
-      'visits.note: expected a text from the source, got 5 (record V-2); rows that do not fit: 2',
-    );
-    source.answer = () => ({ rows: [{ id: 'P-1', note: 'fits' }] });
-    expect(await scanned(source.open()[0] as SourceCollection)).toHaveLength(1);
+    expect(misfits).toEqual([unfit('V-2'), unfit('V-4')]);
+    expect(atOf(cursors.at(-1))).toBe(NOON - 56_000);
   });
 
-  test('R14: leaves no scan complete, so that it is never taken as deleted', async () => {
+  test('R14: is shown by a scan, which is complete', async () => {
     answerPages([row('V-1', 1), row('V-2', 2, 5)], [row('V-3', 3)]);
-    const { keys, thrown } = await brokenRead(visits().scan(NEVER));
+    const { keys, misfits } = await drained(visits().scan(NEVER));
     expect(keys).toEqual(['V-1', 'V-3']);
-    expect(thrown.message).toContain('(record V-2)');
+    expect(misfits).toEqual([unfit('V-2')]);
+  });
+
+  test('is named by its single read', async () => {
+    source.answer = () => ({ rows: { id: 'V-2', note: 5 } });
+    const [one] = source.open() as [SourceCollection];
+    await expect(one.readOne('V-2' as SourceKey, NEVER)).rejects.toMatchObject({
+      code: 'VALIDATION',
+      record: unfit('V-2'),
+    });
+  });
+
+  test('without a key fails the whole answer', async () => {
+    answerPages([row('V-1', 1), { note: 'nobody' }]);
+    await expect(drained(visits().scan(NEVER))).rejects.toThrow(
+      'expected a record of visits to have a key, got nothing',
+    );
+  });
+
+  test('is one whose key is there twice in a page of a list with other fields; a list of changes may show it again', async () => {
+    const rows = [row('V-1', 1), row('V-2', 2), row('V-1', 1, 'other'), row('V-2', 2)];
+    source.answer = () => ({ rows, headers: { date: new Date(NOON).toUTCString() } });
+    const read = { list: get('/visits'), changes: { param: 'since', stamp: 'at', precision: '1s' } as const };
+    const changes = { ...read.changes, inclusive: true, ordered: false, maxTransaction: '0s' } as const;
+    const one = collection({ type: 'Visit', key: 'id', fields: { note: field.string() }, read: { ...read, changes } });
+    const [visitsByAll] = source.open({ visits: one }) as [SourceCollection];
+    const twice = 'expected each record once on a page, got several with its key and other fields';
+    const scan = await drained(visitsByAll.scan(NEVER));
+    expect([scan.keys, scan.misfits]).toEqual([['V-2'], [{ sourceKey: 'V-1', field: null, reason: twice }]]);
+    const shown = new Map<string, unknown>();
+    for await (const { observations, misfits } of visitsByAll.readChanges(CURSOR, NEVER)) {
+      expect(misfits).toBeUndefined();
+      for (const { sourceKey, fields } of observations) shown.set(sourceKey, fields?.['note']);
+    }
+    expect([...shown]).toEqual([
+      ['V-1', 'other'],
+      ['V-2', 'n'],
+    ]);
   });
 });

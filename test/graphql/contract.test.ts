@@ -20,6 +20,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'conflicts(after: ID, limit: Int = 100): KeptConflictPage!',
     'epoch: String!',
     'ingest: [IngestProgress!]!',
+    'quarantine(collection: ID!): [QuarantinedRecord!]!',
   ],
   Mutation: [
     'push(changes: [ChangeInput!]!, sentAt: DateTime): PushPayload!',
@@ -119,6 +120,14 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'dueAt: DateTime',
   ],
   OutboxPage: ['changes: [OutboxChange!]!', 'next: ID'],
+  QuarantinedRecord: [
+    'collection: ID!',
+    'sourceKey: ID!',
+    'field: String',
+    'reason: String!',
+    'firstSeenAt: DateTime!',
+    'lastSeenAt: DateTime!',
+  ],
   IngestProgress: [
     'collection: ID!',
     'source: String!',
@@ -126,6 +135,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'records: Int!',
     'heldDeletions: Int!',
     'allowedDeletions: Int!',
+    'quarantined: Int!',
     'polledAt: DateTime',
     'scannedAt: DateTime',
     'isScanAsked: Boolean!',

@@ -12,6 +12,7 @@ const OPERATIONS: readonly string[] = [
   '{ conflicts { next } }',
   '{ epoch }',
   '{ ingest { state } }',
+  '{ quarantine(collection: "visits") { sourceKey } }',
   'mutation { scanNow(collection: "visits") { state } }',
   'mutation { allowDeletions(collection: "visits", upTo: 50) { state } }',
   `mutation { retryChange(intentNo: ${NUMBER}, mayApplyTwice: true) { state } }`,

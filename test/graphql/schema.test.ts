@@ -25,6 +25,7 @@ describe('the schema of the collections', () => {
       'conflicts: KeptConflictPage!',
       'epoch: String!',
       'ingest: [IngestProgress!]!',
+      'quarantine: [QuarantinedRecord!]!',
     ]);
     expect(signature('Mutation')).toEqual([
       'push: PushPayload!',

@@ -3,6 +3,7 @@ import { createReferenceMap } from '../../src/core/reference-map.js';
 import type { Store } from '../../src/core/store-port.js';
 import { FenceLost, ingestBatch } from '../../src/ingest/ingest.js';
 import { POLL_LEASE_MS } from '../../src/ingest/poller.js';
+import { openQuarantine } from '../../src/ingest/quarantine.js';
 import { intended, VISITS } from '../contract/store/world.js';
 import { createIngestingClinic, hash, notes, type IngestingClinic } from './ingesting-clinic.js';
 import { createToySource, unavailable, type ToySource } from './toy-source.js';
@@ -297,7 +298,8 @@ describe('a batch', () => {
       observations: [{ sourceKey: 'z' as SourceKey, fields: { note: 'z', route: '1' }, sourceVersion: null }],
       cursor: 'moved',
     };
-    const context = { fence: { name, fence: lost!.fence }, awaiting: new Set<SourceKey>() };
+    const quarantine = await openQuarantine(ports, tenant, VISITS);
+    const context = { fence: { name, fence: lost!.fence }, awaiting: new Set<SourceKey>(), quarantine };
     const token = await clinic.store.readHead(tenant);
     await expect(ingestBatch(ports, tenant, source, batch, token, context)).rejects.toThrow(FenceLost);
     expect(Object.keys(await notes(clinic))).toEqual(['a']);

@@ -1,6 +1,7 @@
 import type { Fields, SourceKey } from '../../src/core/change.js';
 import { SyncError } from '../../src/core/errors.js';
 import type { FieldDefinition } from '../../src/core/field.js';
+import { RecordMisfit, type MisfitRecord } from '../../src/core/misfit.js';
 import type { Observation, ObservedBatch, SourceCollection, SourceFacts } from '../../src/core/source-port.js';
 import { VISITS } from '../contract/store/world.js';
 
@@ -20,6 +21,8 @@ export interface ToySource extends SourceCollection {
   remove(key: string): void;
   /** Deleted, but still delivered with its flag. */
   flag(key: string): void;
+  /** It is shown in a way that does not fit, until it is put again. */
+  spoil(key: string, reason?: string): void;
   has(key: string): boolean;
   fieldsOf(key: string): Fields | undefined;
   keys(): readonly string[];
@@ -55,6 +58,8 @@ interface Row {
   readonly fields: Fields;
   readonly changed: number;
   readonly flagged: boolean;
+  /** Why it does not fit. */
+  readonly unfit?: string;
 }
 
 const text = (name: string) => ({ name, type: 'string' as const, list: false, required: false, writable: true });
@@ -96,7 +101,7 @@ export function createToySource(
       const list = shownRows();
       const ordered = list.toSorted((a, b) => (a.key < b.key ? -1 : 1)).filter((row) => row.key > after);
       const page = all.scanPaging === 'offset' ? list.slice(from, from + size) : ordered.slice(0, size);
-      if (page.length > 0) yield { observations: page.map(observed) };
+      if (page.length > 0) yield shown(page);
       if (page.length < size) return;
       after = page.at(-1)?.key ?? after;
     }
@@ -113,7 +118,7 @@ export function createToySource(
         .slice(0, pageSize);
       if (page.length === 0) return;
       since = page.at(-1)?.changed ?? since;
-      yield { observations: page.map(observed), cursor: String(since) };
+      yield { ...shown(page), cursor: String(since) };
     }
   }
 
@@ -135,6 +140,7 @@ export function createToySource(
       await answered('read', key, signal);
       const row = source.isBlank ? undefined : rows.find((one) => one.key === key);
       if (row === undefined || (row.flagged && all.deletions !== 'flag')) return 'absent';
+      if (row.unfit !== undefined) throw new RecordMisfit(name, misfitOf(row, row.unfit));
       return observed(row);
     },
     write: () => Promise.reject(new Error('tests write through put')),
@@ -149,6 +155,10 @@ export function createToySource(
     flag(key) {
       time += 1;
       write('flag', key, { key, fields: {}, changed: time, flagged: true });
+    },
+    spoil(key, unfit = 'expected a text from the source, got a number') {
+      time += 1;
+      write('put', key, { key, fields: {}, changed: time, flagged: false, unfit });
     },
     has: (key) => rows.some((row) => row.key === key && !row.flagged),
     fieldsOf: (key) => rows.find((row) => row.key === key && !row.flagged)?.fields,
@@ -168,6 +178,17 @@ export function createToySource(
 
 export function unavailable(message: string): SyncError {
   return new SyncError('SOURCE_UNAVAILABLE', message);
+}
+
+function shown(rows: readonly Row[]): ObservedBatch {
+  return {
+    observations: rows.filter((row) => row.unfit === undefined).map(observed),
+    misfits: rows.flatMap((row) => (row.unfit === undefined ? [] : [misfitOf(row, row.unfit)])),
+  };
+}
+
+function misfitOf({ key }: Row, reason: string): MisfitRecord {
+  return { sourceKey: key as SourceKey, field: 'note', reason };
 }
 
 function observed(row: Row): Observation {

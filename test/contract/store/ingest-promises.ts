@@ -77,6 +77,51 @@ export function ingestPromises(begin: () => Promise<World>): void {
     expect(await world.store.readCollection(world.tenant, VISITS)).toMatchObject({ cursor: 'moved', recordCount: 1 });
   });
 
+  test('what does not fit is listed by key with its reason, since when, and until it is released', async () => {
+    const { store, tenant } = await begin();
+    const misfit = (text: string, reason = 'expected a text, got a number', field: string | null = 'note') => ({
+      sourceKey: key(text),
+      field,
+      reason,
+    });
+    const note = (atMs: number, misfits: readonly ReturnType<typeof misfit>[], released: readonly SourceKey[] = []) =>
+      store.noteQuarantine(tenant, VISITS, { misfits, released, atMs, atMost: 3 });
+    const listed = async () =>
+      (await store.readQuarantine(tenant, VISITS)).map((one) => [one.sourceKey, one.firstSeenAtMs, one.lastSeenAtMs]);
+    expect(await note(1_000, [misfit('b'), misfit("a'é", 'it threw', null)])).toEqual({
+      listed: ["a'é", 'b'],
+      isNew: ["a'é", 'b'],
+    });
+    expect(await store.readQuarantine(tenant, VISITS)).toEqual([
+      { ...misfit("a'é", 'it threw', null), firstSeenAtMs: 1_000, lastSeenAtMs: 1_000 },
+      { ...misfit('b'), firstSeenAtMs: 1_000, lastSeenAtMs: 1_000 },
+    ]);
+    expect(await note(2_000, [misfit("a'é", 'it threw', null), misfit('b', 'another reason')])).toEqual({
+      listed: ["a'é", 'b'],
+      isNew: ['b'],
+    });
+    expect((await note(2_500, [misfit('b', 'another reason', null)])).isNew).toEqual(['b']);
+    expect(await note(3_000, [misfit('b'), misfit('c'), misfit('d'), misfit('e')], [key("a'é")])).toEqual({
+      listed: ['b', 'c', 'd'],
+      isNew: ['b', 'c', 'd'],
+    });
+    expect(await listed()).toEqual([
+      ['b', 1_000, 3_000],
+      ['c', 3_000, 3_000],
+      ['d', 3_000, 3_000],
+    ]);
+    expect(await note(4_000, [misfit('e'), misfit('c')])).toEqual({ listed: ['c'], isNew: [] });
+    await store.noteQuarantine(tenant, 'other', { misfits: [misfit('b')], released: [], atMs: 1, atMost: 3 });
+    expect(await note(5_000, [], [key('b'), key('c'), key('nobody')])).toEqual({ listed: [], isNew: [] });
+    expect(await listed()).toEqual([['d', 3_000, 3_000]]);
+    expect(await store.countQuarantined(tenant)).toEqual(
+      new Map([
+        [VISITS, 1],
+        ['other', 1],
+      ]),
+    );
+  });
+
   test('R16: an ingested write that comes back stale or keyTaken is on the recheck list at once', async () => {
     const world = await begin();
     await world.show('v1', [], { sourceKey: key('k1') });

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../src/core/ports.js';
+import type { SourceKey } from '../../../src/core/change.js';
 import type { IngestStore } from '../../../src/core/ingest-port.js';
 import { isSent } from './intents.js';
 import { collectionOf, intentsOf, isLive, recordKey, type StoredCollection, type TenantTables } from './tables.js';
@@ -75,6 +76,34 @@ export function createIngestTables(ports: {
     async noteScanned(tenant, collection, askedAtMs) {
       const { scanAskedAtMs } = collectionOf(tablesOf(tenant), collection);
       if (scanAskedAtMs !== null && scanAskedAtMs <= askedAtMs) change(tenant, collection, { scanAskedAtMs: null });
+    },
+    async readQuarantine(tenant, collection) {
+      return [...tablesOf(tenant).quarantine.values()]
+        .filter((one) => one.collection === collection)
+        .map(({ collection: _name, ...one }) => one)
+        .sort((a, b) => (a.sourceKey < b.sourceKey ? -1 : 1));
+    },
+    async countQuarantined(tenant) {
+      const counts = new Map<string, number>();
+      for (const { collection } of tablesOf(tenant).quarantine.values())
+        counts.set(collection, (counts.get(collection) ?? 0) + 1);
+      return counts;
+    },
+    async noteQuarantine(tenant, collection, { misfits, released, atMs, atMost }) {
+      const { quarantine } = forWriting(tenant);
+      const isOurs = (): number => [...quarantine.values()].filter((one) => one.collection === collection).length;
+      for (const key of released) quarantine.delete(recordKey(collection, key));
+      const listed: SourceKey[] = [];
+      const isNew: SourceKey[] = [];
+      for (const one of misfits.toSorted((a, b) => (a.sourceKey < b.sourceKey ? -1 : 1))) {
+        const key = recordKey(collection, one.sourceKey);
+        const known = quarantine.get(key);
+        if (known === undefined && isOurs() >= atMost) continue;
+        quarantine.set(key, { ...one, collection, firstSeenAtMs: known?.firstSeenAtMs ?? atMs, lastSeenAtMs: atMs });
+        listed.push(one.sourceKey);
+        if (known?.reason !== one.reason || known.field !== one.field) isNew.push(one.sourceKey);
+      }
+      return { listed, isNew };
     },
     async acquireLease(name, holder, leaseMs) {
       const lease = leases.get(name);

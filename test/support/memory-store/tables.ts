@@ -4,6 +4,7 @@ import type { ChangeError } from '../../../src/core/errors.js';
 import type { PushStatus } from '../../../src/core/intent.js';
 import type { Chance } from '../../../src/core/ports.js';
 import type { Platform } from '../../../src/core/device-port.js';
+import type { QuarantinedRecord } from '../../../src/core/ingest-port.js';
 import type { CollectionState, OpenIntent, Recheck } from '../../../src/core/record-port.js';
 import type { ScopePair, ScopeSet } from '../../../src/core/scope.js';
 import type { DeviceKey } from '../../../src/core/session.js';
@@ -108,6 +109,8 @@ export interface TenantTables {
   readonly liveCounts: Map<string, number>;
   readonly collections: Map<string, StoredCollection>;
   readonly rechecks: Map<string, Recheck & { readonly collection: string }>;
+  /** By `recordKey` of the source key. */
+  readonly quarantine: Map<string, QuarantinedRecord & { readonly collection: string }>;
   readonly scopeSets: Map<string, ScopeSet>;
   readonly devices: Map<string, StoredDevice>;
 }
@@ -127,6 +130,7 @@ export function emptyTables(epoch: Epoch): TenantTables {
     liveCounts: new Map(),
     collections: new Map(),
     rechecks: new Map(),
+    quarantine: new Map(),
     scopeSets: new Map(),
     devices: new Map(),
   };
@@ -147,6 +151,7 @@ export function copyTables(tables: TenantTables): TenantTables {
     liveCounts: new Map(tables.liveCounts),
     collections: new Map(tables.collections),
     rechecks: new Map(tables.rechecks),
+    quarantine: new Map(tables.quarantine),
     scopeSets: new Map(tables.scopeSets),
     devices: new Map(tables.devices),
   };

@@ -1,0 +1,55 @@
+import type { SourceKey } from '../core/change.js';
+import { valueText } from '../core/collection.js';
+import { RecordMisfit, type MisfitRecord } from '../core/misfit.js';
+import type { Observation, ObservedBatch } from '../core/source-port.js';
+import type { Mapping } from './mapping.js';
+
+const TWICE = 'expected each record once on a page, got several with its key and other fields';
+
+/**
+ * The rows of one answer as observations; what does not fit stands beside them and holds nothing up.
+ *
+ * @param of a `list` names each record once; `changes` may name one as often as it changed, and the last one counts
+ * @throws CallFault badAnswer - a row without a key is no record at all: such an answer is not believed
+ */
+export function readRows(
+  mapping: Pick<Mapping, 'observe'>,
+  rows: readonly unknown[],
+  of: 'list' | 'changes',
+): Pick<ObservedBatch, 'observations' | 'misfits'> {
+  const shown = new Map<SourceKey, Observation>();
+  const misfits = new Map<SourceKey, MisfitRecord>();
+  for (const row of rows) {
+    const one = readRow(mapping, row);
+    const { sourceKey } = one;
+    if (isMisfit(one)) {
+      misfits.set(sourceKey, one);
+      shown.delete(sourceKey);
+      continue;
+    }
+    const other = shown.get(sourceKey);
+    if (of === 'changes') misfits.delete(sourceKey);
+    else if (other !== undefined && !isSame(one, other))
+      misfits.set(sourceKey, { sourceKey, field: null, reason: TWICE });
+    if (misfits.has(sourceKey)) shown.delete(sourceKey);
+    else shown.set(sourceKey, one);
+  }
+  return { observations: [...shown.values()], ...(misfits.size === 0 ? {} : { misfits: [...misfits.values()] }) };
+}
+
+function readRow(mapping: Pick<Mapping, 'observe'>, row: unknown): Observation | MisfitRecord {
+  try {
+    return mapping.observe(row, null);
+  } catch (thrown) {
+    if (thrown instanceof RecordMisfit) return thrown.record;
+    throw thrown;
+  }
+}
+
+function isMisfit(one: Observation | MisfitRecord): one is MisfitRecord {
+  return 'reason' in one;
+}
+
+function isSame(one: Observation, other: Observation): boolean {
+  return one.sourceVersion === other.sourceVersion && valueText(one.fields) === valueText(other.fields);
+}
