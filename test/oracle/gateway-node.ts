@@ -105,8 +105,14 @@ export class GatewayNode {
     };
   }
 
-  /** The way to a call and back. */
-  private async pass(at: 'store' | 'source', when: When, isNext: boolean, delay = 0): Promise<void> {
+  /** The way to a call and back; nothing where nothing lies on it, which is cheaper to await than a promise. */
+  private pass(at: 'store' | 'source', when: When, isNext: boolean, delay = 0): Promise<void> | undefined {
+    const isFree = !this.isDead && delay === 0 && this.ambushes.length === 0;
+    if (isFree && this.pausedUntilMs <= this.ground.sim.nowMs()) return undefined;
+    return this.slowPass(at, when, isNext, delay);
+  }
+
+  private async slowPass(at: 'store' | 'source', when: When, isNext: boolean, delay: number): Promise<void> {
     if (this.isDead) return never();
     const { sim, dice } = this.ground;
     const standsMs = this.pausedUntilMs - sim.nowMs();

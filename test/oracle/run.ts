@@ -10,8 +10,8 @@ export interface Outcome {
   readonly world: World;
 }
 
-/** Requests under way when the troubles end may still take effect, and do: nothing is compared before. */
-const LONGEST_LIFETIME_MS = 32_000;
+/** After the troubles every collection is scanned again before anything is compared. */
+const SCANNED_MS = 13_000;
 const REST_MS = 5_000;
 /** Everything must have come to rest after so long, whatever happened. */
 const MOST_REST_MS = 1_500_000;
@@ -34,7 +34,9 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<Outcome
 async function rest(world: World): Promise<void> {
   world.tell(() => 'all is well from here on');
   world.heal();
-  await world.pass(LONGEST_LIFETIME_MS);
+  await world.pass(SCANNED_MS);
+  // Requests under way when the troubles ended may still take effect, and do.
+  while (world.hasRequestsUnderWay() && world.judge.breach === null) await world.pass(1_000);
   const begunMs = world.sim.elapsed;
   let differs: string | null = 'nothing was compared';
   for (let quiet = 0; quiet < QUIET_LOOKS && world.judge.breach === null;) {

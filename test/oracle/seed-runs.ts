@@ -33,7 +33,7 @@ function runWorker(range: SeedRange, done: (outcome: SeedOutcome) => void): Prom
     workerData: range,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
-  worker.on('message', done);
+  worker.on('message', (outcomes: readonly SeedOutcome[]) => outcomes.forEach(done));
   return new Promise((resolve, reject) => {
     worker.once('error', reject).once('exit', (code) => {
       if (code === 0) resolve();

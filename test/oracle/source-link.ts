@@ -22,6 +22,8 @@ export class SourceWeather {
   /** How often a write meets a trouble that no step asked for. */
   noise = 0;
   isHealed = false;
+  /** Writes that may still take effect, whoever waits for them. */
+  underWay = 0;
 
   blank(untilMs: number): void {
     this.blankUntilMs = untilMs;
@@ -39,9 +41,9 @@ const NO_LIFETIME_MS = 30_000;
 /** What a node does around its calls: its death and its standing still are there. */
 export interface CallGate {
   /** Resolves when the call may be made; never, when the process is dead by then. */
-  before(): Promise<void>;
+  before(): Promise<void> | undefined;
   /** The same for its answer. */
-  after(): Promise<void>;
+  after(): Promise<void> | undefined;
 }
 
 /** A collection of the system as one node reaches it: over a network that loses, delays and repeats nothing by itself. */
@@ -126,7 +128,9 @@ export function createSourceLink(
       const giveUp = (): void => resolve(unknown('no answer in time'));
       if (signal.aborted) giveUp();
       else signal.addEventListener('abort', giveUp, { once: true });
+      weather.underWay += 1;
       sim.after(thereMs, () => {
+        weather.underWay -= 1;
         if (trouble === 'loseRequest') return;
         if (trouble === 'faultBefore') return resolve(unknown('status 503'));
         if (trouble === 'refuse') return resolve({ kind: 'refused', message: 'not on a Monday', field: null });

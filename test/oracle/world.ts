@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Fields, RecordId } from '../../src/core/change.js';
 import type { Collection } from '../../src/core/collection.js';
 import type { Log } from '../../src/core/ports.js';
@@ -191,6 +191,11 @@ export class World {
     return this.sim.pass(ms, () => this.judge.breach !== null);
   }
 
+  /** Writes on their way to a source, also those for which nobody waits any more. */
+  hasRequestsUnderWay(): boolean {
+    return [...this.weathers.values()].some((weather) => weather.underWay > 0);
+  }
+
   heal(): void {
     this.ground.noise.isHealed = true;
     this.network.loss = 0;
@@ -317,7 +322,7 @@ export class World {
 }
 
 export function hashText(text: string): string {
-  return createHash('sha1').update(text).digest('hex');
+  return hash('sha1', text);
 }
 
 function userOf(device: string): string {
