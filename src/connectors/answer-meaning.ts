@@ -59,6 +59,8 @@ export function writeAnswerOf({ is, isTold }: Meaning, answer: AnswerFacts, cont
       const sourceIsSick = answer.isSick || (content.misfit !== null && status < 400);
       throw new CallFault('unknown', is.reason, { retryAfterMs: answer.retryAfterMs, sourceIsSick });
     }
+    case 'expired':
+      throw new CallFault('unknown', 'it says that a token expired, of which a write has none');
     case 'stale':
       return is;
     case 'refused':
@@ -77,20 +79,22 @@ export function readFaultOf({ is, isTold }: Meaning, answer: AnswerFacts, said: 
     case 'notProcessed': {
       // What the source says that it did not do may be asked again, after the pause it wants.
       const retryAfterMs = is.retryAfterMs ?? answer.retryAfterMs;
-      return new CallFault('notSent', is.reason, { retryAfterMs, sourceIsSick: isSick });
+      return new CallFault('notSent', is.reason, { retryAfterMs, sourceIsSick: isSick, status });
     }
     case 'unknown': {
       const isPassing = isTold || isSick || status === 408;
       const sourceIsSick = isTold || isSick || status < 400;
       const { retryAfterMs } = answer;
-      return new CallFault(isPassing ? 'unknown' : 'badAnswer', is.reason, { retryAfterMs, sourceIsSick });
+      return new CallFault(isPassing ? 'unknown' : 'badAnswer', is.reason, { retryAfterMs, sourceIsSick, status });
     }
+    case 'expired':
+      return new CallFault('badAnswer', said, { sourceIsSick: false, status, isExpired: true });
     case 'refused':
     case 'stale':
       // A source that says what is wrong with the request is well, and will say it again.
-      return new CallFault('badAnswer', said, { sourceIsSick: false });
+      return new CallFault('badAnswer', said, { sourceIsSick: false, status });
     case 'fine':
     case 'absent':
-      return new CallFault('badAnswer', said, { sourceIsSick: isSick || status < 400 });
+      return new CallFault('badAnswer', said, { sourceIsSick: isSick || status < 400, status });
   }
 }

@@ -1,5 +1,6 @@
 import type { Collection, Policy } from '../core/collection.js';
 import { checkDefinition } from './definition-check.js';
+import type { DeltaFacts } from './delta.js';
 import type { Duration } from './duration.js';
 import type { Classify } from './fault.js';
 import type { ErrorFacts } from './field-errors.js';
@@ -10,12 +11,12 @@ import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
 
 // The public contract of `tidegate/connector`: what a connector's author needs, from one place.
-export { absent, fine, notProcessed, refused, stale, unknownOutcome } from './fault.js';
+export { absent, expired, fine, notProcessed, refused, stale, unknownOutcome } from './fault.js';
 export type { Classification, Classify, SourceAnswer } from './fault.js';
 export { field } from './field-builder.js';
 export type { FieldSet, FieldSpec, RecordOf } from './field-builder.js';
 export { keyFormsOf, type KeyForm } from './key-form.js';
-export { keyset, link, offset, page } from './paging.js';
+export { keyset, link, nextUrl, offset, page, token } from './paging.js';
 export { checkNames, collectionsOf, createSource, type Source } from './source.js';
 export type { SourceDeps } from './transport.js';
 export type { Duration } from './duration.js';
@@ -63,9 +64,11 @@ export interface ReadFacts<Op extends Operation = Operation> {
   readonly one?: Op;
   /** The filter for what changed; absent: each poll reads the whole list. `list`: another call than that of the whole list. */
   readonly changes?: UpdatedSinceFacts & { readonly list?: Op };
+  /** The source says itself what changed since a token, or behind a link, that it gave us. Instead of `changes`. */
+  readonly delta?: DeltaFacts<Op>;
   /** Default: by scan, every 6 hours. */
   readonly deletes?: DeletionFacts;
-  /** Time between polls. Default: 5 s with `changes`, 5 min without. */
+  /** Time between polls. Default: 5 s with `changes` or `delta`, 5 min without. */
   readonly pollEvery?: Duration;
   /** For this long after a write of ours a read may still show the state before it (F30). Default: not at all. */
   readonly readAfterWrite?: Duration;

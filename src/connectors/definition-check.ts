@@ -50,14 +50,28 @@ const updatedSince = z.strictObject({
   list: operation.optional(),
 });
 
+const rowFlag = z.strictObject({
+  member: text,
+  value: z.union([z.string(), z.number(), z.boolean()]).optional(),
+});
+
+const status = z.custom<number>(
+  (value) => typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599,
+  'expected a status of 400 to 599',
+);
+
+const delta = z.strictObject({
+  list: operation.optional(),
+  follow: operation.optional(),
+  param: text.optional(),
+  removed: rowFlag.optional(),
+  replayable: z.boolean(),
+  expiredOn: z.array(status).optional(),
+});
+
 const deletes = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('scan'), every: someTime }),
-  z.strictObject({
-    kind: z.literal('flag'),
-    every: someTime,
-    member: text,
-    value: z.union([z.string(), z.number(), z.boolean()]).optional(),
-  }),
+  rowFlag.extend({ kind: z.literal('flag'), every: someTime }),
   z.strictObject({ kind: z.literal('none'), every: someTime }),
 ]);
 
@@ -87,6 +101,7 @@ const collectionSchema = z.strictObject({
     list: operation,
     one: operation.optional(),
     changes: updatedSince.optional(),
+    delta: delta.optional(),
     deletes: deletes.optional(),
     pollEvery: someTime.optional(),
     readAfterWrite: duration.optional(),

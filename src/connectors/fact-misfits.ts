@@ -3,6 +3,7 @@ import { durationMs } from './duration.js';
 import type { CallPurpose } from './fault.js';
 import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
+import { misfitsOfDelta } from './read-misfits.js';
 import type { Operation, Transport } from './transport.js';
 
 /** Names of the members that every change has beside a record's own: a field of such a name would be hidden. */
@@ -12,6 +13,7 @@ const RESERVED_FIELDS = ['__typename', 'id'];
 export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinition): readonly string[] {
   return [
     ...misfitsOfCalls(transport, one),
+    ...misfitsOfDelta(one),
     ...misfitsOfKeyForm(one),
     ...misfitsOfFields(one),
     ...misfitsOfGuard(transport, one),
@@ -38,6 +40,8 @@ function operationsOf(one: AnyCollectionDefinition): readonly (readonly [string,
     ['read.list', 'list', read.list],
     ['read.one', 'one', read.one],
     ['read.changes.list', 'list', read.changes?.list],
+    ['read.delta.list', 'list', read.delta?.list],
+    ['read.delta.follow', 'list', read.delta?.follow],
     ['write.create', 'create', write?.create],
     ['write.update', 'update', write?.update],
     ['write.remove', 'delete', write?.remove],

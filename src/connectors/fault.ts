@@ -10,6 +10,14 @@ export type FaultKind =
   /** An answer came, but not one that can be believed: HTML, half a body, another shape. */
   | 'badAnswer';
 
+interface FaultOptions {
+  readonly cause?: unknown;
+  readonly retryAfterMs?: number | null;
+  readonly sourceIsSick?: boolean;
+  readonly status?: number | null;
+  readonly isExpired?: boolean;
+}
+
 /** A source that asks for a longer pause is asked again after this long all the same, ms. */
 export const LONGEST_PAUSE_MS = 300_000;
 
@@ -19,17 +27,19 @@ export class CallFault extends Error {
   readonly retryAfterMs: number | null;
   /** Is the source itself in trouble? Only that counts for the breaker. */
   readonly sourceIsSick: boolean;
+  /** The HTTP status that the source answered with; null: it gave none, or it says nothing. */
+  readonly status: number | null;
+  /** The connector says that what the source was asked with, a token or a link, is no longer known there. */
+  readonly isExpired: boolean;
 
-  constructor(
-    kind: FaultKind,
-    message: string,
-    options: { readonly cause?: unknown; readonly retryAfterMs?: number | null; readonly sourceIsSick?: boolean } = {},
-  ) {
+  constructor(kind: FaultKind, message: string, options: FaultOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CallFault';
     this.kind = kind;
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.sourceIsSick = options.sourceIsSick ?? true;
+    this.status = options.status ?? null;
+    this.isExpired = options.isExpired ?? false;
   }
 }
 
@@ -48,7 +58,9 @@ export type Classification =
       readonly fields?: readonly FieldError[];
     }
   | { readonly kind: 'notProcessed'; readonly reason: string; readonly retryAfterMs: number | null }
-  | { readonly kind: 'unknown'; readonly reason: string };
+  | { readonly kind: 'unknown'; readonly reason: string }
+  /** Of a list of changes: the token or link is no longer known. */
+  | { readonly kind: 'expired' };
 
 /** The guard did not fit: somebody else changed the record. */
 export function stale(): Classification {
@@ -77,6 +89,11 @@ export function notProcessed(reason: string, retryAfterMs: number | null = null)
 /** It may or may not have happened. */
 export function unknownOutcome(reason: string): Classification {
   return { kind: 'unknown', reason };
+}
+
+/** The source no longer knows the token or the link of its changes (`read.delta`), which it usually says with 410: all is read again. */
+export function expired(): Classification {
+  return { kind: 'expired' };
 }
 
 /** An answer that looks like a failure but is none. */

@@ -18,8 +18,13 @@ export interface GuardLimits {
 export interface Guard {
   /** Longest life of one call, ms. */
   readonly timeoutMs: number;
-  /** Repeats a read that met a passing fault. @throws CallFault */
-  read<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>;
+  /**
+   * Repeats a read that met a passing fault.
+   *
+   * @param isRepeatable false: a read whose answer may be given once only is repeated only if it certainly never reached the source
+   * @throws CallFault
+   */
+  read<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, isRepeatable?: boolean): Promise<T>;
   /**
    * Makes a write once and never again (R11).
    *
@@ -130,12 +135,13 @@ export function createGuard(
 
   return {
     timeoutMs: limits.timeoutMs,
-    async read(call, signal) {
+    async read(call, signal, isRepeatable = true) {
       for (let tried = 1; ; tried++) {
         try {
           return await once(call, signal, 'read', limits.timeoutMs);
         } catch (thrown) {
-          const waitMs = waitBefore(thrown as CallFault, tried, chance);
+          const fault = thrown as CallFault;
+          const waitMs = isRepeatable || fault.kind === 'notSent' ? waitBefore(fault, tried, chance) : null;
           if (waitMs === null || signal.aborted) throw thrown;
           // A caller that goes away meanwhile gets the fault that it would have waited out.
           await clock.wait(waitMs, signal).catch(() => {

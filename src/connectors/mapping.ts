@@ -8,6 +8,7 @@ import type { Observation } from '../core/source-port.js';
 import type { AnyCollectionDefinition, KeyValue } from './define.js';
 import { CallFault } from './fault.js';
 import { readKey, type KeyForm, type KeyForms } from './key-form.js';
+import { isFlagged } from './row-flag.js';
 
 /** A row's way to our fields and back, compiled once per collection. */
 export interface Mapping {
@@ -62,7 +63,7 @@ export function compileMapping(
       if (keyReason !== null)
         throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason: keyReason });
       const sourceVersion = version === undefined ? null : version === 'etag' ? tag : versionOf((row as Row)[version]);
-      if (flag !== null && isFlagged((row as Row)[flag.member], flag.value)) {
+      if (flag !== null && isFlagged(row, flag)) {
         return { sourceKey: key, fields: null, sourceVersion };
       }
       const mapped = map === undefined ? (row as Row) : mappedBy(map, row as Row, collection, key);
@@ -119,11 +120,6 @@ function keyReader(key: AnyCollectionDefinition['key']): (row: Row) => unknown {
 
 function versionOf(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
-}
-
-function isFlagged(value: unknown, flag: string | number | boolean | undefined): boolean {
-  if (flag !== undefined) return value === flag || (typeof value === 'string' && value === String(flag));
-  return value !== undefined && value !== null && value !== false && value !== 0 && value !== '' && value !== 'false';
 }
 
 type Read = (value: unknown) => unknown;

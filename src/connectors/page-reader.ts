@@ -3,12 +3,14 @@ import type {
   KeysetPaging,
   LinkPaging,
   LoadPage,
+  NextUrlPaging,
   OffsetPaging,
   PageAnswer,
   PageArguments,
   PagePaging,
   Paging,
   Sized,
+  TokenPaging,
 } from './paging.js';
 
 /**
@@ -27,7 +29,10 @@ export function readPages(paging: Paging, load: LoadPage): AsyncGenerator<PageAn
     case 'keyset':
       return readByKeyset(paging, load);
     case 'link':
-      return readLinked(paging, load);
+    case 'nextUrl':
+      return readLinked(paging, (args, next) => load(next === null ? args : {}, next));
+    case 'token':
+      return readLinked(paging, (args, next) => load(next === null ? args : { ...args, [paging.in]: next }, null));
   }
 }
 
@@ -175,7 +180,11 @@ async function* readByKeyset(paging: KeysetPaging, load: LoadPage): AsyncGenerat
   }
 }
 
-async function* readLinked(paging: LinkPaging, load: LoadPage): AsyncGenerator<PageAnswer, void> {
+/** What leads from page to page is not looked into: whether it led here before is all that can be told. */
+async function* readLinked(
+  paging: LinkPaging | NextUrlPaging | TokenPaging,
+  load: LoadPage,
+): AsyncGenerator<PageAnswer, void> {
   const followed = new Set<string>();
   const args: PageArguments =
     paging.sizeIn === undefined || paging.size === undefined ? {} : { [paging.sizeIn]: paging.size };
@@ -183,16 +192,21 @@ async function* readLinked(paging: LinkPaging, load: LoadPage): AsyncGenerator<P
   let total: number | null = null;
   let seen = 0;
   do {
-    const answer: PageAnswer = await load(next === null ? args : {}, next);
+    const answer: PageAnswer = await load(args, next);
     total = checkTotal(total, answer.total);
     seen += answer.rows.length;
     yield answer;
-    next = answer.next;
+    next = endsHere(paging, answer) ? null : answer.next;
     if (next === null && answer.more === true) throw doubt('the last page says that there is more');
     if (next === null && answer.total !== null && seen < answer.total) throw endedEarly(seen, answer.total);
     if (next !== null && followed.has(next)) throw doubt('its pages lead round in a circle');
     if (next !== null) followed.add(next);
   } while (next !== null);
+}
+
+/** Some sources go on giving the token with which one asks for what comes later. */
+function endsHere({ kind }: Paging, { more }: PageAnswer): boolean {
+  return kind !== 'link' && more === false;
 }
 
 function sizeArgument(paging: Sized): PageArguments {

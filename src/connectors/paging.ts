@@ -1,7 +1,7 @@
 import type { SourceFacts } from '../core/source-port.js';
 
 /** How a source divides a long list: facts, from which the reading is derived. */
-export type Paging = WholePaging | PagePaging | OffsetPaging | KeysetPaging | LinkPaging;
+export type Paging = WholePaging | PagePaging | OffsetPaging | KeysetPaging | LinkPaging | NextUrlPaging | TokenPaging;
 
 export interface Sized {
   /** Rows asked for per request. */
@@ -49,6 +49,27 @@ export interface LinkPaging {
   readonly sizeIn?: string;
 }
 
+/** The answer's body holds the address of the next page. */
+export interface NextUrlPaging {
+  readonly kind: 'nextUrl';
+  /** Where: members joined by dots, like `@odata.nextLink`. None, or an empty one, is the end. */
+  readonly from: string;
+  readonly size?: number;
+  readonly sizeIn?: string;
+}
+/** The answer holds a token, and the same call with it gives the next page. None, an empty one, or `more: false` is the end. */
+export interface TokenPaging {
+  readonly kind: 'token';
+  /** The parameter or argument that takes the token. */
+  readonly in: string;
+  /** Where the answer has it: members (REST) or elements (SOAP) joined by dots, like `nextPageToken`. */
+  readonly from?: string;
+  /** The header that has it instead (REST). */
+  readonly fromHeader?: string;
+  readonly size?: number;
+  readonly sizeIn?: string;
+}
+
 export function page(facts: Omit<PagePaging, 'kind'>): PagePaging {
   return { kind: 'page', ...facts };
 }
@@ -61,6 +82,12 @@ export function keyset(facts: Omit<KeysetPaging, 'kind'>): KeysetPaging {
 export function link(facts: Omit<LinkPaging, 'kind'> = {}): LinkPaging {
   return { kind: 'link', ...facts };
 }
+export function nextUrl(facts: Omit<NextUrlPaging, 'kind'>): NextUrlPaging {
+  return { kind: 'nextUrl', ...facts };
+}
+export function token(facts: Omit<TokenPaging, 'kind'>): TokenPaging {
+  return { kind: 'token', ...facts };
+}
 
 /** Arguments of one request: query parameters, or elements of a SOAP request. */
 export type PageArguments = Readonly<Record<string, string | number>>;
@@ -72,10 +99,14 @@ export interface PageAnswer {
   readonly total: number | null;
   /** Does the source say that there is more? Null: it says nothing. */
   readonly more: boolean | null;
-  /** Where the next page is, for `link`. */
+  /** Where the next page is, for `link` and `nextUrl`; for `token` what leads there. */
   readonly next: string | null;
   /** The source's clock when it answered, ms since 1970; null: unknown. */
   readonly serverTimeMs: number | null;
+  /** The token or link of what comes after this list, as the last page of a `delta` has it; absent, or null: there is none. */
+  readonly delta?: string | null;
+  /** Those of `rows` that say that their record is gone, of which only the key counts; absent: none, as far as the kit can tell. */
+  readonly removed?: ReadonlySet<unknown>;
 }
 
 export type LoadPage = (args: PageArguments, next: string | null) => Promise<PageAnswer>;
@@ -91,12 +122,16 @@ export function scanPagingOf(paging: Paging): SourceFacts['scanPaging'] {
       return (paging.overlap ?? 0) > 0 ? 'overlap' : 'offset';
     case 'page':
     case 'link':
+    case 'nextUrl':
+    case 'token':
       return 'offset';
   }
 }
 
 /** What is wrong with facts of paging, as "expected …, got …"; null: nothing. */
 export function misfitOfPaging(paging: Paging): string | null {
+  if (paging.kind === 'token' && (paging.from === undefined) === (paging.fromHeader === undefined))
+    return `expected from or fromHeader, where an answer has the token, got ${paging.from === undefined ? 'neither' : 'both'}`;
   if (paging.kind === 'whole' || paging.size === undefined) return null;
   const { size } = paging;
   if (!Number.isSafeInteger(size) || size < 1) return `expected a page size of at least 1, got ${size}`;

@@ -15,16 +15,17 @@ export interface RestAnswer {
   readonly retryAfterMs: number | null;
 }
 
-/** A member of a body, by names joined by dots; '' is the body itself. */
+/** A member of a body, by names joined by dots; '' is the body itself. Names may hold dots themselves, like `@odata.nextLink`. */
 export function memberAt(body: unknown, path: string): unknown {
   if (path === '') return body;
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (value, member) =>
-        typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[member] : undefined,
-      body,
-    );
+  if (typeof body !== 'object' || body === null) return undefined;
+  if (Object.hasOwn(body, path)) return (body as Readonly<Record<string, unknown>>)[path];
+  for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1)) {
+    const name = path.slice(0, dot);
+    if (Object.hasOwn(body, name))
+      return memberAt((body as Readonly<Record<string, unknown>>)[name], path.slice(dot + 1));
+  }
+  return undefined;
 }
 
 /** An answer as one that may say that a session is over. */

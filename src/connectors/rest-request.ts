@@ -2,6 +2,7 @@ import { StartupError } from '../core/errors.js';
 import { CallFault } from './fault.js';
 import type { HttpHead } from './http-client.js';
 import type { PageArguments } from './paging.js';
+import { memberAt, type RestAnswer } from './rest-answer.js';
 import type { RestOperation } from './rest.js';
 import type { WriteCall } from './transport.js';
 
@@ -81,23 +82,73 @@ export function writeBody(operation: RestOperation, { body, key }: WriteCall): s
 }
 
 /** The target of rel="next" in a Link header, still relative to the page it came with. */
-export function nextLink(head: HttpHead, path: string): string | null {
+function nextLink(head: HttpHead, path: string): string | null {
   const links = (head.headers.get('link') ?? '').matchAll(
     /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)/g,
   );
   for (const [, target = '', parameters = ''] of links) {
     const [, quoted, plain] = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]*))/i.exec(parameters) ?? [];
     const kinds = (quoted ?? plain ?? '').toLowerCase().split(/\s+/);
-    if (kinds.includes('next')) return new URL(target, new URL(path, 'http://relative')).href;
+    if (kinds.includes('next')) return absolute(target, path);
   }
   return null;
 }
 
+/** What leads from this page to the next one, by the paging of its list; null: this is the last one. */
+export function nextOf({ paging }: RestOperation, { head, body }: RestAnswer, path: string): string | null {
+  switch (paging.kind) {
+    case 'link':
+      return nextLink(head, path);
+    case 'nextUrl':
+      return absolute(textIn(memberAt(body, paging.from)), path);
+    case 'token':
+      return textIn(
+        paging.fromHeader === undefined
+          ? memberAt(body, paging.from ?? '')
+          : head.headers.get(paging.fromHeader.toLowerCase()),
+      );
+    default:
+      return null;
+  }
+}
+
+function textIn(value: unknown): string | null {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** An address that may be relative to the page it came with. */
+function absolute(address: string | null, path: string): string | null {
+  if (address === null) return null;
+  const page = new URL(path, 'http://relative').href;
+  if (!URL.canParse(address, page))
+    throw new CallFault('badAnswer', 'expected the address of the next page, got none that can be read');
+  return new URL(address, page).href;
+}
+
 /** A source may lead us only through its own pages: elsewhere our credentials are none of anyone's business. */
 export function linkedPath({ origin }: RestBase, next: string): string {
-  const url = new URL(next);
+  const url = new URL(next, 'http://relative');
   if (url.origin !== origin && url.origin !== 'http://relative') {
     throw new CallFault('badAnswer', `expected the next page at ${origin}, got ${url.origin}`);
   }
   return `${url.pathname}${url.search}`;
+}
+
+/**
+ * The token of what comes after a list, or the path of its link, which is ours to keep: whether it leads to the source is looked at now.
+ *
+ * @throws CallFault badAnswer - it leads elsewhere
+ */
+export function deltaOf(
+  base: RestBase,
+  { delta, deltaIn }: RestOperation,
+  { head, body }: RestAnswer,
+  path: string,
+): string | null {
+  if (deltaIn === null) return null;
+  const found = 'header' in deltaIn ? head.headers.get(deltaIn.header) : memberAt(body, deltaIn.member);
+  const text = textIn(found);
+  const link = delta === 'link' ? absolute(text, path) : null;
+  return link === null ? text : linkedPath(base, link);
 }

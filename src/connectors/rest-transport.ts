@@ -4,7 +4,7 @@ import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, readAll, retryAfterMs, serverTimeOf, type HttpHead, type HttpLimits } from './http-client.js';
 import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, parseBody, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
-import { linkedPath, nextLink, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
+import { deltaOf, linkedPath, nextOf, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
 import type { OpenContext, OpenTransport, SourceDeps } from './transport.js';
 
@@ -58,24 +58,27 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     path: string,
     purpose: 'list' | 'one' | 'lookUp',
     signal: AbortSignal,
-  ): Promise<RestAnswer | 'absent'> {
+  ): Promise<{ readonly answer: RestAnswer; readonly isAbsent: boolean }> {
     const known = operation.tagged ? kept.get(path) : undefined;
     const conditional = known === undefined ? {} : { 'if-none-match': known.tag };
     const answer = await exchange(purpose, 'GET', path, { ...operation.headers, ...conditional }, null, signal);
     if (answer.head.status === 304 && known !== undefined) {
       // What 304 leaves out (the next page, the total) holds as it was; without it a list would seem to end here.
       const headers = new Map([...known.head.headers, ...answer.head.headers]);
-      return { ...answer, head: { status: 200, headers }, body: known.body, misfit: null };
+      return {
+        answer: { ...answer, head: { status: 200, headers }, body: known.body, misfit: null },
+        isAbsent: false,
+      };
     }
     const meaning = classifyRest(answer, purpose, settings);
     const { kind } = meaning.is;
     // A page that says "not found" is a server's that does not know our path; of a record's absence the source tells itself.
     const isPage = purpose === 'lookUp' && answer.misfit !== null && !meaning.isTold;
-    if (kind === 'absent' && !isPage) return 'absent';
+    if (kind === 'absent' && !isPage) return { answer, isAbsent: true };
     if (kind !== 'fine') throw readFaultOf(meaning, factsOf(answer), saidIn(answer));
     if (answer.misfit !== null) throw new CallFault('badAnswer', answer.misfit);
     if (operation.tagged) keep(path, answer, memberAt(answer.body, operation.rows));
-    return answer;
+    return { answer, isAbsent: false };
   }
 
   function keep(path: string, answer: RestAnswer, rows: unknown): void {
@@ -89,9 +92,9 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     async readPage(operation, args, next, signal): Promise<PageAnswer> {
       const facts = operation as RestOperation;
       const path = next === null ? pathOf(base, facts, { args }) : linkedPath(base, next);
-      const answer = await readJson(facts, path, 'list', signal);
-      if (answer === 'absent') throw new CallFault('badAnswer', `expected a list at ${facts.path}, got 404`);
+      const { answer, isAbsent } = await readJson(facts, path, 'list', signal);
       const { head, body } = answer;
+      if (isAbsent) throw noList(facts, head.status);
       const rows = memberAt(body, facts.rows);
       if (!Array.isArray(rows)) {
         throw new CallFault(
@@ -104,20 +107,21 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         rows: rows as readonly unknown[],
         total: totalOf(facts, head, body),
         more: typeof more === 'boolean' ? more : null,
-        next: facts.paging.kind === 'link' ? nextLink(head, path) : null,
+        next: nextOf(facts, answer, path),
         serverTimeMs: serverTimeOf(head),
+        delta: deltaOf(base, facts, answer, path),
       };
     },
     async readRow(operation, key, signal) {
       const facts = operation as RestOperation;
-      const answer = await readJson(facts, pathOf(base, facts, { key }), 'one', signal);
-      if (answer === 'absent') return answer;
+      const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, { key }), 'one', signal);
+      if (isAbsent) return 'absent';
       return { row: memberAt(answer.body, facts.rows), tag: answer.head.headers.get('etag') ?? null };
     },
     async lookUp(operation, reference, signal) {
       const facts = operation as RestOperation;
-      const answer = await readJson(facts, pathOf(base, facts, { reference }), 'lookUp', signal);
-      if (answer === 'absent') {
+      const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, { reference }), 'lookUp', signal);
+      if (isAbsent) {
         // A list that is not there says nothing about what would be in it.
         if (facts.path.includes(REFERENCE)) return [];
         throw new CallFault('badAnswer', `expected a list at ${facts.path}, got none`);
@@ -146,6 +150,14 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       await http.close();
     },
   };
+}
+
+function noList({ path }: RestOperation, status: number): CallFault {
+  // What is gone was there: a token that is no longer known says nothing about the source's health.
+  return new CallFault('badAnswer', `expected a list at ${path}, got ${status}`, {
+    status,
+    sourceIsSick: status !== 410,
+  });
 }
 
 function totalOf(operation: RestOperation, head: HttpHead, body: unknown): number | null {

@@ -31,6 +31,8 @@ export interface RestOperation extends Operation {
   readonly tagged: boolean;
   /** Of a create: the member of the body that takes the device's id. */
   readonly keyIn: string | null;
+  /** Where the last page has the link or the token of what comes after: a member, or a header. */
+  readonly deltaIn: { readonly member: string } | { readonly header: string } | null;
 }
 
 interface CallOptions {
@@ -47,6 +49,11 @@ export interface GetOptions extends CallOptions {
   /** Default: everything comes in one answer. */
   readonly paging?: Paging;
   readonly tagged?: boolean;
+  /** Of a list for `read.delta`: where its last page has the link that brings what changed since, like `@odata.deltaLink`. */
+  readonly deltaLink?: string;
+  /** The same for a token, like `nextSyncToken`; `deltaTokenHeader` for one that comes in a header. */
+  readonly deltaToken?: string;
+  readonly deltaTokenHeader?: string;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -69,7 +76,15 @@ export function get(path: string, options: GetOptions = {}): RestOperation {
     totalHeader: totalHeader?.toLowerCase() ?? null,
     more: more ?? null,
     tagged: tagged ?? false,
+    ...deltaOf(options),
   };
+}
+
+function deltaOf({ deltaLink, deltaToken, deltaTokenHeader }: GetOptions): Pick<RestOperation, 'delta' | 'deltaIn'> {
+  if (deltaLink !== undefined) return { delta: 'link', deltaIn: { member: deltaLink } };
+  if (deltaToken !== undefined) return { delta: 'token', deltaIn: { member: deltaToken } };
+  if (deltaTokenHeader !== undefined) return { delta: 'token', deltaIn: { header: deltaTokenHeader.toLowerCase() } };
+  return { delta: null, deltaIn: null };
 }
 
 /** Creates. `keyIn` names the member of the body that takes the device's id; absent: the source gives the key. */
@@ -130,6 +145,8 @@ function call(method: RestOperation['method'], path: string, options: CallOption
     answers: 'record',
     guarded: false,
     takesKey: false,
+    delta: null,
+    deltaIn: null,
   };
 }
 

@@ -3,6 +3,8 @@ import { valueText } from '../core/collection.js';
 import { RecordMisfit, type MisfitRecord } from '../core/misfit.js';
 import type { Observation, ObservedBatch } from '../core/source-port.js';
 import type { Mapping } from './mapping.js';
+import type { PageAnswer } from './paging.js';
+import { isFlagged, type RowFlag } from './row-flag.js';
 
 const TWICE = 'expected each record once on a page, got several with its key and other fields';
 
@@ -10,17 +12,20 @@ const TWICE = 'expected each record once on a page, got several with its key and
  * The rows of one answer as observations; what does not fit stands beside them and holds nothing up.
  *
  * @param of a `list` names each record once; `changes` may name one as often as it changed, and the last one counts
+ * @param removed marks rows that say that their record is gone, of which only the key counts; absent: only the kit marks some
  * @throws CallFault badAnswer - a row without a key is no record at all: such an answer is not believed
  */
 export function readRows(
-  mapping: Pick<Mapping, 'observe'>,
-  rows: readonly unknown[],
+  mapping: Pick<Mapping, 'observe' | 'keyOf'>,
+  { rows, removed: marked }: Pick<PageAnswer, 'rows' | 'removed'>,
   of: 'list' | 'changes',
+  removed?: RowFlag,
 ): Pick<ObservedBatch, 'observations' | 'misfits'> {
   const shown = new Map<SourceKey, Observation>();
   const misfits = new Map<SourceKey, MisfitRecord>();
   for (const row of rows) {
-    const one = readRow(mapping, row);
+    const isRemoved = marked?.has(row) === true || (removed !== undefined && isFlagged(row, removed));
+    const one = readRow(mapping, row, isRemoved);
     const { sourceKey } = one;
     if (isMisfit(one)) {
       misfits.set(sourceKey, one);
@@ -37,8 +42,13 @@ export function readRows(
   return { observations: [...shown.values()], ...(misfits.size === 0 ? {} : { misfits: [...misfits.values()] }) };
 }
 
-function readRow(mapping: Pick<Mapping, 'observe'>, row: unknown): Observation | MisfitRecord {
+function readRow(
+  mapping: Pick<Mapping, 'observe' | 'keyOf'>,
+  row: unknown,
+  isRemoved: boolean,
+): Observation | MisfitRecord {
   try {
+    if (isRemoved) return { sourceKey: mapping.keyOf(row), fields: null, sourceVersion: null };
     return mapping.observe(row, null);
   } catch (thrown) {
     if (thrown instanceof RecordMisfit) return thrown.record;

@@ -43,8 +43,7 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
       return await call;
     } catch (thrown) {
       if (!(thrown instanceof CallFault) || hidden(thrown.message) === thrown.message) throw thrown;
-      const { kind, retryAfterMs, sourceIsSick } = thrown;
-      throw new CallFault(kind, hidden(thrown.message), { retryAfterMs, sourceIsSick });
+      throw new CallFault(thrown.kind, hidden(thrown.message), withoutCause(thrown));
     }
   }
 
@@ -59,4 +58,9 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
     },
     close: () => transport.close(),
   };
+}
+
+/** What is known of a fault besides its message; its cause may tell the same. */
+function withoutCause({ retryAfterMs, sourceIsSick, status, isExpired }: CallFault) {
+  return { retryAfterMs, sourceIsSick, status, isExpired };
 }

@@ -27,6 +27,8 @@ export function checkOperation(facts: SoapOperation, { input, output }: WsdlOper
     ['rows', facts.rows],
     ['total', facts.total],
     ['more', facts.more],
+    ['paging', facts.paging.kind === 'token' ? (facts.paging.from ?? null) : null],
+    ['deltaToken', facts.deltaIn],
   ] as const;
   const isBareText = input?.content().kind === 'text';
   for (const [key, path] of inputs) {
@@ -131,8 +133,11 @@ function argumentsOf(paging: Paging): readonly string[] {
       return [paging.fromIn, ...size];
     case 'keyset':
       return [paging.afterIn, ...size];
+    case 'token':
+      return [paging.in, ...size];
     case 'whole':
     case 'link':
+    case 'nextUrl':
       return [];
   }
 }

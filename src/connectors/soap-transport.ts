@@ -137,8 +137,9 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
         rows: facts.rows === '' ? [answer] : rows,
         total: facts.total === null ? null : numberOf(valueAt(answer, facts.total)),
         more: facts.more === null ? null : truthOf(valueAt(answer, facts.more)),
-        next: null,
+        next: facts.paging.kind === 'token' ? textOf(valueAt(answer, facts.paging.from ?? '')) : null,
         serverTimeMs: serverTimeOf(reply.head),
+        delta: facts.deltaIn === null ? null : textOf(valueAt(answer, facts.deltaIn)),
       };
     },
     async readRow(operation, key, signal) {
@@ -218,6 +219,11 @@ function valueAt(answer: XmlValue, path: string): XmlValue | undefined {
 
 function numberOf(value: XmlValue | undefined): number | null {
   return typeof value === 'string' && /^\s*\+?\d{1,15}\s*$/.test(value) ? Number(value) : null;
+}
+
+function textOf(value: XmlValue | undefined): string | null {
+  const text = typeof value === 'string' ? value.trim() : '';
+  return text === '' ? null : text;
 }
 
 function truthOf(value: XmlValue | undefined): boolean | null {

@@ -38,6 +38,8 @@ export interface SoapOperation extends Operation {
   readonly more: string | null;
   /** Of a single read: an answer without the record says that it is not there. */
   readonly emptyIsAbsent: boolean;
+  /** Where the last page has the token of what comes after. */
+  readonly deltaIn: string | null;
 }
 
 export interface CallOptions {
@@ -56,6 +58,8 @@ export interface CallOptions {
   readonly rows?: string;
   readonly total?: string;
   readonly more?: string;
+  /** Of a list for `read.delta`: where its last page has the token that brings what changed since. */
+  readonly deltaToken?: string;
   /** Default: everything comes in one answer. */
   readonly paging?: Paging;
   /** True: the source answers a read of what it does not have with an empty answer. Default: false, it faults. */
@@ -92,6 +96,8 @@ export function call(operation: string, options: CallOptions = {}): SoapOperatio
     answers: options.answers ?? 'record',
     guarded: options.guarded ?? versionIn !== undefined,
     takesKey: keyIn !== undefined,
+    delta: options.deltaToken === undefined ? null : 'token',
+    deltaIn: options.deltaToken ?? null,
   };
 }
 
@@ -147,8 +153,11 @@ function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {
 
 function misfitOf(operation: SoapOperation, purpose: CallPurpose): string | null {
   if (operation.operation === '') return 'expected the name of an operation, got ""';
-  if (operation.paging.kind === 'link')
-    return 'expected a paging by arguments, got link, which SOAP answers do not have';
+  const { paging } = operation;
+  if (paging.kind === 'link' || paging.kind === 'nextUrl')
+    return `expected a paging by arguments, got ${paging.kind}, which SOAP answers do not have`;
+  if (paging.kind === 'token' && paging.fromHeader !== undefined)
+    return `expected from, the element that has the token, got the header "${paging.fromHeader}"`;
   if (purpose === 'lookUp' && operation.referenceIn === null)
     return 'expected referenceIn, the argument that takes the reference, got nothing';
   if (purpose !== 'lookUp' && operation.referenceIn !== null)

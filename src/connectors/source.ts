@@ -4,6 +4,7 @@ import { StartupError } from '../core/errors.js';
 import { SCOPE_ALL } from '../core/scope.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import type { AnyCollectionDefinition, ConnectorDefinition } from './define.js';
+import { hasFeedOfDeletions } from './delta.js';
 import { durationMs, type Duration } from './duration.js';
 import type { FieldSpec } from './field-builder.js';
 import { createGuard } from './guard.js';
@@ -151,13 +152,15 @@ function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinit
 function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinition): SourceFacts {
   const { read, write } = one;
   const { limits } = transport;
-  const pollMs = read.changes === undefined ? POLL_LIST_MS : POLL_CHANGES_MS;
+  const changes = read.delta !== undefined ? 'delta' : read.changes !== undefined ? 'updatedSince' : 'list';
+  const pollMs = changes === 'list' ? POLL_LIST_MS : POLL_CHANGES_MS;
   return {
-    changes: read.changes === undefined ? 'list' : 'updatedSince',
+    changes,
+    ...(read.delta?.replayable === false ? { isConsumed: true } : {}),
     pollEveryMs: read.pollEvery === undefined ? pollMs : durationMs(read.pollEvery),
     scanEveryMs: read.deletes === undefined ? SCAN_MS : durationMs(read.deletes.every),
     ...(read.changes === undefined ? {} : { maxTransactionMs: durationMs(read.changes.maxTransaction) }),
-    deletions: read.deletes?.kind ?? 'scan',
+    deletions: hasFeedOfDeletions(read) ? 'feed' : (read.deletes?.kind ?? 'scan'),
     readOne: read.one !== undefined,
     scanPaging: scanPagingOf(read.list.paging),
     createKey: write?.create?.takesKey === true ? 'device' : 'source',

@@ -26,6 +26,10 @@ export interface Operation {
   readonly guarded: boolean;
   /** Of a create: the source takes the device's id as key. */
   readonly takesKey: boolean;
+  /** Of a list: its last page brings a link, or a token, of what comes after (`PageAnswer.delta`). Absent: neither. */
+  readonly delta?: 'link' | 'token' | null;
+  /** Of such a list: its kit knows the rows that say that their record is gone (`PageAnswer.removed`). Absent: no. */
+  readonly marksRemoved?: boolean;
 }
 
 /** A write as the kit sends it. */

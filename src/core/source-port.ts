@@ -18,19 +18,23 @@ export interface ObservedBatch {
   readonly misfits?: readonly MisfitRecord[];
   /** Where to go on once this batch is committed; absent: the cursor stays (it moves with the last batch only). */
   readonly cursor?: string;
+  /** Deletions may have passed unseen before this cursor, as when a source forgot where we were: a scan is to find them. Absent: none. */
+  readonly mayHideDeletions?: true;
 }
 
 /** What is true of a source's collection: the poller derives its work from these facts. */
 export interface SourceFacts {
-  /** `updatedSince`: asks for what changed since the cursor. `list`: every poll is a full scan. */
-  readonly changes: 'updatedSince' | 'list';
+  /** `updatedSince`: asks for what changed since the cursor. `delta`: follows the source's own token. `list`: every poll is a full scan. */
+  readonly changes: 'updatedSince' | 'delta' | 'list';
+  /** Of `delta`: may a token be asked with once only? Then a lost answer is a new full read. Absent: no. */
+  readonly isConsumed?: boolean;
   readonly pollEveryMs: number;
   /** Full scans find deletions, and what polls missed. */
   readonly scanEveryMs: number;
   /** A change may become visible this long after it was made: reads that confirm a deletion wait for it (F7). Absent: 0. */
   readonly maxTransactionMs?: number;
-  /** `scan`: absent from a complete scan and confirmed; `flag`: seen in reads; `none`: not observable (R14). */
-  readonly deletions: 'scan' | 'flag' | 'none';
+  /** `scan`: absent from a complete scan and confirmed; `flag`: seen in every read; `feed`: told once; `none`: not observable (R14). */
+  readonly deletions: 'scan' | 'flag' | 'feed' | 'none';
   /** Can a single record be read by key? Without it a scan proves a deletion only by F14. */
   readonly readOne: boolean;
   /** `keyset` and `overlap` paging cannot pass over a record that moved (F14). */

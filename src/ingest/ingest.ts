@@ -2,6 +2,7 @@ import type { Seq, SourceKey } from '../core/change.js';
 import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
 import type { IngestStore } from '../core/ingest-port.js';
+import type { OperatorStore } from '../core/operator-port.js';
 import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import { SOURCE_WRITER } from '../core/session.js';
@@ -17,7 +18,7 @@ import { isDeletable, tombstone } from './tombstone.js';
 
 /** What ingest needs of the store. */
 export type IngestPorts = {
-  readonly store: Pick<FeedReader, 'readHead'> & RecordStore & IngestStore;
+  readonly store: Pick<FeedReader, 'readHead'> & RecordStore & IngestStore & Pick<OperatorStore, 'askScan'>;
   readonly clock: Clock;
   readonly hash: HashText;
   readonly log: Log;
@@ -149,7 +150,7 @@ async function sortOut(
     if (stale !== null) again(sourceKey, stale, RECHECK_AFTER_MS);
     else if (fields === null) {
       if (facts.readOne) again(sourceKey, 'flagged as deleted', 0);
-      else if (facts.deletions === 'flag') flagged.push(sourceKey);
+      else if (facts.deletions === 'flag' || facts.deletions === 'feed') flagged.push(sourceKey);
     } else {
       const one = observedState(ports.hash, collection, { ...observation, fields });
       if (mark === undefined) unknown.push(one);

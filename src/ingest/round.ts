@@ -53,23 +53,26 @@ export async function runRound(
   const context: BatchContext = { fence, awaiting: new Set(waiting.map((recheck) => recheck.sourceKey)), quarantine };
   const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
-  const isScanAsked = progress.scanAskedAtMs !== null;
+  let scanAskedAtMs = progress.scanAskedAtMs;
   const isPollDue =
-    task.now || restMs(lastPollMs, facts.pollEveryMs) === 0 || (isScanAsked && facts.changes === 'list');
+    task.now || restMs(lastPollMs, facts.pollEveryMs) === 0 || (scanAskedAtMs !== null && facts.changes === 'list');
   let outcome: RoundResult['scan'] = 'not due';
 
   const scan = async (): Promise<void> => {
     const result = await scanCollection(ports, tenant, source, context, signal);
-    if (progress.scanAskedAtMs !== null) await store.noteScanned(tenant, name, progress.scanAskedAtMs);
+    if (scanAskedAtMs !== null) await store.noteScanned(tenant, name, scanAskedAtMs);
     if (result.changed + result.deleted + result.kept.count > 0)
       log.info('scan complete', { collection: name, ...result });
   };
   if (facts.changes === 'list') {
     if (isPollDue) await scan();
   } else {
-    if (isPollDue) await poll(ports, tenant, source, progress, context, signal);
+    if (isPollDue) {
+      const { asksScan } = await poll(ports, tenant, source, progress, context, signal);
+      if (asksScan) ({ scanAskedAtMs } = await store.readCollection(tenant, name));
+    }
     // The first load was a whole list: what it may have passed over is found by the next scan.
-    const isScanDue = isScanAsked || restMs(progress.scannedAtMs, facts.scanEveryMs) === 0;
+    const isScanDue = scanAskedAtMs !== null || restMs(progress.scannedAtMs, facts.scanEveryMs) === 0;
     if (progress.state !== 'PRIMING' && task.mayScan && isScanDue) {
       try {
         await scan();
@@ -99,15 +102,21 @@ async function poll(
   progress: CollectionProgress,
   context: BatchContext,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ readonly asksScan: boolean }> {
   const { store, clock, log } = ports;
   const { name } = source.collection;
+  let asksScan = false;
   let changed = 0;
   let deleted = 0;
   let held = 0;
   const changes = source.readChanges(progress.cursor, signal);
   const read = context.quarantine.beginRead();
   for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
+    // Before its cursor is committed: a process that ends in between reads the same again, and asks again.
+    if (batch.mayHideDeletions === true && !asksScan) {
+      await store.askScan(tenant, name, null);
+      asksScan = true;
+    }
     const counts = await ingestBatch(ports, tenant, source, await read.see(batch), token, context);
     changed += counts.changed;
     deleted += counts.deleted;
@@ -120,6 +129,7 @@ async function poll(
   const primed = progress.state === 'PRIMING' ? ready : {};
   await store.commit(tenant, [], { fence: context.fence, ingest: { collection: name, polledAtMs, ...primed } });
   if (changed + deleted > 0) log.info('poll complete', { collection: name, changed, deleted });
+  return { asksScan };
 }
 
 /** What is left of an interval; a clock that was set back must not keep a collection waiting. */

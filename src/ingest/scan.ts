@@ -161,7 +161,7 @@ async function deleteGone(
 
 /** `keyset` and `overlap` paging cannot pass over a record that moved; one answer with everything cannot either (F14). */
 function absenceProves(facts: SourceFacts): boolean {
-  return facts.deletions === 'scan' && facts.scanPaging !== 'offset';
+  return (facts.deletions === 'scan' || facts.deletions === 'feed') && facts.scanPaging !== 'offset';
 }
 
 /**

@@ -58,13 +58,24 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
     .concat(remove ? guarded('delete', facts.deleteGuard) : '')
     .filter((text) => text !== '');
   return [
-    facts.changes === 'updatedSince'
-      ? `changes are asked for every ${facts.pollEveryMs / 1_000} s`
-      : `the whole list is read every ${facts.pollEveryMs / 1_000} s`,
+    `${changesOf(facts)} every ${facts.pollEveryMs / 1_000} s`,
     deletionsOf(facts),
     ...(writes.length === 0 ? ['read only'] : [`writes: ${writes.join(', ')}`, certaintyOf(facts, collection.writes)]),
     ...(facts.maintenance === undefined ? [] : [`not called ${facts.maintenance.join(' and ')}`]),
   ].join('; ');
+}
+
+function changesOf({ changes, isConsumed }: SourceFacts): string {
+  switch (changes) {
+    case 'updatedSince':
+      return 'changes are asked for';
+    case 'delta':
+      return isConsumed === true
+        ? "the source's token is followed (once each: a lost answer reads everything again)"
+        : "the source's token is followed";
+    case 'list':
+      return 'the whole list is read';
+  }
 }
 
 function guarded(operation: string, guard: 'version' | 'none'): string {
@@ -74,6 +85,8 @@ function guarded(operation: string, guard: 'version' | 'none'): string {
 function deletionsOf(facts: SourceFacts): string {
   const scanned = `by a scan every ${facts.scanEveryMs / 1_000} s`;
   if (facts.deletions === 'none') return 'deletions are not observable';
+  if (facts.deletions === 'feed')
+    return `deletions are told${facts.readOne ? ', each confirmed by a read' : ''}, and ${scanned}`;
   if (facts.deletions === 'flag') return `deletions by flag, and ${scanned}`;
   if (facts.readOne) return `deletions ${scanned}, each confirmed by a read`;
   return facts.scanPaging === 'offset'

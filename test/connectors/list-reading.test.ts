@@ -1,5 +1,5 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { collection, field, keyset, link, offset, page } from '../../src/connectors/define.js';
+import { collection, field, keyset, link, nextUrl, offset, page, token } from '../../src/connectors/define.js';
 import { get, type GetOptions } from '../../src/connectors/rest.js';
 import type { SourceCollection } from '../../src/core/source-port.js';
 import { scanned, startScripted, VISITS, type Asked, type Reply, type ScriptedSource } from './scripted-source.js';
@@ -116,13 +116,14 @@ function pagesOf(rows: readonly { readonly id: string }[]): (asked: Asked) => Re
   return ({ query, headers }) => {
     const after = query.get('after');
     const behind = after === null ? 0 : rows.findIndex(({ id }) => id >= after);
-    const from = Number(query.get('from') ?? (Number(query.get('page') ?? 1) - 1) * 3 + behind);
+    const from = Number(query.get('from') ?? query.get('cursor') ?? (Number(query.get('page') ?? 1) - 1) * 3 + behind);
     const tag = `"${from}-${JSON.stringify(rows).length}"`;
     const more = from + 3 < rows.length;
     const next = { link: `</api/visits?from=${from + 3}>; rel="next"` };
     const head = { etag: tag, ...(more && query.get('page') === null && after === null ? next : {}) };
     if (headers['if-none-match'] === tag) return { status: 304, body: '', headers: { etag: tag } };
-    return { rows: rows.slice(from, from + 3), headers: head };
+    const paging = more ? { next: `/api/visits?from=${from + 3}`, token: from + 3 } : {};
+    return { rows: { rows: rows.slice(from, from + 3), paging }, headers: head };
   };
 }
 
@@ -134,8 +135,10 @@ test.each([
   ['offset with overlap', offset({ fromIn: 'from', size: 3, overlap: 1 })],
   ['keyset', keyset({ by: 'id', afterIn: 'after', inclusive: true, size: 3 })],
   ['link', link()],
+  ['nextUrl', nextUrl({ from: 'paging.next' })],
+  ['token', token({ in: 'cursor', from: 'paging.token' })],
 ])('R14: a tagged list read by %s is whole when every page is answered with 304', async (_kind, paging) => {
-  const collectionRead = visits({ paging, tagged: true });
+  const collectionRead = visits({ paging, rows: 'rows', tagged: true });
   source.answer = pagesOf(SEVEN);
   const first = await scanned(collectionRead);
   expect(first.map(({ sourceKey }) => sourceKey)).toEqual(SEVEN.map(({ id }) => id));
@@ -145,3 +148,80 @@ test.each([
   expect(again).toHaveLength(asked);
   expect(again.every(({ headers }) => headers['if-none-match'] !== undefined)).toBe(true);
 });
+
+/** Pages of two, each with the address or the token of the next one, as the test wants them. */
+function leading(to: (from: number) => Readonly<Record<string, unknown>>, header?: (from: number) => string): void {
+  source.answer = ({ query }) => {
+    const from = Number(query.get('from') ?? query.get('cursor') ?? 0);
+    const next = from + 2 < SEVEN.length ? from + 2 : null;
+    const body = { rows: SEVEN.slice(from, from + 2), ...(next === null ? {} : to(next)) };
+    return { rows: body, ...(next === null || header === undefined ? {} : { headers: { 'x-next': header(next) } }) };
+  };
+}
+
+const leads: readonly (readonly [string, GetOptions, Parameters<typeof leading>])[] = [
+  [
+    'a whole address',
+    { paging: nextUrl({ from: 'next' }) },
+    [(from) => ({ next: `${source.url}/api/visits?from=${from}` })],
+  ],
+  [
+    'an address from the root',
+    { paging: nextUrl({ from: 'links.next' }) },
+    [(from) => ({ links: { next: `/api/visits?from=${from}` } })],
+  ],
+  [
+    'an address beside its page',
+    { paging: nextUrl({ from: '@odata.nextLink' }) },
+    [(from) => ({ '@odata.nextLink': `visits?from=${from}` })],
+  ],
+  ['a token', { paging: token({ in: 'cursor', from: 'meta.next' }) }, [(from) => ({ meta: { next: String(from) } })]],
+  ['a number', { paging: token({ in: 'cursor', from: 'next' }) }, [(from) => ({ next: from })]],
+  ['a header', { paging: token({ in: 'cursor', fromHeader: 'X-Next' }) }, [() => ({}), String]],
+];
+
+test.each(leads)('R14: pages are followed by %s', async (_what, list, way) => {
+  leading(...way);
+  const shown = await scanned(visits({ rows: 'rows', ...list }));
+  expect(shown.map(({ sourceKey }) => sourceKey)).toEqual(SEVEN.map(({ id }) => id));
+  expect(source.asked).toHaveLength(4);
+});
+
+test('R14: an empty page with a token goes on; none, an empty one, or the word that there is no more ends the list', async () => {
+  const pages: Readonly<Record<string, object>> = {
+    '': { rows: SEVEN.slice(0, 2), next: 'a' },
+    a: { rows: [], next: 'b' },
+    b: { rows: SEVEN.slice(2), next: '' },
+  };
+  source.answer = ({ query }) => ({ rows: pages[query.get('cursor') ?? ''] ?? {} });
+  const list = { rows: 'rows', paging: token({ in: 'cursor', from: 'next' }) };
+  expect(await scanned(visits(list))).toHaveLength(7);
+  source.answer = () => ({ rows: { rows: SEVEN, next: 'for later', hasMore: false } });
+  expect(await scanned(visits({ ...list, more: 'hasMore' }))).toHaveLength(7);
+  source.answer = () => ({ rows: { rows: SEVEN, next: null, hasMore: true } });
+  await expect(scanned(visits({ ...list, more: 'hasMore' }))).rejects.toThrow('the last page says that there is more');
+});
+
+test('R14: a token or an address that comes again ends a scan as not complete', async () => {
+  const round: Readonly<Record<string, string>> = { '': 'a', a: 'b', b: 'a' };
+  const next = (query: URLSearchParams): string => round[query.get('cursor') ?? ''] ?? '';
+  source.answer = ({ query }) => ({ rows: { rows: SEVEN, next: next(query) } });
+  const byToken = visits({ rows: 'rows', paging: token({ in: 'cursor', from: 'next' }) });
+  await expect(scanned(byToken)).rejects.toThrow('its pages lead round in a circle');
+  expect(source.asked).toHaveLength(3);
+  source.answer = ({ query }) => ({ rows: { rows: SEVEN, next: `/api/visits?cursor=${next(query)}` } });
+  const byUrl = visits({ rows: 'rows', paging: nextUrl({ from: 'next' }) });
+  await expect(scanned(byUrl)).rejects.toThrow('its pages lead round in a circle');
+});
+
+test.each(['http://elsewhere.example/visits?page=2', '//elsewhere.example/visits'])(
+  'the next page at %s is not asked for, so that our credentials stay here',
+  async (next) => {
+    source.answer = () => ({ rows: { rows: SEVEN, next } });
+    const list = visits({ rows: 'rows', paging: nextUrl({ from: 'next' }) });
+    await expect(scanned(list)).rejects.toThrow(
+      `expected the next page at ${source.url}, got http://elsewhere.example`,
+    );
+    expect(source.asked).toHaveLength(1);
+  },
+);

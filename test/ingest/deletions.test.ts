@@ -421,3 +421,101 @@ describe('a flag', () => {
     expect(await isDeleted(clinic, 'v0002')).toBe(false);
   });
 });
+
+describe('a deletion that is told once', () => {
+  test.each([true, false])('R14: deletes its record in the same round (keyed read: %p)', async (readOne) => {
+    const [clinic, source] = await clinicWith(5, { changes: 'delta', deletions: 'feed', readOne });
+    source.flag('v0002');
+    await clinic.poller.round(VISITS);
+    expect(await isDeleted(clinic, 'v0002')).toBe(true);
+    expect(source.calls.includes('read')).toBe(readOne);
+    expect(source.calls).not.toContain('page');
+  });
+
+  test('R14: is not believed of a record that its key still finds', async () => {
+    const [clinic, source] = await clinicWith(5, { changes: 'delta', deletions: 'feed' });
+    source.flag('v0002');
+    source.before = (call) => {
+      if (call === 'read') source.put('v0002', { note: 'made again', route: '1' });
+    };
+    await clinic.poller.round(VISITS);
+    expect((await clinic.live())['v0002']).toEqual({ note: 'made again', route: '1' });
+  });
+
+  test('R14: of a record that nobody knows is harmless', async () => {
+    const [clinic, source] = await clinicWith(5, { changes: 'delta', deletions: 'feed' });
+    source.put('v0009');
+    source.flag('v0009');
+    await clinic.poller.round(VISITS);
+    expect(Object.keys(await clinic.live())).toHaveLength(5);
+    expect(await clinic.rechecks()).toEqual([]);
+  });
+
+  test.each([true, false])('R14: past the limit is held, and found again (keyed read: %p)', async (readOne) => {
+    const [clinic, source] = await clinicWith(100, { changes: 'delta', deletions: 'feed', readOne });
+    for (const key of source.keys().slice(0, 30)) source.flag(key);
+    await clinic.poller.round(VISITS);
+    expect(Object.keys(await clinic.live()).length).toBeGreaterThanOrEqual(80);
+    expect(await stateOf(clinic)).toBe('HELD');
+    const oversight = createOversight(clinic.store, [source.collection], () => undefined);
+    await oversight.allowDeletions(clinic.world.tenant, VISITS, 50);
+    clinic.clock.advance(600_000);
+    await clinic.poller.round(VISITS);
+    expect(Object.keys(await clinic.live())).toHaveLength(70);
+    expect(await stateOf(clinic)).toBe('READY');
+  });
+});
+
+describe('a source that forgot where we were', () => {
+  test('R14: is scanned in the same round for what was deleted meanwhile', async () => {
+    const [clinic, source] = await clinicWith(5, { changes: 'delta', deletions: 'feed' });
+    source.remove('v0002');
+    await clinic.poller.round(VISITS);
+    expect(await isDeleted(clinic, 'v0002')).toBe(false);
+    source.hasForgotten = true;
+    await clinic.poller.round(VISITS);
+    expect(await isDeleted(clinic, 'v0002')).toBe(true);
+    const { scanAskedAtMs } = await clinic.store.readCollection(clinic.world.tenant, VISITS);
+    expect(scanAskedAtMs).toBeNull();
+  });
+
+  test('R14, R16: is scanned later when the scan fails, also by another process', async () => {
+    const [clinic, source] = await clinicWith(5, { changes: 'delta', deletions: 'feed' });
+    source.remove('v0002');
+    source.hasForgotten = true;
+    source.before = (call) => {
+      if (call === 'page') throw unavailable('away');
+    };
+    await expect(clinic.poller.round(VISITS)).rejects.toThrow('away');
+    source.before = () => undefined;
+    await clinic.poller.stop();
+    await clinic.node('another').round(VISITS);
+    expect(await isDeleted(clinic, 'v0002')).toBe(true);
+  });
+
+  test('R14, R16: asks for the scan before the new cursor is committed', async () => {
+    const source = createToySource({ changes: 'delta', deletions: 'feed' });
+    source.put('v0001');
+    const calls: string[] = [];
+    const clinic = await createIngestingClinic([source], {
+      wrap: (store) => ({
+        ...store,
+        askScan: (...given) => {
+          calls.push('ask');
+          return store.askScan(...given);
+        },
+        commit: (tenant, writes, context) => {
+          if (context?.ingest?.cursor !== undefined) calls.push('cursor');
+          return store.commit(tenant, writes, context);
+        },
+      }),
+    });
+    await clinic.poller.round(VISITS);
+    calls.length = 0;
+    source.hasForgotten = true;
+    source.put('v0001', { note: 'changed', route: '1' });
+    await clinic.poller.round(VISITS);
+    expect(calls.at(-2)).toBe('ask');
+    expect(calls.at(-1)).toBe('cursor');
+  });
+});

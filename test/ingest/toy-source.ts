@@ -34,6 +34,8 @@ export interface ToySource extends SourceCollection {
   readonly calls: SourceCall[];
   /** Runs before each call is answered; throwing is the source's failing. */
   before: (call: SourceCall, key: string | null) => void | Promise<void>;
+  /** It no longer knows where we were: the next poll is given everything that is there. */
+  hasForgotten: boolean;
   /** As while its application is deployed anew: every list is empty, every key is 404. */
   isBlank: boolean;
 }
@@ -90,8 +92,10 @@ export function createToySource(
     if (signal.aborted) throw unavailable('the caller gave up');
   }
 
-  const shownRows = (): readonly Row[] =>
-    source.isBlank ? [] : rows.filter((row) => all.deletions === 'flag' || !row.flagged);
+  const shownRows = (isFeed = false): readonly Row[] => {
+    const showsFlagged = all.deletions === 'flag' || (all.deletions === 'feed' && isFeed);
+    return source.isBlank ? [] : rows.filter((row) => showsFlagged || !row.flagged);
+  };
 
   async function* pages(signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
     const size = all.scanPaging === 'whole' ? Infinity : pageSize;
@@ -108,14 +112,17 @@ export function createToySource(
   }
 
   async function* changes(cursor: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
-    let since = Number(cursor ?? -1);
+    const isForgotten = cursor !== null && source.hasForgotten;
+    source.hasForgotten = false;
+    let since = isForgotten ? -1 : Number(cursor ?? -1);
     for (;;) {
       await answered('changes', null, signal);
       const from = since;
-      const page = shownRows()
+      const page = shownRows(!isForgotten)
         .filter((row) => row.changed > from)
         .toSorted((a, b) => a.changed - b.changed)
         .slice(0, pageSize);
+      if (page.length === 0 && isForgotten) yield { observations: [], cursor: String(since), mayHideDeletions: true };
       if (page.length === 0) return;
       since = page.at(-1)?.changed ?? since;
       yield { ...shown(page), cursor: String(since) };
@@ -171,6 +178,7 @@ export function createToySource(
     time: () => time,
     calls: [],
     before: () => undefined,
+    hasForgotten: false,
     isBlank: false,
   };
   return source;

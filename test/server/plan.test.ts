@@ -1,4 +1,11 @@
-import { collection, createSource, defineConnector, field, type WriteFacts } from '../../src/connectors/define.js';
+import {
+  collection,
+  createSource,
+  defineConnector,
+  field,
+  type ReadFacts,
+  type WriteFacts,
+} from '../../src/connectors/define.js';
 import { del, get, patch, post, rest } from '../../src/connectors/rest.js';
 import { planOf, readPlans } from '../../src/server/plan.js';
 import { eagerDeps } from '../connectors/soap/eager-deps.js';
@@ -99,4 +106,31 @@ test('the plans of a configuration say what each collection costs in calls a day
 
 test('the plan says when the source is not called', async () => {
   expect(await plan(undefined, { maintained: true })).toContain('; not called sun 22:00 to 02:30 Europe/Berlin');
+});
+
+async function readPlan(read: ReadFacts): Promise<string | undefined> {
+  const transport = rest({ baseUrl: 'http://clinic.example' });
+  const visits = collection({ type: 'Visit', key: 'id', fields: { note: field.string() }, read });
+  const [plan] = await readPlans({
+    connectors: [defineConnector({ source: 'clinic', transport, collections: { visits } })],
+  });
+  return plan?.says;
+}
+
+const LINKED = get('/visits', { deltaLink: 'deltaLink' });
+const REMOVED = { member: 'removed' };
+
+test.each<readonly [string, ReadFacts, string]>([
+  [
+    'a token',
+    { list: LINKED, one: ONE, delta: { removed: REMOVED, replayable: true } },
+    "the source's token is followed every 5 s; deletions are told, each confirmed by a read, and by a scan every 21600 s; read only",
+  ],
+  [
+    'a token that is good once, of a source that does not tell deletions',
+    { list: LINKED, one: ONE, delta: { replayable: false }, pollEvery: '1m' },
+    "the source's token is followed (once each: a lost answer reads everything again) every 60 s; deletions by a scan every 21600 s, each confirmed by a read; read only",
+  ],
+])('R14, R16: the plan says how changes are found by %s', async (_what, read, says) => {
+  expect(await readPlan(read)).toBe(says);
 });

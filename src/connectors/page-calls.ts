@@ -1,0 +1,28 @@
+import type { CollectionParts } from './collection-parts.js';
+import { readPages } from './page-reader.js';
+import type { PageAnswer, PageArguments } from './paging.js';
+import type { Operation } from './transport.js';
+
+/** The pages of one list, each asked for through the guard when the reader wants it. @throws CallFault */
+export type PageCalls = (
+  operation: Operation,
+  args: PageArguments,
+  signal: AbortSignal,
+  more?: {
+    /** A link that leads to the first page; absent, or null: the operation does. */
+    readonly from?: string | null;
+    /** May a page be asked for again when its answer was lost? Absent: yes. */
+    readonly isRepeatable?: boolean;
+  },
+) => AsyncGenerator<PageAnswer, void>;
+
+export function createPageCalls({ guard, transport }: Pick<CollectionParts, 'guard' | 'transport'>): PageCalls {
+  return (operation, args, signal, { from = null, isRepeatable = true } = {}) =>
+    readPages(operation.paging, (pageArgs, next) =>
+      guard.read(
+        (deadline) => transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline),
+        signal,
+        isRepeatable,
+      ),
+    );
+}
