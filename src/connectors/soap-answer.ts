@@ -2,11 +2,11 @@ import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { CallFault, shownText } from './fault.js';
 import type { HttpHead } from './http-client.js';
 import type { WsdlOperation } from './soap-contract.js';
+import { EncodedBody } from './soap-encoded.js';
 import { FaultReader, type SoapFault } from './soap-fault-reader.js';
+import { Misfit } from './soap-misfit.js';
+import { emptyMembers, type XmlValue } from './soap-value.js';
 import { dialectOf, INSTANCE_NAMESPACE, type SoapDialect } from './soap-version.js';
-
-/** An element's content: its text, its elements by local name (repeated ones as a list), or null for xsi:nil. */
-export type XmlValue = string | null | readonly XmlValue[] | { readonly [name: string]: XmlValue };
 
 /** What an envelope held. */
 export type SoapContent =
@@ -17,10 +17,12 @@ export type SoapContent =
   | { readonly kind: 'misfit'; readonly reason: string };
 
 /** What of an operation its answer is compared with. */
-export type ExpectedAnswer = Pick<WsdlOperation, 'output' | 'version'>;
+export type ExpectedAnswer = Pick<WsdlOperation, 'isEncoded' | 'output' | 'version'>;
 
 /** Elements within each other. Ours have six; a parser's stack is not the source's to fill. */
 const MAX_DEPTH = 64;
+/** Elements of an answer: a small one costs us fifty times its bytes. */
+const MAX_ELEMENTS = 2_000_000;
 
 /**
  * Reads an envelope as its bytes come; only what it says is kept, row by row. No DOCTYPE, no entities but XML's own five.
@@ -61,14 +63,13 @@ function isXml(contentType: string): boolean {
   );
 }
 
-/** What the envelope itself is at fault for. */
-class Misfit extends Error {}
-
 interface Frame {
   readonly local: string;
   readonly namespace: string;
   /** Is it the body's element, or within it? */
   readonly isContent: boolean;
+  /** The same, and it is read by the rules of SOAP's encoding. */
+  readonly isEncoded: boolean;
   readonly isNil: boolean;
   /** How many steps of the path to the rows lead here; -1: none. */
   readonly steps: number;
@@ -84,6 +85,8 @@ class EnvelopeReader {
   readonly #open: Frame[] = [];
   readonly #rows: XmlValue[] = [];
   #dialect: SoapDialect | null = null;
+  #encoded: EncodedBody | null = null;
+  #elements = 0;
   #language = '';
   #content: { readonly local: string; readonly namespace: string; readonly value: XmlValue } | null = null;
   #hasBody = false;
@@ -105,6 +108,7 @@ class EnvelopeReader {
     const addText = (text: string): void => {
       const top = this.#open.at(-1);
       if (top?.isContent === true) top.text += text;
+      else if (top?.isEncoded === true) this.#encoded?.addText(text);
     };
     parser.on('text', addText);
     parser.on('cdata', addText);
@@ -116,10 +120,10 @@ class EnvelopeReader {
 
   end(): SoapContent {
     this.#parser.close();
-    const content = this.#content;
+    const content = this.#content ?? this.#encoded?.root() ?? null;
     if (!this.#hasBody) throw new Misfit('expected an envelope with a body, got none');
     if (content?.local === 'Fault' && content.namespace === this.#dialect?.envelope) {
-      return { kind: 'fault', fault: this.#fault.fault(content.value) };
+      return { kind: 'fault', fault: this.#fault.fault(this.#content?.value ?? null) };
     }
     const { output, version } = this.#expected;
     const got = this.#dialect?.version ?? '';
@@ -127,13 +131,18 @@ class EnvelopeReader {
     if (content?.local !== output?.name || (content?.namespace ?? '') !== (output?.namespace ?? '')) {
       throw new Misfit(`expected ${shownName(output)} in the body, got ${shownName(content)}`);
     }
-    return { kind: 'answer', answer: content?.value ?? null, rows: this.#rows };
+    if (this.#encoded !== null && output !== null) {
+      return { kind: 'answer', ...this.#encoded.read(output, this.#path) };
+    }
+    return { kind: 'answer', answer: this.#content?.value ?? null, rows: this.#rows };
   }
 
   #opened(tag: SaxesTagNS): void {
     const { local, uri: namespace } = tag;
     const depth = this.#open.length;
     const parent = this.#open.at(-1);
+    this.#elements += 1;
+    if (this.#elements > MAX_ELEMENTS) throw new Misfit(`expected at most ${MAX_ELEMENTS} elements, got more`);
     if (depth >= MAX_DEPTH) throw new Misfit(`expected at most ${MAX_DEPTH} elements within each other, got more`);
     if (depth === 0) this.#dialect = local === 'Envelope' ? dialectOf(namespace) : null;
     const envelope = this.#dialect?.envelope;
@@ -145,16 +154,28 @@ class EnvelopeReader {
     if (depth === 1 && isEnvelopes && local === 'Body') this.#hasBody = true;
     if (isEnvelopes && local === 'Text') this.#language = tag.attributes['xml:lang']?.value ?? '';
     const isInBody = depth === 2 && parent?.local === 'Body' && parent.namespace === envelope;
-    if (isInBody && this.#content !== null) throw new Misfit('expected one element in the body, got more');
+    const isEncoded = isInBody ? this.#isEncoded(tag, isEnvelopes) : parent?.isEncoded === true;
+    if (isInBody && !isEncoded && (this.#content !== null || this.#encoded !== null)) {
+      throw new Misfit('expected one element in the body, got more');
+    }
+    if (isEncoded) this.#encoded?.opened(tag, (prefix) => this.#parser.resolve(prefix));
     this.#open.push({
       local,
       namespace,
-      isContent: isInBody || parent?.isContent === true,
+      isContent: !isEncoded && (isInBody || parent?.isContent === true),
+      isEncoded,
       isNil: isNil(tag),
-      steps: isInBody ? 0 : this.#stepsTo(local, parent),
+      steps: isInBody && !isEncoded ? 0 : this.#stepsTo(local, parent),
       text: '',
       members: null,
     });
+  }
+
+  /** A fault is never encoded, whatever stands beside it. */
+  #isEncoded({ local }: SaxesTagNS, isEnvelopes: boolean): boolean {
+    if (!this.#expected.isEncoded || this.#dialect === null || (isEnvelopes && local === 'Fault')) return false;
+    this.#encoded ??= new EncodedBody(this.#dialect);
+    return true;
   }
 
   #stepsTo(local: string, parent: Frame | undefined): number {
@@ -164,6 +185,7 @@ class EnvelopeReader {
 
   #closed(): void {
     const frame = this.#open.pop();
+    if (frame?.isEncoded === true) this.#encoded?.closed();
     if (frame?.isContent !== true) return;
     if (this.#open[2]?.local === 'Fault') this.#noteFault(frame);
     const value = frame.isNil ? null : (frame.members ?? frame.text);
@@ -188,11 +210,6 @@ class EnvelopeReader {
       this.#fault.addCode(text, (prefix) => this.#parser.resolve(prefix));
     } else if (local === 'Text' && isEnvelopes && within === 'Reason') this.#fault.addReason(this.#language, text);
   }
-}
-
-/** Without a prototype: an element may be called `constructor` or `__proto__`. */
-function emptyMembers(): Record<string, XmlValue> {
-  return Object.create(null) as Record<string, XmlValue>;
 }
 
 function addMember(members: Record<string, XmlValue>, name: string, value: XmlValue): void {

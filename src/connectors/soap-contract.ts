@@ -15,6 +15,8 @@ export interface WsdlOperation {
   readonly name: string;
   readonly soapAction: string;
   readonly version: SoapVersion;
+  /** In SOAP's own encoding: values tell their types, elements refer to each other. */
+  readonly isEncoded: boolean;
   /** The element in the request's body; null: the body is empty. */
   readonly input: ElementShape | null;
   readonly output: ElementShape | null;
@@ -45,6 +47,9 @@ const TRANSPORTS: ReadonlySet<string | undefined> = new Set([
   'http://www.w3.org/2003/05/soap/bindings/HTTP/',
   undefined,
 ]);
+
+/** How messages are made that are spoken here. */
+const STYLES: readonly string[] = ['document/literal', 'rpc/literal', 'rpc/encoded'];
 
 /** A port over SOAP and HTTP. */
 interface Port {
@@ -134,12 +139,18 @@ class OperationReader {
   read(port: Port, binding: XmlElement, declared: XmlElement, version: SoapVersion | null): WsdlOperation {
     const soap = binding.children.find((one) => one.local === 'operation' && BINDINGS[one.namespace] !== undefined);
     const style = soap?.attribute('style') ?? port.style;
-    const input = this.#element('input', style, binding, declared);
+    const uses = [this.#use('input', binding), this.#use('output', binding)].filter((use) => use !== null);
+    const styles = [...new Set(uses.map((use) => `${style}/${use}`))];
+    const [spoken = 'document/literal', ...others] = styles;
+    if (others.length > 0 || !STYLES.includes(spoken)) {
+      throw this.#unfit(`expected ${STYLES.join(', ')}, got ${styles.join(' and ')}`);
+    }
     return {
       name: this.name,
       soapAction: soap?.attribute('soapAction') ?? '',
       version: version ?? port.version,
-      input,
+      isEncoded: spoken === 'rpc/encoded',
+      input: this.#element('input', style, binding, declared),
       output: this.#element('output', style, binding, declared),
     };
   }
@@ -150,9 +161,8 @@ class OperationReader {
     const [message] = childrenOf(declared, WSDL, way);
     if (message === undefined) return null;
     const body = bound === undefined ? undefined : bodyOf(bound);
-    const use = body?.attribute('use') ?? 'literal';
-    if (style !== 'document' || use !== 'literal') throw this.#unfit(`expected document/literal, got ${style}/${use}`);
     const parts = this.#bodyParts(message, bound, body);
+    if (style === 'rpc') return this.#call(way, body?.attribute('namespace') ?? '', parts);
     const [part, ...others] = parts;
     if (part === undefined) return null;
     const element = part.attribute('element');
@@ -163,6 +173,28 @@ class OperationReader {
     const shape = name === null ? null : this.schemas.element(name);
     if (shape === null) throw this.#unfit(`expected the element ${element} in a schema, got none`);
     return shape;
+  }
+
+  #use(way: 'input' | 'output', binding: XmlElement): string | null {
+    const [bound] = childrenOf(binding, WSDL, way);
+    return bound === undefined ? null : (bodyOf(bound)?.attribute('use') ?? 'literal');
+  }
+
+  /** What an rpc call is: an element called like the operation, and in it one for each part. */
+  #call(way: 'input' | 'output', namespace: string, parts: readonly XmlElement[]): ElementShape {
+    const elements = parts.map((part) => {
+      const type = part.attribute('type');
+      const name = type === undefined ? null : part.resolve(type);
+      if (name === null) throw this.#unfit(`expected parts of rpc that have a type, got ${shownParts([part])}`);
+      return this.schemas.typed(part.attribute('name') ?? '', name);
+    });
+    return {
+      name: way === 'input' ? this.name : `${this.name}Response`,
+      namespace: namespace === '' ? null : namespace,
+      nillable: false,
+      type: null,
+      content: () => ({ kind: 'elements', elements, open: false }),
+    };
   }
 
   /** Of a message's parts those in the body: what is said there, else all that are no headers. */

@@ -1,4 +1,4 @@
-import type { XmlValue } from './soap-answer.js';
+import { membersOf, type XmlValue } from './soap-value.js';
 import type { QName } from './xml-tree.js';
 
 /** What a fault says, the same for both versions of SOAP. */
@@ -41,9 +41,4 @@ export class FaultReader {
       detail: detail ?? Detail ?? null,
     };
   }
-}
-
-function membersOf(value: XmlValue): Readonly<Record<string, XmlValue | undefined>> {
-  const isMembers = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isMembers ? (value as Readonly<Record<string, XmlValue | undefined>>) : {};
 }

@@ -2,7 +2,8 @@ import type { AnswerFacts, ClassifySettings, Meaning } from './answer-meaning.js
 import { shownText, type CallPurpose, type Classification } from './fault.js';
 import type { HttpHead } from './http-client.js';
 import type { SessionAnswer } from './sign-in.js';
-import type { SoapContent, XmlValue } from './soap-answer.js';
+import type { SoapContent } from './soap-answer.js';
+import type { XmlValue } from './soap-value.js';
 
 /** An answer as it came: the HTTP side of it, and what its envelope held. */
 export interface SoapReply {

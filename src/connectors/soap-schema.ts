@@ -76,7 +76,7 @@ class SchemaReader implements Schemas {
     return {
       name,
       namespace: null,
-      nillable: true,
+      nillable: false,
       type,
       content: () => (known ??= this.#typeContent(type, 0)),
     };

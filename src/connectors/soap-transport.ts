@@ -5,11 +5,12 @@ import type { Credentials } from './credentials.js';
 import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
 import type { SoapContract, WsdlChoice, WsdlOperation } from './soap-contract.js';
-import { readEnvelope, type SoapContent, type XmlValue } from './soap-answer.js';
+import { readEnvelope, type SoapContent } from './soap-answer.js';
 import { renderEnvelope, UnsendableText, type EmptyElements } from './soap-envelope.js';
 import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
 import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
 import { pathSteps } from './soap-shape.js';
+import { valueAt, type XmlValue } from './soap-value.js';
 import { DIALECTS, requestHeaders } from './soap-version.js';
 import { isHttp, readWsdl } from './soap-wsdl.js';
 import type { SoapOperation } from './soap.js';
@@ -122,7 +123,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     const reply = await exchange(call.purpose, operation, envelope, null, headers, signal);
     const { content } = reply;
     const misfit = content.kind === 'misfit' ? content.reason : null;
-    const row = content.kind === 'answer' ? valueAt(content.answer, facts.rows) : null;
+    const row = content.kind === 'answer' ? valueAt(content.answer, pathSteps(facts.rows)) : null;
     const said = content.kind === 'fault' ? content.fault.detail : content.kind === 'answer' ? content.answer : null;
     return writeAnswerOf(classifySoap(reply, call.purpose, settings), factsOf(reply), { misfit, row, tag: null, said });
   }
@@ -135,18 +136,18 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
       const { answer, rows } = reply.content;
       return {
         rows: facts.rows === '' ? [answer] : rows,
-        total: facts.total === null ? null : numberOf(valueAt(answer, facts.total)),
-        more: facts.more === null ? null : truthOf(valueAt(answer, facts.more)),
-        next: facts.paging.kind === 'token' ? textOf(valueAt(answer, facts.paging.from ?? '')) : null,
+        total: facts.total === null ? null : numberOf(valueAt(answer, pathSteps(facts.total))),
+        more: facts.more === null ? null : truthOf(valueAt(answer, pathSteps(facts.more))),
+        next: facts.paging.kind === 'token' ? textOf(valueAt(answer, pathSteps(facts.paging.from ?? ''))) : null,
         serverTimeMs: serverTimeOf(reply.head),
-        delta: facts.deltaIn === null ? null : textOf(valueAt(answer, facts.deltaIn)),
+        delta: facts.deltaIn === null ? null : textOf(valueAt(answer, pathSteps(facts.deltaIn))),
       };
     },
     async readRow(operation, key, signal) {
       const facts = operation as SoapOperation;
       const reply = await read(facts, readRequest(facts, {}, key), 'one', signal);
       if (reply === 'absent') return reply;
-      const row = valueAt(reply.content.answer, facts.rows);
+      const row = valueAt(reply.content.answer, pathSteps(facts.rows));
       const isEmpty = row === undefined || row === null || row === '';
       return facts.emptyIsAbsent && isEmpty ? 'absent' : { row, tag: null };
     },
@@ -205,16 +206,6 @@ function renderRead(operation: WsdlOperation, request: RequestElements): string 
 
 function writeHeaders({ idempotency }: WriteCall): Readonly<Record<string, string>> {
   return idempotency?.header === undefined ? {} : { [idempotency.header]: idempotency.key };
-}
-
-function valueAt(answer: XmlValue, path: string): XmlValue | undefined {
-  return pathSteps(path).reduce<XmlValue | undefined>(
-    (value, step) =>
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? (value as Readonly<Record<string, XmlValue | undefined>>)[step]
-        : undefined,
-    answer,
-  );
 }
 
 function numberOf(value: XmlValue | undefined): number | null {

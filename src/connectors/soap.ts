@@ -54,7 +54,7 @@ export interface CallOptions {
   readonly referenceIn?: string;
   /** The element that takes the record's fields. Default: the request itself. */
   readonly bodyIn?: string;
-  /** Where the rows (or the one record) are in the answer, like `supplies`. Default: the answer itself. */
+  /** Where the rows (or the one record) are in the answer, like `supplies`; an encoded array is its rows itself. Default: the answer. */
   readonly rows?: string;
   readonly total?: string;
   readonly more?: string;
@@ -115,7 +115,7 @@ export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'n
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The SOAP kit: SOAP 1.1 and 1.2 over HTTP, document/literal, by a WSDL. */
+/** The SOAP kit: SOAP 1.1 and 1.2 over HTTP, document/literal, rpc/literal and rpc/encoded, by a WSDL. */
 export function soap(options: SoapOptions): Transport {
   const limits = readLimits(options, options.endpoint);
   const auth = options.auth ?? null;

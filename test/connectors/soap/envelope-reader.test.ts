@@ -4,6 +4,7 @@ import { answered, enveloped, NOTES_NAMESPACE } from './notes-source.js';
 
 const EXPECTED: ExpectedAnswer = {
   version: '1.1',
+  isEncoded: false,
   output: {
     name: 'ListNotesResponse',
     namespace: NOTES_NAMESPACE,

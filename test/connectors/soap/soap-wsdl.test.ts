@@ -123,9 +123,12 @@ describe('the WSDL', () => {
     await expect(read(notes.open(settings))).rejects.toThrow(message);
   });
 
-  test('of the rpc style is told apart, not called wrongly', async () => {
-    notes.wsdl = () => ({ body: notesWsdl({ style: 'rpc' }) });
-    await expect(read(notes.open())).rejects.toThrow('expected document/literal, got rpc/literal');
+  test.each<readonly [string, string, string]>([
+    ['rpc', 'literal', 'expected parts of rpc that have a type, got parameters (element tns:GetNote)'],
+    ['document', 'encoded', 'expected document/literal, rpc/literal, rpc/encoded, got document/encoded'],
+  ])('of a style that is none (%s/%s with elements) is told apart, not called wrongly', async (style, use, message) => {
+    notes.wsdl = () => ({ body: notesWsdl({ style }).replaceAll('use="literal"', `use="${use}"`) });
+    await expect(read(notes.open())).rejects.toThrow(message);
   });
 
   test('names an address that is not used: the configuration has the endpoint', async () => {
