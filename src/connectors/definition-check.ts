@@ -150,7 +150,7 @@ const maintenanceWindow = z.strictObject({
 
 const connectorSchema = z.strictObject({
   source: name,
-  transport: z.custom<Transport>(isTransport, 'expected rest(…) or soap(…)'),
+  transport: z.custom<Transport>(isTransport, 'expected rest(…), odata(…) or soap(…)'),
   collections: z.record(name, collectionSchema),
   maintenance: z.array(maintenanceWindow).optional(),
   classify: func.optional(),

@@ -34,7 +34,8 @@ function misfitsOfCalls(transport: Transport, one: AnyCollectionDefinition): rea
   });
 }
 
-function operationsOf(one: AnyCollectionDefinition): readonly (readonly [string, CallPurpose, Operation])[] {
+/** All calls of a collection, each with its place in the facts. */
+export function operationsOf(one: AnyCollectionDefinition): readonly (readonly [string, CallPurpose, Operation])[] {
   const { read, write } = one;
   const found: (readonly [string, CallPurpose, Operation | undefined])[] = [
     ['read.list', 'list', read.list],
@@ -70,19 +71,22 @@ function misfitsOfFields({ fields, map, unmap, write }: AnyCollectionDefinition)
   return misfits;
 }
 
-function misfitsOfGuard({ kit }: Transport, { version, read, write }: AnyCollectionDefinition): readonly string[] {
+function misfitsOfGuard(
+  { kit, rowTag }: Transport,
+  { version, read, write }: AnyCollectionDefinition,
+): readonly string[] {
   const misfits: string[] = [];
   if (write?.guard !== undefined && version === undefined)
     misfits.push('.version: expected the member that holds it (or "etag"), since write.guard needs it, got nothing');
   if (write?.guard === 'ifMatch' && kit === 'soap')
     misfits.push('.write.guard: expected "argument", since a SOAP call takes the version as one, got "ifMatch"');
-  if (write?.guard === 'argument' && kit === 'rest')
-    misfits.push('.write.guard: expected "ifMatch", since a REST call takes the version as a tag, got "argument"');
+  if (write?.guard === 'argument' && kit !== 'soap')
+    misfits.push(`.write.guard: expected "ifMatch", since ${callOf(kit)} takes the version as a tag, got "argument"`);
   if (write?.guard !== undefined && write.update?.guarded !== true && write.remove?.guarded !== true)
     misfits.push('.write.guard: expected an update or remove that takes it, got none');
   if (write?.update !== undefined && write.update.sends === 'merged' && read.one === undefined)
     misfits.push(".read.one: expected it, since write.update lays changes over the source's own row, got nothing");
-  if (version === 'etag' && read.one === undefined)
+  if (version === 'etag' && read.one === undefined && rowTag === undefined)
     misfits.push('.read.one: expected it, since the version is the tag of a single read, got nothing');
   return misfits;
 }
@@ -99,8 +103,10 @@ function misfitsOfIdempotency({ kit, limits }: Transport, { write }: AnyCollecti
     );
   if (header !== undefined && argument !== undefined)
     misfits.push(`${where}: expected a header or an argument, got both`);
-  if (argument !== undefined && kit === 'rest')
-    misfits.push(`${where}: expected a header, since a REST call takes the key as one, got the argument "${argument}"`);
+  if (argument !== undefined && kit !== 'soap')
+    misfits.push(
+      `${where}: expected a header, since ${callOf(kit)} takes the key as one, got the argument "${argument}"`,
+    );
   const arrivesWithinMs = limits.timeoutMs + durationMs(write?.maxRequestLifetime ?? '30s');
   if (durationMs(lifetime) <= arrivesWithinMs)
     misfits.push(
@@ -155,6 +161,10 @@ function misfitsOfPolicy({ deletedRecord, write }: AnyCollectionDefinition): rea
   return deletedRecord === 'editWins' && write?.create === undefined
     ? ['.deletedRecord: expected write.create beside "editWins", which makes the record again, got nothing']
     : [];
+}
+
+function callOf(kit: string): string {
+  return kit === 'odata' ? 'an OData call' : 'a REST call';
 }
 
 function canWrite(write: WriteFacts | undefined): boolean {

@@ -193,12 +193,13 @@ async function* readLinked(
   let seen = 0;
   do {
     const answer: PageAnswer = await load(args, next);
-    total = checkTotal(total, answer.total);
+    // Some say it with the first page only.
+    total = checkTotal(total, answer.total) ?? total;
     seen += answer.rows.length;
     yield answer;
     next = endsHere(paging, answer) ? null : answer.next;
     if (next === null && answer.more === true) throw doubt('the last page says that there is more');
-    if (next === null && answer.total !== null && seen < answer.total) throw endedEarly(seen, answer.total);
+    if (next === null && total !== null && seen < total) throw endedEarly(seen, total);
     if (next !== null && followed.has(next)) throw doubt('its pages lead round in a circle');
     if (next !== null) followed.add(next);
   } while (next !== null);

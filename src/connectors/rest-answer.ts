@@ -53,7 +53,8 @@ export function saidIn(answer: RestAnswer): string {
   return `it says ${answer.head.status}: ${messageOf(answer)}`;
 }
 
-function byStatus(
+/** What an answer means by the standard rules, whatever its connector says. */
+export function byStatus(
   answer: RestAnswer,
   purpose: CallPurpose,
   message: string,

@@ -12,8 +12,8 @@ export interface RestBase {
   readonly prefix: string;
 }
 
-/** @throws StartupError config - the base URL is none */
-export function parseBase(baseUrl: string): RestBase {
+/** @param key what messages call it. @throws StartupError config - the base URL is none */
+export function parseBase(baseUrl: string, key = 'baseUrl'): RestBase {
   try {
     const { protocol, search, username, origin, pathname } = new URL(baseUrl);
     if ((protocol === 'http:' || protocol === 'https:') && search === '' && username === '') {
@@ -26,7 +26,7 @@ export function parseBase(baseUrl: string): RestBase {
   const shown = baseUrl.replace(/\/\/[^/]*@/, '//…@').replace(/\?.*$/s, '?…');
   throw new StartupError(
     'config',
-    `baseUrl: expected an address like https://erp.example.com/api without user and query, got "${shown}"`,
+    `${key}: expected an address like https://erp.example.com/api without user and query, got "${shown}"`,
   );
 }
 

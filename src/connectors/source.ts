@@ -17,7 +17,7 @@ import { hideSecrets } from './secrets.js';
 import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
 import { createWrites } from './source-writes.js';
-import type { SourceDeps } from './transport.js';
+import type { SourceDeps, Transport } from './transport.js';
 
 /** A source at work: its collections behind one guard. */
 export interface Source {
@@ -51,11 +51,19 @@ export function createSource(
   const maintenance = compileMaintenance(definition.maintenance ?? []);
   const guard = createGuard(source, transport.limits, maintenance, deps);
   const secrets = secretsOf(transport.auth);
-  const context = { source, classify, secrets, headers: transport.headers, heard: () => guard.heard() };
+  const { collections: definitions } = definition;
+  const context = {
+    source,
+    classify,
+    collections: definitions,
+    secrets,
+    headers: transport.headers,
+    heard: () => guard.heard(),
+  };
   const opened = hideSecrets(transport.open(context, deps), secrets);
   const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
     const collection = collectionOf(source, name, one);
-    const mapping = compileMapping(collection, one, transport.textOnly, keyForms);
+    const mapping = compileMapping(collection, withRowTag(one, transport), transport.textOnly, keyForms);
     const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps };
     const reads = createReads(parts);
     const { readRow, readRowWithin, probe } = reads;
@@ -133,6 +141,11 @@ function collectionOf(source: string, name: string, one: AnyCollectionDefinition
     },
     scopesOf: (one.scopes as Collection['scopesOf'] | undefined) ?? (() => [SCOPE_ALL]),
   };
+}
+
+/** Where lists show tags, a tag is a member of each row like other versions. */
+function withRowTag(one: AnyCollectionDefinition, { rowTag }: Transport): AnyCollectionDefinition {
+  return one.version === 'etag' && rowTag !== undefined ? { ...one, version: rowTag } : one;
 }
 
 function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinition {

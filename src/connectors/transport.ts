@@ -1,6 +1,7 @@
 import type { Chance, Clock, Log } from '../core/ports.js';
 import type { SourceWriteOutcome } from '../core/source-port.js';
 import type { Auth } from './auth.js';
+import type { AnyCollectionDefinition } from './define.js';
 import type { CallPurpose, Classify } from './fault.js';
 import type { GuardLimits } from './guard.js';
 import type { Secrets } from './secrets.js';
@@ -57,7 +58,14 @@ export interface RowAnswer {
  * show the record (204), or its connector says so.
  */
 export type WriteAnswer =
-  | { readonly kind: 'done'; readonly row: unknown; readonly tag: string | null; readonly isBare: boolean }
+  | {
+      readonly kind: 'done';
+      readonly row: unknown;
+      readonly tag: string | null;
+      readonly isBare: boolean;
+      /** The row has no more than the record's key, whatever the connector promises. */
+      readonly showsKeyOnly?: boolean;
+    }
   | { readonly kind: 'gone' }
   /** `field` and `fields` in the source's names; `said` is the answer's body. */
   | (Extract<SourceWriteOutcome, { readonly kind: 'refused' }> & { readonly said?: unknown })
@@ -78,6 +86,8 @@ export interface OpenContext {
   /** The source's name. */
   readonly source: string;
   readonly classify: Classify | undefined;
+  /** The connector's collections: a kit whose source describes itself checks them against that. */
+  readonly collections: Readonly<Record<string, AnyCollectionDefinition>>;
   /** Sent with every call. */
   readonly headers: Readonly<Record<string, string>>;
   /** Takes what must not be told of our credentials. */
@@ -94,6 +104,8 @@ export interface Transport {
   readonly auth: Auth | null;
   /** Does the source send everything as text? */
   readonly textOnly: boolean;
+  /** The member of a row that is its tag, where lists show tags as well; absent: only single reads do. */
+  readonly rowTag?: string;
   /** What is wrong with its settings, each as ".key: expected …, got …". */
   readonly misfits: readonly string[];
   /**

@@ -56,7 +56,8 @@ export function createSettling(
     const key = told ?? write.sourceKey;
     if (key === null) return { kind: 'unknown', reason: 'created, but the answer does not say under which key' };
     // A source that keeps its answers repeats the first one, whatever the record has become meanwhile.
-    const isCurrent = told !== null && operation.answers === 'record' && write.isRepeat !== true;
+    const showsRecord = operation.answers === 'record' && answer.showsKeyOnly !== true;
+    const isCurrent = told !== null && showsRecord && write.isRepeat !== true;
     const shown = isCurrent ? readable(() => mapping.observe(answer.row, answer.tag)) : null;
     return { kind: 'applied', observation: shown ?? (await readBack(key, leftMs, signal)) ?? asWritten(write, key) };
   }

@@ -114,6 +114,7 @@ async function importConfig(file: string): Promise<TidegateConfig> {
     // A configuration beside a clone or an install gets the very modules that run.
     alias: {
       'tidegate/connector/rest': own('connectors/rest.js'),
+      'tidegate/connector/odata': own('connectors/odata.js'),
       'tidegate/connector/soap': own('connectors/soap.js'),
       'tidegate/connector': own('connectors/define.js'),
       'tidegate/connectors/clinic': own('../connectors/clinic.js'),

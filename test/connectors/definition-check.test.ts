@@ -252,7 +252,7 @@ test('everything that is wrong is told at once, and a definition of nothing too'
     /^connector \(without a name\): source: expected a GraphQL name/,
   );
   expect(linesOf(GOOD, {}, { transport: {} })).toEqual([
-    'connector clinic: transport: expected rest(…) or soap(…), got an object',
+    'connector clinic: transport: expected rest(…), odata(…) or soap(…), got an object',
   ]);
   expect(linesOf(GOOD, {}, { collections: { 'my-visits': GOOD } })[0]).toBe(
     'connector clinic: my-visits: expected a GraphQL name: letters, digits and _, not beginning with a digit, got "my-visits"',

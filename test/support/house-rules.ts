@@ -32,7 +32,13 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
   { folder: 'src/client/', may: ['src/core/', '*'] },
   {
     folder: 'connectors/',
-    may: ['src/connectors/define.ts', 'src/connectors/rest.ts', 'src/connectors/soap.ts', '*'],
+    may: [
+      'src/connectors/define.ts',
+      'src/connectors/odata.ts',
+      'src/connectors/rest.ts',
+      'src/connectors/soap.ts',
+      '*',
+    ],
   },
   // The demo's sources stand for systems that know nothing of us.
   { folder: 'demo/', may: ['*'] },

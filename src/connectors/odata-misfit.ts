@@ -1,0 +1,37 @@
+import type { CallPurpose } from './fault.js';
+import type { ODataOperation } from './odata.js';
+
+/** What each call is made with. */
+const PLACES: Readonly<Record<CallPurpose, ODataOperation['does']>> = {
+  list: 'list',
+  one: 'one',
+  lookUp: 'find',
+  create: 'insert',
+  update: 'update',
+  delete: 'remove',
+};
+
+const BUILDERS: Readonly<Record<ODataOperation['does'], string>> = {
+  list: 'entitySet(…)',
+  one: 'entity(…)',
+  find: 'findBy(…)',
+  insert: 'insert(…)',
+  update: 'update(…)',
+  remove: 'remove(…)',
+};
+
+/** A simple identifier of OData: letters, digits and _, not beginning with a digit. */
+const NAME = /^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{Nd}\p{Mn}\p{Mc}\p{Pc}\p{Cf}]{0,127}$/u;
+
+/** What is wrong with an OData call in its place, as "expected …, got …"; null: nothing. What the service has is seen later. */
+export function misfitOfOData(operation: ODataOperation, purpose: CallPurpose): string | null {
+  const { does, set, foundBy, keyIn, select, expand } = operation;
+  if (does !== PLACES[purpose]) return `expected ${BUILDERS[PLACES[purpose]]}, got ${BUILDERS[does]}`;
+  if (!NAME.test(set)) return `expected the name of an entity set, got "${set}"`;
+  for (const name of [foundBy, keyIn]) {
+    if (name !== null && !NAME.test(name)) return `expected the name of a property, got "${name}"`;
+  }
+  if (Array.isArray(select) && select.length === 0) return 'expected select to name a property, got none';
+  const odd = [...(Array.isArray(select) ? (select as readonly string[]) : []), ...expand].find((one) => one === '');
+  return odd === undefined ? null : 'expected the name of a property in select and expand, got ""';
+}

@@ -1,0 +1,220 @@
+import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import type { Credentials } from './credentials.js';
+import { operationsOf } from './fact-misfits.js';
+import { CallFault, type CallPurpose } from './fault.js';
+import { openHttp, readAll, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
+import {
+  classifyOData,
+  countOf,
+  listedRows,
+  misfitOfAnswer,
+  noteOf,
+  rowOf,
+  saidIn,
+  sessionAnswerOf,
+} from './odata-answer.js';
+import { createContract } from './odata-contract.js';
+import { UnsendableValue } from './odata-literal.js';
+import { doubtsOfCall, planCall, type ODataPlan, type ODataUse } from './odata-plan.js';
+import {
+  entityPath,
+  findPath,
+  keyOfAddress,
+  linkedPath,
+  listPath,
+  ODATA_HEADERS,
+  setPath,
+  writeBody,
+  writeHeaders,
+} from './odata-request.js';
+import type { ODataOperation } from './odata.js';
+import { factsOf, parseBody, type RestAnswer } from './rest-answer.js';
+import { parseBase } from './rest-request.js';
+import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
+
+export interface ODataSettings
+  extends ClassifySettings, Pick<OpenContext, 'source' | 'headers' | 'heard' | 'collections'> {
+  readonly serviceUrl: string;
+  readonly credentials: Credentials;
+  readonly http: HttpLimits;
+  /** Longest time for reading the `$metadata`, ms. */
+  readonly metadataTimeoutMs: number;
+}
+
+/** A page: its rows come with notes about them. */
+interface Listed {
+  readonly answer: RestAnswer;
+  readonly path: string;
+}
+
+const NO_CONTENT = 204;
+
+/** Opens the OData side of a source; its `$metadata` is read at the first call. @throws StartupError config - the service URL is none */
+export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransport {
+  const base = parseBase(settings.serviceUrl, 'serviceUrl');
+  const http = openHttp(base.origin, settings.http, settings.heard);
+  const contract = createContract(
+    { ...settings, http, path: `${base.prefix}/$metadata`, timeoutMs: settings.metadataTimeoutMs },
+    deps,
+  );
+  const plans = new Map<ODataOperation, ODataPlan>();
+  const told = new Set<string>();
+
+  async function planOf(operation: ODataOperation, signal: AbortSignal): Promise<ODataPlan> {
+    const known = plans.get(operation);
+    if (known !== undefined) return known;
+    const model = await contract.model(signal);
+    try {
+      const uses = usesOf(settings.collections, operation);
+      const plan = planCall(operation, uses, model);
+      plans.set(operation, plan);
+      for (const doubt of doubtsOfCall(operation, uses, plan)) {
+        if (!told.has(doubt)) deps.log.warn(doubt, { source: settings.source });
+        told.add(doubt);
+      }
+      return plan;
+    } catch (thrown) {
+      contract.isDoubted();
+      throw thrown;
+    }
+  }
+
+  function exchange(
+    purpose: CallPurpose,
+    method: ODataOperation['method'],
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body: string | null,
+    signal: AbortSignal,
+  ): Promise<RestAnswer> {
+    const own = { ...ODATA_HEADERS, ...settings.headers };
+    return settings.credentials.send(
+      (credentials) =>
+        http.exchange(
+          { method, path, headers: { ...own, ...credentials, ...headers }, body },
+          signal,
+          async (head, chunks) => ({
+            head,
+            ...parseBody(head, await readAll(chunks)),
+            retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+          }),
+        ),
+      { seen: sessionAnswerOf, isUndone: (answer) => isUndone(classifyOData(answer, purpose, settings)) },
+      signal,
+    );
+  }
+
+  async function read(
+    facts: ODataOperation,
+    path: string,
+    purpose: 'list' | 'one' | 'lookUp',
+    signal: AbortSignal,
+  ): Promise<RestAnswer | 'absent'> {
+    const size = facts.paging.kind === 'link' ? facts.paging.size : undefined;
+    const headers = { ...facts.headers, ...(size === undefined ? {} : { prefer: `odata.maxpagesize=${size}` }) };
+    const answer = await exchange(purpose, 'GET', path, headers, null, signal);
+    const meaning = classifyOData(answer, purpose, settings);
+    const misfit = misfitOfAnswer(answer);
+    // A page that says "not found" is a server's that does not know our path; of a record's absence the service tells itself.
+    if (meaning.is.kind === 'absent' && (misfit === null || meaning.isTold)) return 'absent';
+    if (meaning.is.kind !== 'fine' && meaning.is.kind !== 'absent')
+      throw readFaultOf(meaning, factsOf(answer), saidIn(answer));
+    if (misfit !== null) throw new CallFault('badAnswer', misfit);
+    return answer;
+  }
+
+  async function readList(
+    facts: ODataOperation,
+    path: string,
+    purpose: 'list' | 'lookUp',
+    signal: AbortSignal,
+  ): Promise<Listed> {
+    const answer = await read(facts, path, purpose, signal);
+    if (answer === 'absent') throw new CallFault('badAnswer', `expected a list of ${facts.set}, got 404`);
+    return { answer, path };
+  }
+
+  function nextOf({ answer: { body }, path }: Listed): string | null {
+    const next = noteOf(body, 'nextLink');
+    return typeof next === 'string' ? linkedPath(base, path, noteOf(body, 'context'), next) : null;
+  }
+
+  async function send(
+    facts: ODataOperation,
+    plan: ODataPlan,
+    call: WriteCall,
+    signal: AbortSignal,
+  ): Promise<WriteAnswer> {
+    const body = writeBody(facts, plan, call);
+    const path = facts.does === 'insert' ? setPath(base, plan) : entityPath(base, plan, call.key ?? [], false);
+    if (path === null) return { kind: 'gone' };
+    const asks = plan.answersWhole ? facts : { ...facts, answers: 'nothing' as const };
+    const headers = { ...facts.headers, ...writeHeaders(plan, asks, call) };
+    const answer = await exchange(call.purpose, facts.method, path, headers, body, signal);
+    const tag = answer.head.headers.get('etag') ?? null;
+    const address = answer.head.headers.get('odata-entityid') ?? answer.head.headers.get('location');
+    const isEmpty = answer.head.status === NO_CONTENT || answer.body === undefined;
+    const key = isEmpty && address !== undefined ? keyOfAddress(plan, address) : null;
+    const written = writeAnswerOf(classifyOData(answer, call.purpose, settings), factsOf(answer), {
+      // Another text beside a success is just no record.
+      misfit: answer.isOtherText ? null : misfitOfAnswer(answer),
+      row: key ?? rowOf(answer.body, plan, tag),
+      tag,
+      said: answer.body,
+    });
+    if (written.kind !== 'done') return written;
+    return key !== null || !plan.answersWhole ? { ...written, showsKeyOnly: true } : written;
+  }
+
+  return {
+    async readPage(operation, args, next, signal) {
+      const facts = operation as ODataOperation;
+      const plan = await planOf(facts, signal);
+      const listed = await readList(facts, next ?? listPath(base, facts, plan, args), 'list', signal);
+      return {
+        rows: listedRows(listed.answer).map((row) => rowOf(row, plan, null)),
+        total: countOf(listed.answer),
+        more: null,
+        next: nextOf(listed),
+        serverTimeMs: serverTimeOf(listed.answer.head),
+      };
+    },
+    async readRow(operation, key, signal) {
+      const facts = operation as ODataOperation;
+      const plan = await planOf(facts, signal);
+      const path = entityPath(base, plan, key, true);
+      const answer = path === null ? 'absent' : await read(facts, path, 'one', signal);
+      if (answer === 'absent') return answer;
+      const tag = answer.head.headers.get('etag') ?? null;
+      return { row: rowOf(answer.body, plan, tag), tag };
+    },
+    async lookUp(operation, reference, signal) {
+      const facts = operation as ODataOperation;
+      const plan = await planOf(facts, signal);
+      const listed = await readList(facts, findPath(base, facts, plan, reference), 'lookUp', signal);
+      if (nextOf(listed) !== null) throw new CallFault('badAnswer', 'expected all records of a reference, got a page');
+      return listedRows(listed.answer).map((row) => rowOf(row, plan, null));
+    },
+    async write(operation, call, signal) {
+      const facts = operation as ODataOperation;
+      const plan = await planOf(facts, signal);
+      try {
+        return await send(facts, plan, call, signal);
+      } catch (thrown) {
+        if (!(thrown instanceof UnsendableValue)) throw thrown;
+        return { kind: 'refused', message: thrown.message, field: thrown.property };
+      }
+    },
+    async close() {
+      contract.close();
+      await settings.credentials.close();
+      await http.close();
+    },
+  };
+}
+
+function usesOf(collections: OpenContext['collections'], operation: ODataOperation): readonly ODataUse[] {
+  return Object.entries(collections)
+    .filter(([, definition]) => operationsOf(definition).some(([, , one]) => one === operation))
+    .map(([name, definition]) => ({ name, definition }));
+}
