@@ -7,6 +7,7 @@ import { misfitsOfClientCredentials, openClientCredentials, secretsOfClientCrede
 import { createSecrets, type Secrets } from './secrets.js';
 import { misfitsOfSessionLogin, openSessionLogin, secretsOfSessionLogin } from './session-login.js';
 import { kindOf } from './sign-in-check.js';
+import { secretsOfUsernameToken, type UsernameToken } from './username-token.js';
 import type { SessionAnswer, SignIn } from './sign-in.js';
 
 /** Headers that show a source who we are. */
@@ -73,8 +74,9 @@ export function misfitsOfAuth(auth: Auth | undefined): readonly string[] {
 }
 
 /** What a source's credentials hold that must not be told; what sign-ins bring is added to it. */
-export function secretsOf(auth: Auth | null): Secrets {
+export function secretsOf(auth: Auth | UsernameToken | null): Secrets {
   if (auth === null) return createSecrets([]);
+  if (auth.kind === 'usernameToken') return createSecrets(secretsOfUsernameToken(auth));
   if (auth.kind === 'clientCredentials') return createSecrets(secretsOfClientCredentials(auth));
   if (auth.kind === 'sessionLogin') return createSecrets(secretsOfSessionLogin(auth));
   const bare = auth.value.replace(/^(Basic|Bearer) /, '');

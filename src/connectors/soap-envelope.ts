@@ -2,6 +2,7 @@ import { CallFault } from './fault.js';
 import type { WsdlOperation } from './soap-contract.js';
 import { namesOf, type ElementShape } from './soap-shape.js';
 import { DIALECTS, INSTANCE_NAMESPACE, XSD_NAMESPACE, type SoapDialect } from './soap-version.js';
+import { attributeText, elementText, unsendableIn } from './xml-text.js';
 import type { QName } from './xml-tree.js';
 
 /** A text that XML 1.0 cannot carry: it is never sent mangled. */
@@ -16,6 +17,9 @@ export class UnsendableText extends Error {
     this.element = element;
   }
 }
+
+/** A request that is written, but for what stands in its header ('' for nothing). */
+export type Envelope = (header: string) => string;
 
 /** What an element without a value becomes where its schema knows no xsi:nil. */
 export type EmptyElements = 'leftOut' | 'sentEmpty';
@@ -33,13 +37,15 @@ export function renderEnvelope(
   { input, version, isEncoded }: Pick<WsdlOperation, 'input' | 'isEncoded' | 'version'>,
   value: Readonly<Record<string, unknown>>,
   empty: EmptyElements,
-): string {
+): Envelope {
   const writer = new EnvelopeWriter(empty, isEncoded ? DIALECTS[version] : null);
   let body = '';
   if (input === null) writer.checkKnown('the request', [], value);
   else if (isEncoded) body = writer.encodedCall(input, value);
   else body = input.content().kind === 'text' ? writer.bareText(input, value) : writer.element(input, value);
-  return `<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="${DIALECTS[version].envelope}"${writer.declarations()}><s:Body>${body}</s:Body></s:Envelope>`;
+  const open = `<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="${DIALECTS[version].envelope}"${writer.declarations()}>`;
+  return (header) =>
+    `${open}${header === '' ? '' : `<s:Header>${header}</s:Header>`}<s:Body>${body}</s:Body></s:Envelope>`;
 }
 
 class EnvelopeWriter {
@@ -92,7 +98,7 @@ class EnvelopeWriter {
 
   /** The namespaces that were used, for the envelope's own tag. */
   declarations(): string {
-    return [...this.#prefixes].map(([namespace, prefix]) => ` xmlns:${prefix}="${attribute(namespace)}"`).join('');
+    return [...this.#prefixes].map(([namespace, prefix]) => ` xmlns:${prefix}="${attributeText(namespace)}"`).join('');
   }
 
   #content(shape: ElementShape, value: unknown): string {
@@ -147,19 +153,10 @@ class EnvelopeWriter {
   }
 }
 
-/** Everything outside the characters of XML 1.0, half a surrogate pair included. */
-const NOT_IN_XML = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' };
-
-/** Every reader makes a line feed of a bare carriage return, so that one is written as a reference. */
 function escaped(element: string, text: string): string {
-  const found = NOT_IN_XML.exec(text);
-  if (found !== null) throw new UnsendableText(element, found[0].codePointAt(0) ?? 0);
-  return text.replace(/[&<>\r]/g, (character) => ESCAPES[character] ?? character);
-}
-
-function attribute(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => (character === '"' ? '&quot;' : (ESCAPES[character] ?? character)));
+  const unsendable = unsendableIn(text);
+  if (unsendable !== null) throw new UnsendableText(element, unsendable);
+  return elementText(text);
 }
 
 function withoutAbsent(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

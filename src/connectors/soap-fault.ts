@@ -4,12 +4,15 @@ import type { HttpHead } from './http-client.js';
 import type { SessionAnswer } from './sign-in.js';
 import type { SoapContent } from './soap-answer.js';
 import type { XmlValue } from './soap-value.js';
+import { securityRefusal } from './username-token.js';
 
 /** An answer as it came: the HTTP side of it, and what its envelope held. */
 export interface SoapReply {
   readonly head: HttpHead;
   readonly content: SoapContent;
   readonly retryAfterMs: number | null;
+  /** How far our clock is ahead of the source's, ms; null: it does not tell its time. */
+  readonly aheadMs: number | null;
 }
 
 /** What an answer means: what the connector says of it, else by its fault code and status (R11: in doubt, unknown). */
@@ -59,7 +62,9 @@ function byStandard(reply: SoapReply, notProcessed: readonly number[]): Classifi
   }
   // Our credentials are refused: that is the operator's matter, not the change's fault.
   if (status === 401 || status === 407) return refusedCredentials(String(status));
-  if (content.kind === 'fault') return byFaultCode(reply, content.fault.code);
+  if (content.kind === 'fault') {
+    return securityRefusal(content.fault, reply.aheadMs) ?? byFaultCode(reply, content.fault.code);
+  }
   if (content.kind === 'misfit') return { kind: 'unknown', reason: content.reason };
   // 202 promises to do it later; an answer with the status of a failure is no answer.
   return status === 200 ? { kind: 'fine' } : { kind: 'unknown', reason: `unexpected status ${status}` };

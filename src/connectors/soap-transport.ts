@@ -6,7 +6,7 @@ import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
 import type { SoapContract, WsdlChoice, WsdlOperation } from './soap-contract.js';
 import { readEnvelope, type SoapContent } from './soap-answer.js';
-import { renderEnvelope, UnsendableText, type EmptyElements } from './soap-envelope.js';
+import { renderEnvelope, UnsendableText, type EmptyElements, type Envelope } from './soap-envelope.js';
 import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
 import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
 import { pathSteps } from './soap-shape.js';
@@ -14,12 +14,15 @@ import { valueAt, type XmlValue } from './soap-value.js';
 import { DIALECTS, requestHeaders } from './soap-version.js';
 import { isHttp, readWsdl } from './soap-wsdl.js';
 import type { SoapOperation } from './soap.js';
+import type { SecurityHeader } from './username-token.js';
 import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
 export interface SoapSettings extends ClassifySettings, WsdlChoice, Pick<OpenContext, 'headers' | 'heard'> {
   readonly wsdl: string;
   readonly endpoint: string;
   readonly credentials: Credentials;
+  /** What shows who we are in a call's own header; null: nothing does. */
+  readonly security: SecurityHeader | null;
   readonly http: HttpLimits;
   /** Longest time for reading the WSDL with all that it includes, ms. */
   readonly wsdlTimeoutMs: number;
@@ -31,6 +34,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   if (isHttp(settings.wsdl)) parseAddress('wsdl', settings.wsdl);
   const http = openHttp(endpoint.origin, settings.http, settings.heard);
   const path = `${endpoint.pathname}${endpoint.search}`;
+  const security = settings.security ?? (() => '');
   const checked = new Map<SoapOperation, WsdlOperation>();
   let contract: Promise<SoapContract> | null = null;
   let reading = new AbortController();
@@ -74,7 +78,7 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   function exchange(
     purpose: CallPurpose,
     operation: WsdlOperation,
-    envelope: string,
+    envelope: Envelope,
     rows: string | null,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
@@ -83,12 +87,18 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     return settings.credentials.send(
       (credentials) =>
         http.exchange(
-          { method: 'POST', path, headers: { ...own, ...credentials, ...headers }, body: envelope },
+          {
+            method: 'POST',
+            path,
+            headers: { ...own, ...credentials, ...headers },
+            body: envelope(security(DIALECTS[operation.version])),
+          },
           signal,
           async (head, chunks) => ({
             head,
             content: await readEnvelope(head, chunks, operation, rows === null ? null : pathSteps(rows)),
             retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+            aheadMs: aheadOf(serverTimeOf(head), deps.clock.nowMs()),
           }),
         ),
       { seen: sessionAnswerOf, isUndone: (reply) => isUndone(classifySoap(reply, purpose, settings)) },
@@ -195,13 +205,18 @@ function parseAddress(key: string, address: string): URL {
 }
 
 /** A key or a filter that XML cannot carry is asked for in vain: nothing was sent. */
-function renderRead(operation: WsdlOperation, request: RequestElements): string {
+function renderRead(operation: WsdlOperation, request: RequestElements): Envelope {
   try {
     return renderEnvelope(operation, request, 'leftOut');
   } catch (thrown) {
     if (!(thrown instanceof UnsendableText)) throw thrown;
     throw new CallFault('notSent', thrown.message, { cause: thrown, sourceIsSick: false });
   }
+}
+
+/** How far our clock is ahead; null: the source does not tell its time. */
+function aheadOf(sourceMs: number | null, nowMs: number): number | null {
+  return sourceMs === null ? null : nowMs - sourceMs;
 }
 
 function writeHeaders({ idempotency }: WriteCall): Readonly<Record<string, string>> {

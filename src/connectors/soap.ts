@@ -1,10 +1,12 @@
 import { describe } from '../core/field.js';
+import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
 import type { CallPurpose } from './fault.js';
 import type { Paging } from './paging.js';
 import type { RestOptions } from './rest.js';
 import { openSoap } from './soap-transport.js';
 import { DIALECTS, type SoapVersion } from './soap-version.js';
+import { misfitsOfUsernameToken, securityHeader, type UsernameToken } from './username-token.js';
 import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { Operation, Transport } from './transport.js';
 
@@ -13,6 +15,7 @@ export type { TlsOptions } from './client-certificate.js';
 export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
 export { sessionLogin, type LoginRequest, type SessionLoginOptions } from './session-login.js';
 export type { SessionAnswer } from './sign-in.js';
+export { usernameToken, type UsernameTokenOptions } from './username-token.js';
 
 /** One SOAP call, as facts. Paths are elements joined by dots, like `query.offset`. */
 export interface SoapOperation extends Operation {
@@ -101,7 +104,8 @@ export function call(operation: string, options: CallOptions = {}): SoapOperatio
   };
 }
 
-export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'notProcessed'> {
+export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'notProcessed'> {
+  readonly auth?: Auth | UsernameToken;
   /** The WSDL: a URL, or the path of a file. Read at the first call, and again after a failure. */
   readonly wsdl: string;
   /** Where the source is. The WSDL's own address is not used: it may name a host that we cannot reach, or should not. */
@@ -125,7 +129,7 @@ export function soap(options: SoapOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfVersion(options.version)],
+    misfits: [...limits.misfits, ...misfitsOfSoapAuth(options.auth), ...misfitsOfVersion(options.version)],
     misfitOf: (operation, purpose) => misfitOf(operation as SoapOperation, purpose),
     open: (context, deps) =>
       openSoap(
@@ -136,7 +140,12 @@ export function soap(options: SoapOptions): Transport {
           service: options.service ?? null,
           port: options.port ?? null,
           version: options.version ?? null,
-          credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
+          security: isToken(auth) ? securityHeader(auth, deps) : null,
+          credentials: openCredentials(
+            isToken(auth) ? null : auth,
+            { ...context, ...limits, timeoutMs: limits.guard.timeoutMs },
+            deps,
+          ),
           notProcessed: options.notProcessed ?? [429],
           wsdlTimeoutMs: limits.guard.timeoutMs,
           http: limits.http,
@@ -144,6 +153,15 @@ export function soap(options: SoapOptions): Transport {
         deps,
       ),
   };
+}
+
+function misfitsOfSoapAuth(auth: Auth | UsernameToken | undefined): readonly string[] {
+  if (!isToken(auth)) return misfitsOfAuth(auth);
+  return misfitsOfUsernameToken(auth).map((misfit) => `.auth${misfit}`);
+}
+
+function isToken(auth: Auth | UsernameToken | null | undefined): auth is UsernameToken {
+  return auth?.kind === 'usernameToken';
 }
 
 function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {

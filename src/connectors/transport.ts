@@ -4,6 +4,7 @@ import type { Auth } from './auth.js';
 import type { AnyCollectionDefinition } from './define.js';
 import type { CallPurpose, Classify } from './fault.js';
 import type { GuardLimits } from './guard.js';
+import type { UsernameToken } from './username-token.js';
 import type { Secrets } from './secrets.js';
 import type { PageAnswer, PageArguments, Paging } from './paging.js';
 
@@ -101,7 +102,7 @@ export interface Transport {
   readonly kit: string;
   readonly limits: GuardLimits;
   readonly headers: Readonly<Record<string, string>>;
-  readonly auth: Auth | null;
+  readonly auth: Auth | UsernameToken | null;
   /** Does the source send everything as text? */
   readonly textOnly: boolean;
   /** The member of a row that is its tag, where lists show tags as well; absent: only single reads do. */

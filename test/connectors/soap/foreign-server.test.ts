@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { listen, type IServices } from 'soap';
+import { listen, passwordDigest, type IServices } from 'soap';
 import type { SourceKey } from '../../../src/core/change.js';
+import { basic, usernameToken, type SoapOptions } from '../../../src/connectors/soap.js';
 import type { SourceCollection } from '../../../src/core/source-port.js';
 import { RETITLED, startNotes, type NotesSource } from './notes-source.js';
 import { rpcWsdl } from './rpc-notes.js';
@@ -52,13 +53,15 @@ function withoutAttributes(value: unknown): unknown {
   return Object.fromEntries(members.map(([name, member]) => [name, withoutAttributes(member)]));
 }
 
-function serve(wsdl: string, path = '/notes'): string {
-  listen(server, { path, services: SERVICE, xml: wsdl });
+function serve(wsdl: string, authenticate?: (security: unknown) => boolean): string {
+  const path = '/notes';
+  const soapServer = listen(server, { path, services: SERVICE, xml: wsdl });
+  if (authenticate !== undefined) soapServer.authenticate = authenticate;
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
 }
 
-function open(url: string): SourceCollection {
-  return notes.open({ transport: { wsdl: `${url}?wsdl`, endpoint: url }, update: { sends: 'mapped' } });
+function open(url: string, auth: NonNullable<SoapOptions['auth']> = basic('nobody', 'at-all')): SourceCollection {
+  return notes.open({ transport: { wsdl: `${url}?wsdl`, endpoint: url, auth }, update: { sends: 'mapped' } });
 }
 
 test.each(['literal', 'encoded'] as const)('rpc/%s is read and answered', async (use) => {
@@ -83,4 +86,39 @@ test.each(['literal', 'encoded'] as const)('rpc/%s is read and answered', async 
       },
     },
   ]);
+});
+
+interface Security {
+  readonly UsernameToken: {
+    readonly Username: string;
+    readonly Password: { readonly $value: string };
+    readonly Nonce: { readonly $value: string };
+    readonly Created: string;
+  };
+}
+
+/** What the package's own client would send for this nonce and this time. */
+function digestOf({ UsernameToken: { Nonce, Created } }: Security, password: string): string {
+  return passwordDigest(Nonce.$value, Created, password);
+}
+
+test.each([
+  ['a digest', { digest: true }, 'secret & <key>', true],
+  ['the password itself', {}, 'secret & <key>', true],
+  ['a digest of another password', { digest: true }, 'another one', false],
+])('WS-Security with %s is let in if it is right: %s', async (_what, options, password, isRight) => {
+  const nonces = new Set<string>();
+  const url = serve(rpcWsdl({ use: 'literal' }), (header) => {
+    const security = header as Security;
+    nonces.add(security.UsernameToken.Nonce.$value);
+    const shown = security.UsernameToken.Password.$value;
+    const expected = 'digest' in options ? digestOf(security, 'secret & <key>') : 'secret & <key>';
+    return security.UsernameToken.Username === 'gate & way' && shown === expected;
+  });
+  const collection = open(url, usernameToken('gate & way', password, options));
+  const reading = collection.readOne('7' as SourceKey, signal);
+  if (isRight) expect(await reading).toMatchObject({ sourceKey: '7' });
+  else await expect(reading).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+  expect((await collection.write(RETITLED, signal)).kind).toBe(isRight ? 'applied' : 'notSent');
+  expect(nonces.size).toBe(2);
 });

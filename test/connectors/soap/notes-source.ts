@@ -46,6 +46,8 @@ export interface NotesSource {
   open(settings?: OpenSettings): SourceCollection;
   /** Moves the gateway's time on. */
   advance(ms: number): void;
+  /** The gateway's time. */
+  nowMs(): number;
   close(): Promise<void>;
 }
 
@@ -94,6 +96,7 @@ export async function startNotes(): Promise<NotesSource> {
       opened.push(source);
       return source.collections[0] as SourceCollection;
     },
+    nowMs: () => deps.clock.nowMs(),
     advance: (ms) => deps.clock.advance(ms),
     async close() {
       await Promise.all(opened.map((source) => source.close()));
