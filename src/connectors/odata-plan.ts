@@ -20,6 +20,8 @@ export interface ODataPlan {
   readonly shape: Readonly<Record<string, string>>;
   /** Does a write's answer show all that the collection reads? Not what lies behind `$expand`. */
   readonly answersWhole: boolean;
+  /** The members that a whole row has. */
+  readonly members: readonly string[];
   /** Members of a row of which a part only may come along, with a link to the rest. */
   readonly divided: readonly string[];
   readonly decimals: readonly string[];
@@ -40,13 +42,17 @@ export function planCall(operation: ODataOperation, uses: readonly ODataUse[], m
   );
   if (problems.length > 0) throw new CallFault('notSent', problems.join('; '), { sourceIsSick: false });
   const properties = [...set.type.properties.values()];
+  const select = selected(operation, uses, set);
   const named = (type: string): readonly string[] =>
     properties.flatMap((one) => (primitiveOf(model, one.type) === type && !one.isCollection ? [one.name] : []));
   return {
     model,
     set,
     keyNames: keyNamesOf(uses, set),
-    shape: shapeOf(operation, uses, set),
+    shape: shapeOf(operation, select),
+    members: properties.flatMap(({ name, type, isNavigation }) =>
+      isNavigation || type === 'Edm.Stream' || select?.includes(name) === false ? [] : [name],
+    ),
     answersWhole: uses.every(({ definition }) => readsOwnMembersOnly(definition, set)),
     divided: properties.flatMap((one) => (one.isCollection || one.isNavigation ? [one.name] : [])),
     decimals: named('Edm.Decimal'),
@@ -68,13 +74,7 @@ function keyNamesOf(uses: readonly ODataUse[], set: EntitySet): readonly string[
   return typeof key === 'string' || Array.isArray(key) ? [key as string | readonly string[]].flat() : set.type.keys;
 }
 
-function shapeOf(
-  operation: ODataOperation,
-  uses: readonly ODataUse[],
-  set: EntitySet,
-): Readonly<Record<string, string>> {
-  const { expand } = operation;
-  const select = selected(operation, uses, set);
+function shapeOf({ expand }: ODataOperation, select: readonly string[] | null): Readonly<Record<string, string>> {
   return {
     ...(select === null ? {} : { $select: select.join(',') }),
     ...(expand.length === 0 ? {} : { $expand: expand.join(',') }),

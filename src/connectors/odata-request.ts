@@ -67,10 +67,9 @@ function keyPredicate({ model, set, keyNames }: ODataPlan, key: readonly string[
 
 /** The parts of the key that an entity's address ends with, by the key's properties; null: it is none of this set. */
 export function keyOfAddress({ model, set, keyNames }: ODataPlan, address: string): Record<string, string> | null {
-  const end = /\/([^/?#]+)\/?$/.exec(`/${address.replace(/[?#].*$/, '')}`)?.[1];
-  const text = end === undefined ? null : decoded(end);
-  const predicate =
-    text?.startsWith(`${set.name}(`) === true && text.endsWith(')') ? text.slice(set.name.length + 1, -1) : null;
+  // Some write it without percent signs: a slash may be one of the key's own.
+  const at = new RegExp(`^(?:.*?/)?${set.name}\\((.*)\\)$`, 's').exec(decoded(address) ?? address);
+  const predicate = at?.[1] ?? null;
   if (predicate === null) return null;
   const found: Record<string, string> = {};
   const part = /(?:([\p{L}\p{N}_]+)=)?((?:[\w.]*'(?:[^']|'')*')|[^',=]+)(?:,|$)/uy;

@@ -14,6 +14,7 @@ import {
   sessionAnswerOf,
 } from './odata-answer.js';
 import { createContract } from './odata-contract.js';
+import { trackedRows } from './odata-delta.js';
 import { UnsendableValue } from './odata-literal.js';
 import { doubtsOfCall, planCall, type ODataPlan, type ODataUse } from './odata-plan.js';
 import {
@@ -109,16 +110,16 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     path: string,
     purpose: 'list' | 'one' | 'lookUp',
     signal: AbortSignal,
+    prefer: Readonly<Record<string, string>> = {},
   ): Promise<RestAnswer | 'absent'> {
-    const size = facts.paging.kind === 'link' ? facts.paging.size : undefined;
-    const headers = { ...facts.headers, ...(size === undefined ? {} : { prefer: `odata.maxpagesize=${size}` }) };
-    const answer = await exchange(purpose, 'GET', path, headers, null, signal);
+    const answer = await exchange(purpose, 'GET', path, { ...facts.headers, ...prefer }, null, signal);
     const meaning = classifyOData(answer, purpose, settings);
     const misfit = misfitOfAnswer(answer);
+    const { kind } = meaning.is;
+    if (kind === 'absent' && purpose !== 'one') throw noList(facts, answer.head.status);
     // A page that says "not found" is a server's that does not know our path; of a record's absence the service tells itself.
-    if (meaning.is.kind === 'absent' && (misfit === null || meaning.isTold)) return 'absent';
-    if (meaning.is.kind !== 'fine' && meaning.is.kind !== 'absent')
-      throw readFaultOf(meaning, factsOf(answer), saidIn(answer));
+    if (kind === 'absent' && (misfit === null || meaning.isTold)) return 'absent';
+    if (kind !== 'fine' && kind !== 'absent') throw readFaultOf(meaning, factsOf(answer), saidIn(answer));
     if (misfit !== null) throw new CallFault('badAnswer', misfit);
     return answer;
   }
@@ -128,15 +129,17 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     path: string,
     purpose: 'list' | 'lookUp',
     signal: AbortSignal,
+    isFirst: boolean,
   ): Promise<Listed> {
-    const answer = await read(facts, path, purpose, signal);
-    if (answer === 'absent') throw new CallFault('badAnswer', `expected a list of ${facts.set}, got 404`);
+    const answer = await read(facts, path, purpose, signal, preferences(facts, isFirst));
+    if (answer === 'absent') throw noList(facts, 404);
     return { answer, path };
   }
 
-  function nextOf({ answer: { body }, path }: Listed): string | null {
-    const next = noteOf(body, 'nextLink');
-    return typeof next === 'string' ? linkedPath(base, path, noteOf(body, 'context'), next) : null;
+  /** Where a link of this answer leads, if it has one of that name. */
+  function linkIn({ answer: { body }, path }: Listed, name: 'nextLink' | 'deltaLink'): string | null {
+    const link = noteOf(body, name);
+    return typeof link === 'string' ? linkedPath(base, path, noteOf(body, 'context'), link) : null;
   }
 
   async function send(
@@ -170,13 +173,16 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     async readPage(operation, args, next, signal) {
       const facts = operation as ODataOperation;
       const plan = await planOf(facts, signal);
-      const listed = await readList(facts, next ?? listPath(base, facts, plan, args), 'list', signal);
+      const listed = await readList(facts, next ?? listPath(base, facts, plan, args), 'list', signal, next === null);
+      const rows = listedRows(listed.answer);
+      const isTracked = facts.delta === 'link';
       return {
-        rows: listedRows(listed.answer).map((row) => rowOf(row, plan, null)),
+        ...(isTracked ? trackedRows(rows, plan) : { rows: rows.map((row) => rowOf(row, plan, null)) }),
         total: countOf(listed.answer),
         more: null,
-        next: nextOf(listed),
+        next: linkIn(listed, 'nextLink'),
         serverTimeMs: serverTimeOf(listed.answer.head),
+        delta: isTracked ? linkIn(listed, 'deltaLink') : null,
       };
     },
     async readRow(operation, key, signal) {
@@ -191,8 +197,9 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     async lookUp(operation, reference, signal) {
       const facts = operation as ODataOperation;
       const plan = await planOf(facts, signal);
-      const listed = await readList(facts, findPath(base, facts, plan, reference), 'lookUp', signal);
-      if (nextOf(listed) !== null) throw new CallFault('badAnswer', 'expected all records of a reference, got a page');
+      const listed = await readList(facts, findPath(base, facts, plan, reference), 'lookUp', signal, true);
+      if (linkIn(listed, 'nextLink') !== null)
+        throw new CallFault('badAnswer', 'expected all records of a reference, got a page');
       return listedRows(listed.answer).map((row) => rowOf(row, plan, null));
     },
     async write(operation, call, signal) {
@@ -211,6 +218,22 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
       await http.close();
     },
   };
+}
+
+/** What the answer to a list should be like. Links that lead on say by themselves whether changes are tracked. */
+function preferences({ paging, delta }: ODataOperation, isFirst: boolean): Readonly<Record<string, string>> {
+  const size = paging.kind === 'link' ? paging.size : undefined;
+  const wanted = [
+    ...(size === undefined ? [] : [`odata.maxpagesize=${size}`]),
+    ...(delta === 'link' && isFirst ? ['odata.track-changes'] : []),
+  ];
+  return wanted.length === 0 ? {} : { prefer: wanted.join(', ') };
+}
+
+function noList({ set }: ODataOperation, status: number): CallFault {
+  // What is gone was there: a link that is no longer known says nothing about the source's health.
+  const sourceIsSick = status !== 410;
+  return new CallFault('badAnswer', `expected a list of ${set}, got ${status}`, { status, sourceIsSick });
 }
 
 function usesOf(collections: OpenContext['collections'], operation: ODataOperation): readonly ODataUse[] {

@@ -1,5 +1,6 @@
 import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
+import type { DeltaFacts } from './delta.js';
 import type { Duration } from './duration.js';
 import { misfitOfOData } from './odata-misfit.js';
 import { openOData } from './odata-transport.js';
@@ -136,6 +137,23 @@ export function changedSince(
   } & { readonly precision: Duration; readonly maxTransaction: Duration },
 ): UpdatedSinceFacts {
   return { ordered: true, ...facts, param: property, stamp: property, inclusive: true };
+}
+
+/**
+ * What the source itself says that changed (`read.delta`), by `odata.track-changes` and delta links: needs `read.one`, since what is no
+ * longer there, and what is shown in part, is read by its key.
+ */
+export function trackedChanges(
+  set: string,
+  options: Pick<EntitySetOptions, 'filter' | 'pageSize' | 'select' | 'headers'> &
+    Partial<Pick<DeltaFacts, 'replayable' | 'expiredOn'>> = {},
+): DeltaFacts {
+  const { replayable, expiredOn, ...shape } = options;
+  return {
+    list: { ...entitySet(set, { ...shape, count: false }), delta: 'link', marksRemoved: true },
+    replayable: replayable ?? true,
+    ...(expiredOn === undefined ? {} : { expiredOn }),
+  };
 }
 
 function reading(does: ODataOperation['does'], set: string, options: ShapeOptions): ODataOperation {

@@ -2,7 +2,7 @@ import type { Fields } from '../../src/core/change.js';
 import { sourceKey, sourceKeyParts } from '../../src/core/id.js';
 import { connectorContract } from '../contract/connector.contract.js';
 import type { SourceUnderTest } from '../contract/connector/source-under-test.js';
-import { PATIENTS, startCare, VISITS } from './odata/care-under-test.js';
+import { PATIENTS, startCare, TRACKED, VISITS } from './odata/care-under-test.js';
 
 const VISIT: Fields = {
   note: "Größe “8” 🩹 O'Neil",
@@ -17,7 +17,7 @@ const VISIT: Fields = {
   tags: ['a', 'b'],
   patient: '17',
 };
-const COLLECTIONS = { visits: VISITS, patients: PATIENTS };
+const COLLECTIONS = { visits: VISITS, patients: PATIENTS, tracked: TRACKED };
 
 /** Fields as the service has them. */
 function inItsNames(collection: keyof typeof COLLECTIONS, fields: Fields): Readonly<Record<string, unknown>> {
@@ -50,7 +50,9 @@ async function open(
   const keyOf = (parts: readonly string[]): readonly (string | number)[] => (isNumbered ? parts.map(Number) : parts);
   for (let n = 0; n < 20; n += 1) put(isNumbered ? null : [`V-${n}`], samples.whole);
   const view: SourceUnderTest['view'] = (facts) => {
-    const found = care.open(COLLECTIONS, {}, facts).find((one) => one.collection.name === collection);
+    // References go into patients.
+    const opened = { patients: PATIENTS, [collection]: COLLECTIONS[collection] };
+    const found = care.open(opened, {}, facts).find((one) => one.collection.name === collection);
     if (found === undefined) throw new Error(`expected a collection ${collection}, got none`);
     return found;
   };
@@ -81,5 +83,13 @@ connectorContract("the care service's patients, which it numbers itself and of w
     whole: { name: 'Bert' },
     edit: (number) => ({ name: `edit ${number}` }),
     refused: { fields: { name: '' }, field: 'name' },
+  }),
+);
+
+connectorContract("the care service's visits over OData, by its delta links", () =>
+  open('tracked', 'Visits', false, {
+    whole: VISIT,
+    edit: (number) => ({ note: `edit ${number}` }),
+    refused: { fields: { patient: '18' }, field: 'patient' },
   }),
 );

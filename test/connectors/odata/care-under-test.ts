@@ -5,6 +5,7 @@ import {
   deletesByScan,
   field,
   type AnyCollectionDefinition,
+  type CollectionDefinition,
   type ConnectorDefinition,
   type Source,
 } from '../../../src/connectors/define.js';
@@ -16,6 +17,7 @@ import {
   insert,
   odata,
   remove,
+  trackedChanges,
   update,
   type ODataOptions,
 } from '../../../src/connectors/odata.js';
@@ -54,6 +56,16 @@ export const VISITS = collection({
     tags: field.list(field.string(), { from: 'Tags' }),
     patient: field.reference('patients', { from: 'PatientID' }),
     updatedAt: field.dateTime({ from: 'LastModified', writable: false }),
+  },
+});
+
+/** The same, as the source itself says what changed. */
+export const TRACKED = collection({
+  ...(VISITS as CollectionDefinition),
+  read: {
+    list: entitySet('Visits', { pageSize: 7 }),
+    one: entity('Visits'),
+    delta: trackedChanges('Visits', { pageSize: 7 }),
   },
 });
 

@@ -93,6 +93,7 @@ describe('the $metadata of a service', () => {
     const [visits, patients] = care.open();
     expect(read()).toBe(0);
     await Promise.all([visits, patients].map((one) => scanned(one ?? visits!)));
+    care.advance(3_600_000);
     await visits?.readOne(sourceKey(['1']), NEVER);
     expect(read()).toBe(1);
   });

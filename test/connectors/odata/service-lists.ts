@@ -14,7 +14,7 @@ export function answerList(service: ODataService, oldestDelta: number, set: stri
     if (!KNOWN.has(name)) throw new ServiceFault(400, 'BadOption', `there is no ${name}`);
   }
   if (query.has('$deltatoken')) return answerDelta(service, oldestDelta, set, asked);
-  const tracks = (headers.prefer ?? '').includes('odata.track-changes');
+  const tracks = query.has('$trackedfrom') || (headers.prefer ?? '').includes('odata.track-changes');
   const isIn = filterOf(query, schema);
   const order = [...(query.get('$orderby')?.split(',') ?? []), ...schema.keys];
   const all = service.store.all(set).filter(({ entity }) => isIn(entity));
