@@ -1,5 +1,5 @@
 import { CallFault, type Classification, type Classify } from './fault.js';
-import type { WriteAnswer } from './transport.js';
+import type { RowTags, WriteAnswer } from './transport.js';
 
 /** What the meaning of an answer depends on, besides the answer. */
 export interface ClassifySettings {
@@ -35,7 +35,7 @@ export interface WriteContent {
   /** Why it cannot be believed: HTML, half a body; null when all is well. */
   readonly misfit: string | null;
   readonly row: unknown;
-  readonly tag: string | null;
+  readonly tag: RowTags | null;
   /** The body of an answer that is no success, for what it says of fields. */
   readonly said: unknown;
 }

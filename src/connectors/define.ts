@@ -80,10 +80,11 @@ export interface WriteFacts<Op extends Operation = Operation> {
   readonly update?: Op;
   readonly remove?: Op;
   /**
-   * What keeps a write from overwriting somebody else's: `ifMatch` sends the version as a tag, `argument` hands it to the
-   * call. Without a guard the last writer wins unseen ("lost update possible").
+   * What keeps a write from overwriting somebody else's: `ifMatch` sends the version as a tag, `ifUnmodifiedSince` as a date, in seconds;
+   * `argument` hands it to the call. Without a guard the record is read and compared before, which narrows the race ("lost update
+   * possible").
    */
-  readonly guard?: 'ifMatch' | 'argument';
+  readonly guard?: 'ifMatch' | 'ifUnmodifiedSince' | 'argument';
   /** Every write carries a key of its own; its repeat has no second effect. */
   readonly idempotencyKey?: IdempotencyFacts;
   /** Every create carries a reference of ours, by which the record that it made can be found. */
@@ -130,8 +131,8 @@ export interface CollectionDefinition<Row extends object = SourceRow, F extends 
   readonly keyForm?: KeyForm | readonly KeyForm[];
   /** May the source give a deleted record's key to another one (F20)? False: it is the same record that came back. Default: true. */
   readonly keysReused?: boolean;
-  /** The row's member that is its version, or `etag`: the tag of a single read. Absent: the source has none. */
-  readonly version?: (keyof Row & string) | 'etag';
+  /** The row's member that is its version, or `etag`, `lastModified`: that header of a single read. Absent: the source has none. */
+  readonly version?: (keyof Row & string) | 'etag' | 'lastModified';
   readonly fields: F;
   /** Scope names of a record: a pure function of its own fields. Absent: everybody sees it (scope `all`). */
   readonly scopes?: (record: RecordOf<F>) => readonly string[];

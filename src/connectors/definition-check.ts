@@ -111,7 +111,7 @@ const collectionSchema = z.strictObject({
       create: operation.optional(),
       update: operation.optional(),
       remove: operation.optional(),
-      guard: z.enum(['ifMatch', 'argument']).optional(),
+      guard: z.enum(['ifMatch', 'ifUnmodifiedSince', 'argument']).optional(),
       idempotencyKey: z
         .strictObject({
           header: z

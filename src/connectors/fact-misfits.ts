@@ -5,6 +5,7 @@ import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
 import { misfitsOfDelta } from './read-misfits.js';
 import type { Operation, Transport } from './transport.js';
+import { isOfHeader, LAST_MODIFIED } from './write-guard.js';
 
 /** Names of the members that every change has beside a record's own: a field of such a name would be hidden. */
 const RESERVED_FIELDS = ['__typename', 'id'];
@@ -78,16 +79,22 @@ function misfitsOfGuard(
   const misfits: string[] = [];
   if (write?.guard !== undefined && version === undefined)
     misfits.push('.version: expected the member that holds it (or "etag"), since write.guard needs it, got nothing');
-  if (write?.guard === 'ifMatch' && kit === 'soap')
-    misfits.push('.write.guard: expected "argument", since a SOAP call takes the version as one, got "ifMatch"');
+  if (write?.guard !== undefined && write.guard !== 'argument' && kit === 'soap')
+    misfits.push(`.write.guard: expected "argument", since a SOAP call takes the version as one, got "${write.guard}"`);
+  const wanted =
+    version === 'etag' || kit === 'odata' ? 'ifMatch' : version === LAST_MODIFIED ? 'ifUnmodifiedSince' : write?.guard;
+  if (kit !== 'soap' && write?.guard !== undefined && write.guard !== 'argument' && write.guard !== wanted)
+    misfits.push(`.write.guard: expected "${wanted}", which takes the version "${version}", got "${write.guard}"`);
   if (write?.guard === 'argument' && kit !== 'soap')
     misfits.push(`.write.guard: expected "ifMatch", since ${callOf(kit)} takes the version as a tag, got "argument"`);
   if (write?.guard !== undefined && write.update?.guarded !== true && write.remove?.guarded !== true)
     misfits.push('.write.guard: expected an update or remove that takes it, got none');
   if (write?.update !== undefined && write.update.sends === 'merged' && read.one === undefined)
     misfits.push(".read.one: expected it, since write.update lays changes over the source's own row, got nothing");
-  if (version === 'etag' && read.one === undefined && rowTag === undefined)
-    misfits.push('.read.one: expected it, since the version is the tag of a single read, got nothing');
+  if (isOfHeader(version) && read.one === undefined && !(version === 'etag' && rowTag !== undefined))
+    misfits.push('.read.one: expected it, since the version is a header of a single read, got nothing');
+  if (version === LAST_MODIFIED && kit === 'soap')
+    misfits.push('.version: expected a member, since a SOAP answer has no such header, got "lastModified"');
   return misfits;
 }
 

@@ -4,6 +4,7 @@ import { rootCertificates } from 'node:tls';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { DecoratorHandler, Pool, type Dispatcher } from 'undici';
 import { CallFault, LONGEST_PAUSE_MS } from './fault.js';
+import type { RowTags } from './transport.js';
 
 /** What a source's HTTP side is allowed to cost. */
 export interface HttpLimits {
@@ -133,6 +134,15 @@ export function retryAfterMs(head: HttpHead, nowMs: number): number | null {
 export function serverTimeOf(head: HttpHead): number | null {
   const ms = Date.parse(head.headers.get('date') ?? '');
   return Number.isNaN(ms) ? null : ms;
+}
+
+/** What the head of an answer says of the record that it shows. */
+export function tagsOf(head: HttpHead): RowTags {
+  return {
+    etag: head.headers.get('etag') ?? null,
+    lastModified: head.headers.get('last-modified') ?? null,
+    dateMs: serverTimeOf(head),
+  };
 }
 
 /** What went wrong in one line, for logs and operators: no addresses beyond what undici says, no payloads. */

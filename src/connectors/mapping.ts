@@ -9,15 +9,17 @@ import type { AnyCollectionDefinition, KeyValue } from './define.js';
 import { CallFault } from './fault.js';
 import { readKey, type KeyForm, type KeyForms } from './key-form.js';
 import { isFlagged } from './row-flag.js';
+import type { RowTags } from './transport.js';
+import { LAST_MODIFIED } from './write-guard.js';
 
 /** A row's way to our fields and back, compiled once per collection. */
 export interface Mapping {
   /**
-   * @param tag the tag that came with a single read
+   * @param tag what the head of a single read says; null: it is no single read
    * @throws CallFault badAnswer - no row, or one without a key
    * @throws RecordMisfit - a value is not of its declared type, its scope rule fails, or nothing can be known by its key
    */
-  observe(row: unknown, tag: string | null): Observation;
+  observe(row: unknown, tag: RowTags | null): Observation;
   keyOf(row: unknown): SourceKey;
   /** Fields in the source's names, references as the source has them. */
   bodyOf(fields: Fields): Readonly<Record<string, unknown>>;
@@ -62,7 +64,7 @@ export function compileMapping(
       const keyReason = misfitOfKey(key);
       if (keyReason !== null)
         throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason: keyReason });
-      const sourceVersion = version === undefined ? null : version === 'etag' ? tag : versionOf((row as Row)[version]);
+      const sourceVersion = versionIn(row as Row, tag, version);
       if (flag !== null && isFlagged(row, flag)) {
         return { sourceKey: key, fields: null, sourceVersion };
       }
@@ -116,6 +118,12 @@ function keyReader(key: AnyCollectionDefinition['key']): (row: Row) => unknown {
   if (typeof key === 'function') return key as (row: Row) => KeyValue;
   if (typeof key === 'string') return (row) => row[key];
   return (row) => key.map((member) => row[member]);
+}
+
+function versionIn(row: Row, tag: RowTags | null, version: string | undefined): string | null {
+  if (version === undefined) return null;
+  if (version === 'etag') return tag?.etag ?? null;
+  return version === LAST_MODIFIED ? (tag?.lastModified ?? null) : versionOf(row[version]);
 }
 
 function versionOf(value: unknown): string | null {

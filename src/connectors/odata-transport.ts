@@ -2,7 +2,7 @@ import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './a
 import type { Credentials } from './credentials.js';
 import { operationsOf } from './fact-misfits.js';
 import { CallFault, type CallPurpose } from './fault.js';
-import { openHttp, readAll, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
+import { openHttp, readAll, retryAfterMs, serverTimeOf, tagsOf, type HttpLimits } from './http-client.js';
 import {
   classifyOData,
   countOf,
@@ -162,7 +162,7 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
       // Another text beside a success is just no record.
       misfit: answer.isOtherText ? null : misfitOfAnswer(answer),
       row: key ?? rowOf(answer.body, plan, tag),
-      tag,
+      tag: tagsOf(answer.head),
       said: answer.body,
     });
     if (written.kind !== 'done') return written;
@@ -192,7 +192,7 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
       const answer = path === null ? 'absent' : await read(facts, path, 'one', signal);
       if (answer === 'absent') return answer;
       const tag = answer.head.headers.get('etag') ?? null;
-      return { row: rowOf(answer.body, plan, tag), tag };
+      return { row: rowOf(answer.body, plan, tag), tag: tagsOf(answer.head) };
     },
     async lookUp(operation, reference, signal) {
       const facts = operation as ODataOperation;

@@ -67,9 +67,9 @@ function filled(value: string | number, reference: string | undefined): string |
 }
 
 /** What a write sends besides the headers of its source. */
-export function writeHeaders({ guard, idempotency }: WriteCall): Readonly<Record<string, string>> {
+export function writeHeaders({ guard, guardHeader, idempotency }: WriteCall): Readonly<Record<string, string>> {
   return {
-    ...(guard === null ? {} : { 'if-match': guard }),
+    ...(guard === null || guardHeader === null ? {} : { [guardHeader]: guard }),
     ...(idempotency?.header === undefined ? {} : { [idempotency.header]: idempotency.key }),
   };
 }

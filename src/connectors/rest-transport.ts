@@ -1,7 +1,15 @@
 import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
 import type { Credentials } from './credentials.js';
 import { CallFault, type CallPurpose } from './fault.js';
-import { openHttp, readAll, retryAfterMs, serverTimeOf, type HttpHead, type HttpLimits } from './http-client.js';
+import {
+  openHttp,
+  readAll,
+  retryAfterMs,
+  serverTimeOf,
+  tagsOf,
+  type HttpHead,
+  type HttpLimits,
+} from './http-client.js';
 import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, parseBody, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
@@ -116,7 +124,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       const facts = operation as RestOperation;
       const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, { key }), 'one', signal);
       if (isAbsent) return 'absent';
-      return { row: memberAt(answer.body, facts.rows), tag: answer.head.headers.get('etag') ?? null };
+      return { row: memberAt(answer.body, facts.rows), tag: tagsOf(answer.head) };
     },
     async lookUp(operation, reference, signal) {
       const facts = operation as RestOperation;
@@ -141,7 +149,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         // Another text beside a success is just no record.
         misfit: answer.isOtherText ? null : answer.misfit,
         row: memberAt(answer.body, facts.rows),
-        tag: answer.head.headers.get('etag') ?? null,
+        tag: tagsOf(answer.head),
         said: answer.body,
       });
     },

@@ -3,6 +3,7 @@ import type { CollectionParts } from './collection-parts.js';
 import type { ReferenceFacts } from './define.js';
 import { CallFault, unavailable } from './fault.js';
 import type { Reads } from './source-reads.js';
+import { isOfHeader } from './write-guard.js';
 
 /** Keys that a message names at most. */
 const MOST_NAMED = 3;
@@ -19,7 +20,7 @@ export function createLookUp(
   { field, lookUp }: ReferenceFacts,
 ): NonNullable<SourceCollection['lookUp']> {
   const { where, definition, mapping, guard, transport, readRow } = parts;
-  const needsTag = definition.version === 'etag';
+  const needsTag = isOfHeader(definition.version);
 
   function theOne(rows: readonly unknown[], reference: string): unknown {
     const [row] = rows;

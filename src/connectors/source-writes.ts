@@ -1,21 +1,14 @@
-import type { Fields } from '../core/change.js';
-import { renderBody, type Collection } from '../core/collection.js';
+import type { Collection } from '../core/collection.js';
+import { describe } from '../core/field.js';
 import { sourceKeyParts } from '../core/id.js';
-import type { Observation, SourceCollection, SourceWrite, SourceWriteOutcome } from '../core/source-port.js';
+import type { SourceCollection, SourceWrite } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault, outcomeOfFault } from './fault.js';
 import type { Reads } from './source-reads.js';
-import type { Operation, WriteCall } from './transport.js';
+import type { WriteCall } from './transport.js';
+import { compileGuard } from './write-guard.js';
+import { createPreparing, type Prepared, type Settled } from './write-preparing.js';
 import { createSettling, reasonOf } from './write-settling.js';
-
-/** What a write is sent with, after the reads that it needs. */
-interface Prepared {
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly guard: string | null;
-}
-
-/** Something the source does not offer, or that cannot be sent. */
-type Settled = Exclude<SourceWriteOutcome, { readonly kind: 'applied' }>;
 
 /** The part of a write's time that reads before the call may take: the call itself always has the rest. */
 const PREPARING_PART = 0.5;
@@ -32,76 +25,24 @@ const EARLIER_MS = 50;
 export function createWrites(
   parts: CollectionParts & { readonly collection: Collection } & Pick<Reads, 'readRowWithin' | 'probe'>,
 ): SourceCollection['write'] {
-  const { where, collection, definition, mapping, guard, transport, readRowWithin, deps } = parts;
-  const { read } = definition;
-  const { create, update, remove, idempotencyKey: idempotent, reference } = definition.write ?? {};
+  const { where, collection, definition, guard, transport, deps } = parts;
+  const { create, update, remove, idempotencyKey: idempotent } = definition.write ?? {};
   const operations = { create, update, delete: remove } as const;
+  const writeGuard = compileGuard(definition);
+  const prepare = createPreparing(parts, writeGuard);
   const settle = createSettling(parts);
 
-  async function prepare(
-    write: SourceWrite,
-    operation: Operation,
-    withinMs: number,
-    signal: AbortSignal,
-  ): Promise<Prepared | Settled> {
-    const key = write.sourceKey;
-    const takesGuard = operation.guarded && definition.write?.guard !== undefined && write.kind !== 'create';
-    const merges = write.kind === 'update' && operation.sends === 'merged';
-    const version = takesGuard ? write.guard : null;
-    if (key === null || !(merges || (takesGuard && version === null))) {
-      const whole = write.kind === 'update' && operation.sends !== 'changed';
-      return { guard: version, body: bodyOf(write, whole ? { ...write.current, ...write.fields } : write.fields) };
-    }
-    if (read.one === undefined) return withoutVersion();
-    // The source's own state is needed: to lay the changes over it, or because no version of it is known.
-    const found = await readRowWithin(key, withinMs * PREPARING_PART, signal);
-    if (found === 'absent') return { kind: 'stale' };
-    const seen = mapping.observe(found.row, found.tag);
-    if (!isTheStateMeant(write, seen)) return { kind: 'stale' };
-    const seenVersion = takesGuard ? (seen.sourceVersion ?? version) : null;
-    if (takesGuard && seenVersion === null) return withoutVersion();
-    const changes = bodyOf(write, write.fields);
-    return {
-      guard: seenVersion,
-      body: merges ? { ...(found.row as object), ...changes } : changes,
-    };
-  }
-
-  /** Where a guard is declared nothing goes out without one: it could overwrite what somebody else wrote, unseen. */
-  function withoutVersion(): Settled {
-    return {
-      kind: 'refused',
-      message: `${collection.name}: the source gave no version to guard the change`,
-      field: null,
-    };
-  }
-
-  /** Is what the source holds the state that the change was decided on? */
-  function isTheStateMeant(write: SourceWrite, seen: Observation): boolean {
-    if (seen.fields === null) return false;
-    if (write.guard !== null && seen.sourceVersion !== null) return write.guard === seen.sourceVersion;
-    return write.current !== null && renderBody(collection, write.current) === renderBody(collection, seen.fields);
-  }
-
-  /** A create carries our reference, by which its record can be looked up. */
-  function bodyOf({ kind, idempotencyKey }: SourceWrite, fields: Fields): Readonly<Record<string, unknown>> {
-    const body = mapping.bodyOf(fields);
-    return kind === 'create' && reference !== undefined ? { ...body, [reference.field]: idempotencyKey } : body;
-  }
-
-  /** A version kept as a member goes into a tag in quotes, as HTTP wants it; an ETag has them already. */
-  function asGuard(version: string | null): string | null {
-    const isPlain = definition.write?.guard === 'ifMatch' && definition.version !== 'etag';
-    return version !== null && isPlain ? `"${version}"` : version;
-  }
-
-  function callOf(write: SourceWrite, { body, guard: version }: Prepared): WriteCall {
+  /** Null: the version cannot be sent, and nothing goes out unguarded. */
+  function callOf(write: SourceWrite, { body, guard: version }: Prepared): WriteCall | null {
     const { header, argument } = idempotent ?? {};
+    const guardText = version === null || writeGuard === null ? null : writeGuard.textOf(version);
+    if (version !== null && guardText === null) return null;
     return {
       purpose: write.kind,
       key: write.sourceKey === null ? null : sourceKeyParts(write.sourceKey),
       body,
-      guard: asGuard(version),
+      guard: guardText,
+      guardHeader: writeGuard?.header ?? null,
       idempotency:
         idempotent === undefined
           ? null
@@ -126,13 +67,17 @@ export function createWrites(
     try {
       // A source that was away is tried with a read first: a write that it swallows would be in doubt.
       if (guard.isProbeDue()) await parts.probe(write.sourceKey, totalMs * PREPARING_PART, signal);
-      prepared = await prepare(write, operation, totalMs, signal);
+      prepared = await prepare(write, operation, totalMs * PREPARING_PART, signal);
     } catch (thrown) {
       const retryAfterMs = thrown instanceof CallFault ? thrown.retryAfterMs : null;
       return { kind: 'notSent', reason: `${where}: ${reasonOf(thrown)}`, retryAfterMs };
     }
     if ('kind' in prepared) return prepared;
     const call = callOf(write, prepared);
+    if (call === null) {
+      const message = `${collection.name}: expected a version that is a time with a zone, got ${describe(prepared.guard)}`;
+      return { kind: 'refused', message, field: null };
+    }
     try {
       const answer = await guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs());
       return await settle(write, operation, answer, () => leftMs() - totalMs * MARGIN_PART, signal);

@@ -180,6 +180,7 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     ...(one.keysReused === undefined ? {} : { keysReused: one.keysReused }),
     updateGuard: write?.guard !== undefined && write.update?.guarded === true ? 'version' : 'none',
     deleteGuard: write?.guard !== undefined && write.remove?.guarded === true ? 'version' : 'none',
+    ...(write?.guard === 'ifUnmodifiedSince' ? { guardsBySecond: true } : {}),
     ...declaredMs('idempotencyKeyLifetimeMs', write?.idempotencyKey?.lifetime),
     ...(write?.idempotencyKey?.checkedFirst === true ? { checksKeyFirst: true } : {}),
     ...(write?.reference === undefined ? {} : { lookUp: true }),

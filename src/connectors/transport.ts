@@ -43,6 +43,8 @@ export interface WriteCall {
   readonly body: Readonly<Record<string, unknown>>;
   /** The version that guards it, in the source's own form; null: unguarded. */
   readonly guard: string | null;
+  /** The header that takes it; null: the call has an argument for it. */
+  readonly guardHeader: 'if-match' | 'if-unmodified-since' | null;
   /** The key that makes a repeat harmless, and the header or the argument that takes it; null: the source takes none. */
   readonly idempotency: { readonly key: string; readonly header?: string; readonly argument?: string } | null;
 }
@@ -50,8 +52,16 @@ export interface WriteCall {
 /** A record as a single read or a write's answer showed it. */
 export interface RowAnswer {
   readonly row: unknown;
-  /** The tag that came with it (ETag); null: none. */
-  readonly tag: string | null;
+  /** What its head says of its state; null: the kit has none. */
+  readonly tag: RowTags | null;
+}
+
+/** Headers of an answer that tell states of a record apart. */
+export interface RowTags {
+  readonly etag: string | null;
+  readonly lastModified: string | null;
+  /** When the source answered, by its own clock, ms since 1970; null: it does not say. */
+  readonly dateMs: number | null;
 }
 
 /**
@@ -62,7 +72,7 @@ export type WriteAnswer =
   | {
       readonly kind: 'done';
       readonly row: unknown;
-      readonly tag: string | null;
+      readonly tag: RowTags | null;
       readonly isBare: boolean;
       /** The row has no more than the record's key, whatever the connector promises. */
       readonly showsKeyOnly?: boolean;

@@ -54,8 +54,8 @@ function ignore(): void {
  */
 export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | 'collection'>): string {
   const { create, update, delete: remove } = collection.writes;
-  const writes = [create ? 'create' : '', update ? guarded('update', facts.updateGuard) : '']
-    .concat(remove ? guarded('delete', facts.deleteGuard) : '')
+  const writes = [create ? 'create' : '', update ? guarded('update', facts.updateGuard, facts) : '']
+    .concat(remove ? guarded('delete', facts.deleteGuard, facts) : '')
     .filter((text) => text !== '');
   return [
     `${changesOf(facts)} every ${facts.pollEveryMs / 1_000} s`,
@@ -78,8 +78,16 @@ function changesOf({ changes, isConsumed }: SourceFacts): string {
   }
 }
 
-function guarded(operation: string, guard: 'version' | 'none'): string {
-  return guard === 'version' ? `${operation} guarded by version` : `${operation} UNGUARDED (lost update possible)`;
+function guarded(operation: string, guard: 'version' | 'none', { readOne, guardsBySecond }: SourceFacts): string {
+  if (guard === 'version' && guardsBySecond === true) {
+    const before = readOne ? ', read before when its second is over' : '';
+    const where = readOne ? ' if its clocks differ' : '';
+    return `${operation} guarded by a time in seconds${before} (lost update possible within one second${where})`;
+  }
+  if (guard === 'version') return `${operation} guarded by version`;
+  return readOne
+    ? `${operation} UNGUARDED, read and compared before (lost update possible: the race is narrowed, not closed)`
+    : `${operation} UNGUARDED (lost update possible)`;
 }
 
 function deletionsOf(facts: SourceFacts): string {

@@ -128,6 +128,16 @@ test.each<readonly [string, object, string]>([
     'visits.write.guard: expected "ifMatch", since a REST call takes the version as a tag, got "argument"',
   ],
   [
+    'a guard by a date beside a tag',
+    { ...GOOD, version: 'etag', write: { ...GOOD.write, guard: 'ifUnmodifiedSince' } },
+    'visits.write.guard: expected "ifMatch", which takes the version "etag", got "ifUnmodifiedSince"',
+  ],
+  [
+    'a guard by a tag beside a date',
+    { ...GOOD, version: 'lastModified', write: { ...GOOD.write, guard: 'ifMatch' } },
+    'visits.write.guard: expected "ifUnmodifiedSince", which takes the version "lastModified", got "ifMatch"',
+  ],
+  [
     'a guard without a version',
     { ...GOOD, version: undefined },
     'visits.version: expected the member that holds it (or "etag"), since write.guard needs it, got nothing',
@@ -145,7 +155,7 @@ test.each<readonly [string, object, string]>([
   [
     'etag without a single read',
     { ...GOOD, version: 'etag', read: { list: get('/v') } },
-    'visits.read.one: expected it, since the version is the tag of a single read, got nothing',
+    'visits.read.one: expected it, since the version is a header of a single read, got nothing',
   ],
   [
     'map without unmap',

@@ -259,13 +259,14 @@ describe('a version', () => {
   const of = (version: string, row: object): string | null =>
     mappingOf({ version, read: { list: get('/v'), one: get('/v/{key}') } }).observe(
       { id: 1, note: null, ...row },
-      '"t"',
+      { etag: '"t"', lastModified: 'Thu, 26 Nov 2026 07:00:00 GMT', dateMs: null },
     ).sourceVersion;
 
-  test('is a member as text, or the tag of a single read', () => {
+  test('is a member as text, or a header of a single read', () => {
     expect(of('rev', { rev: 3 })).toBe('3');
     expect(of('rev', {})).toBeNull();
     expect(of('etag', {})).toBe('"t"');
+    expect(of('lastModified', { lastModified: 'no' })).toBe('Thu, 26 Nov 2026 07:00:00 GMT');
   });
 });
 

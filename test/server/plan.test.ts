@@ -70,10 +70,22 @@ test.each<readonly [string, WriteFacts | undefined, string]>([
   [
     'keys of the source, and no versions',
     { create: post('/visits'), update: patch('/visits/{key}') },
-    `${READS}; writes: create, update UNGUARDED (lost update possible); creates (a lost answer parks the change), updates by read-back (a lost answer parks the change where that does not decide)`,
+    `${READS}; writes: create, update UNGUARDED, read and compared before (lost update possible: the race is narrowed, not closed); creates (a lost answer parks the change), updates by read-back (a lost answer parks the change where that does not decide)`,
   ],
 ])('R11: the plan says what %s buys', async (_what, write, line) => {
   expect(await plan(write)).toBe(line);
+});
+
+test('R11: the plan says what a guard that counts seconds, and none, cannot rule out', async () => {
+  const bySecond = { ...ALL, guard: 'ifUnmodifiedSince' } as const;
+  expect(await plan(bySecond)).toContain(
+    'update guarded by a time in seconds, read before when its second is over (lost update possible within one second if its clocks differ)',
+  );
+  expect(await plan(bySecond, { unreadable: true })).toContain(
+    'update guarded by a time in seconds (lost update possible within one second), delete',
+  );
+  const unguarded = { update: ALL.update, remove: ALL.remove };
+  expect(await plan(unguarded, { unreadable: true })).toContain('delete UNGUARDED (lost update possible);');
 });
 
 test('R11: the plan says that a lost answer parks the change where nothing can be read', async () => {
