@@ -9,6 +9,7 @@ import type { KeyForm } from './key-form.js';
 import type { MaintenanceWindow } from './maintenance.js';
 import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
+import type { BodyGuard } from './write-guard.js';
 
 // The public contract of `tidegate/connector`: what a connector's author needs, from one place.
 export { absent, expired, fine, notProcessed, refused, stale, unknownOutcome } from './fault.js';
@@ -81,10 +82,10 @@ export interface WriteFacts<Op extends Operation = Operation> {
   readonly remove?: Op;
   /**
    * What keeps a write from overwriting somebody else's: `ifMatch` sends the version as a tag, `ifUnmodifiedSince` as a date, in seconds;
-   * `argument` hands it to the call. Without a guard the record is read and compared before, which narrows the race ("lost update
+   * `argument` hands it to the call, `{ member: 'version' }` puts it into the body. Without a guard the record is read and compared before, which narrows the race ("lost update
    * possible").
    */
-  readonly guard?: 'ifMatch' | 'ifUnmodifiedSince' | 'argument';
+  readonly guard?: 'ifMatch' | 'ifUnmodifiedSince' | 'argument' | BodyGuard;
   /** Every write carries a key of its own; its repeat has no second effect. */
   readonly idempotencyKey?: IdempotencyFacts;
   /** Every create carries a reference of ours, by which the record that it made can be found. */

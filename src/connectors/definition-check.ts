@@ -81,6 +81,21 @@ const keyForm = z.strictObject({
   digits: z.int().min(1).max(100).optional(),
 });
 
+const CLIENT_FAULT = 'expected a status from 400 to 499';
+const clientFault = z.int().min(400, CLIENT_FAULT).max(499, CLIENT_FAULT);
+
+const writeGuard = z.union(
+  [
+    z.enum(['ifMatch', 'ifUnmodifiedSince', 'argument']),
+    z.strictObject({
+      member: text,
+      conflict: z.union([clientFault, z.array(clientFault).min(1)]).optional(),
+      as: z.enum(['number', 'text']).optional(),
+    }),
+  ],
+  'expected "ifMatch", "ifUnmodifiedSince", "argument" or { member, conflict: 400 to 499, as: "number" or "text" }',
+);
+
 const collectionSchema = z.strictObject({
   type: name,
   key: z.union([text, z.array(text).min(1), func], 'expected the name of a member, names, or a function'),
@@ -111,7 +126,7 @@ const collectionSchema = z.strictObject({
       create: operation.optional(),
       update: operation.optional(),
       remove: operation.optional(),
-      guard: z.enum(['ifMatch', 'ifUnmodifiedSince', 'argument']).optional(),
+      guard: writeGuard.optional(),
       idempotencyKey: z
         .strictObject({
           header: z

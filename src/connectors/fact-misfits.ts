@@ -4,6 +4,7 @@ import type { CallPurpose } from './fault.js';
 import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
 import { misfitsOfDelta } from './read-misfits.js';
+import type { RestOperation } from './rest.js';
 import type { Operation, Transport } from './transport.js';
 import { isOfHeader, LAST_MODIFIED } from './write-guard.js';
 
@@ -18,6 +19,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfKeyForm(one),
     ...misfitsOfFields(one),
     ...misfitsOfGuard(transport, one),
+    ...misfitsOfBodyGuard(transport, one),
     ...misfitsOfIdempotency(transport, one),
     ...misfitsOfReference(one),
     ...misfitsOfErrors(one),
@@ -79,13 +81,14 @@ function misfitsOfGuard(
   const misfits: string[] = [];
   if (write?.guard !== undefined && version === undefined)
     misfits.push('.version: expected the member that holds it (or "etag"), since write.guard needs it, got nothing');
-  if (write?.guard !== undefined && write.guard !== 'argument' && kit === 'soap')
-    misfits.push(`.write.guard: expected "argument", since a SOAP call takes the version as one, got "${write.guard}"`);
+  const guard = typeof write?.guard === 'object' ? 'member' : write?.guard;
+  if (guard !== undefined && guard !== 'argument' && kit === 'soap')
+    misfits.push(`.write.guard: expected "argument", since a SOAP call takes the version as one, got "${guard}"`);
   const wanted =
-    version === 'etag' || kit === 'odata' ? 'ifMatch' : version === LAST_MODIFIED ? 'ifUnmodifiedSince' : write?.guard;
-  if (kit !== 'soap' && write?.guard !== undefined && write.guard !== 'argument' && write.guard !== wanted)
-    misfits.push(`.write.guard: expected "${wanted}", which takes the version "${version}", got "${write.guard}"`);
-  if (write?.guard === 'argument' && kit !== 'soap')
+    version === 'etag' || kit === 'odata' ? 'ifMatch' : version === LAST_MODIFIED ? 'ifUnmodifiedSince' : guard;
+  if (kit !== 'soap' && guard !== undefined && guard !== 'argument' && guard !== wanted)
+    misfits.push(`.write.guard: expected "${wanted}", which takes the version "${version}", got "${guard}"`);
+  if (guard === 'argument' && kit !== 'soap')
     misfits.push(`.write.guard: expected "ifMatch", since ${callOf(kit)} takes the version as a tag, got "argument"`);
   if (write?.guard !== undefined && write.update?.guarded !== true && write.remove?.guarded !== true)
     misfits.push('.write.guard: expected an update or remove that takes it, got none');
@@ -96,6 +99,31 @@ function misfitsOfGuard(
   if (version === LAST_MODIFIED && kit === 'soap')
     misfits.push('.version: expected a member, since a SOAP answer has no such header, got "lastModified"');
   return misfits;
+}
+
+function misfitsOfBodyGuard({ kit }: Transport, { fields, write }: AnyCollectionDefinition): readonly string[] {
+  if (typeof write?.guard !== 'object' || kit !== 'rest') return [];
+  const { member } = write.guard;
+  const misfits: string[] = [];
+  const { remove } = write;
+  if (remove?.guarded === true && (remove as RestOperation).method === 'DELETE')
+    misfits.push(
+      '.write.remove: expected post(…, { guarded: true }) or del(…, { guarded: false }), since a DELETE has no body that takes ' +
+        'the version, got del(…)',
+    );
+  const taken = fieldWrittenTo(fields, member);
+  if (taken !== undefined)
+    misfits.push(
+      `.write.guard.member: expected a member that devices do not write, got "${member}", which holds fields.${taken}`,
+    );
+  return misfits;
+}
+
+/** The field that devices write into this member of the source's. */
+function fieldWrittenTo(fields: AnyCollectionDefinition['fields'], member: string): string | undefined {
+  return Object.entries(fields).find(
+    ([name, { from, writable }]) => (from ?? name) === member && writable !== false,
+  )?.[0];
 }
 
 function misfitsOfIdempotency({ kit, limits }: Transport, { write }: AnyCollectionDefinition): readonly string[] {
@@ -137,13 +165,11 @@ function misfitsOfReference({ fields, write }: AnyCollectionDefinition): readonl
     misfits.push(
       '.write.reference: expected write.create beside it, since a create carries the reference, got nothing',
     );
-  const taken = Object.entries(fields).find(
-    ([name, { from, writable }]) => (from ?? name) === reference.field && writable !== false,
-  );
+  const taken = fieldWrittenTo(fields, reference.field);
   if (taken !== undefined)
     misfits.push(
       `.write.reference.field: expected a member that devices do not write, got "${reference.field}", which holds ` +
-        `fields.${taken[0]} (writable: false there lets devices read it)`,
+        `fields.${taken} (writable: false there lets devices read it)`,
     );
   if (reference.lookUp.paging.kind !== 'whole')
     misfits.push('.write.reference.lookUp: expected one answer, since there is at most one such record, got pages');

@@ -145,13 +145,16 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       const path = pathOf(base, facts, { key: call.key });
       const headers = { ...facts.headers, ...writeHeaders(call) };
       const answer = await exchange(call.purpose, facts.method, path, headers, writeBody(facts, call), signal);
-      return writeAnswerOf(classifyRest(answer, call.purpose, settings), factsOf(answer), {
+      const meaning = classifyRest(answer, call.purpose, settings);
+      const told = writeAnswerOf(meaning, factsOf(answer), {
         // Another text beside a success is just no record.
         misfit: answer.isOtherText ? null : answer.misfit,
         row: memberAt(answer.body, facts.rows),
         tag: tagsOf(answer.head),
         said: answer.body,
       });
+      const isConflict = !meaning.isTold && call.conflictOn.includes(answer.head.status);
+      return told.kind === 'refused' && isConflict ? { ...told, isConflict } : told;
     },
     async close() {
       await settings.credentials.close();

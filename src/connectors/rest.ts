@@ -87,13 +87,16 @@ function deltaOf({ deltaLink, deltaToken, deltaTokenHeader }: GetOptions): Pick<
   return { delta: null, deltaIn: null };
 }
 
-/** Creates. `keyIn` names the member of the body that takes the device's id; absent: the source gives the key. */
+/**
+ * Creates. `keyIn` names the member of the body that takes the device's id; absent: the source gives the key. Where it updates or deletes it
+ * takes the guard only if that is said (`guarded: true`).
+ */
 export function post(path: string, options: WriteOptions & { readonly keyIn?: string } = {}): RestOperation {
   return {
     ...writing('POST', path, options),
     keyIn: options.keyIn ?? null,
     takesKey: options.keyIn !== undefined,
-    guarded: false,
+    guarded: options.guarded ?? false,
   };
 }
 

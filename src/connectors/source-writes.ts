@@ -6,7 +6,7 @@ import type { CollectionParts } from './collection-parts.js';
 import { CallFault, outcomeOfFault } from './fault.js';
 import type { Reads } from './source-reads.js';
 import type { WriteCall } from './transport.js';
-import { compileGuard } from './write-guard.js';
+import { compileGuard, memberValue } from './write-guard.js';
 import { createPreparing, type Prepared, type Settled } from './write-preparing.js';
 import { createSettling, reasonOf } from './write-settling.js';
 
@@ -29,6 +29,7 @@ export function createWrites(
   const { create, update, remove, idempotencyKey: idempotent } = definition.write ?? {};
   const operations = { create, update, delete: remove } as const;
   const writeGuard = compileGuard(definition);
+  const bodyGuard = typeof definition.write?.guard === 'object' ? definition.write.guard : null;
   const prepare = createPreparing(parts, writeGuard);
   const settle = createSettling(parts);
 
@@ -37,12 +38,15 @@ export function createWrites(
     const { header, argument } = idempotent ?? {};
     const guardText = version === null || writeGuard === null ? null : writeGuard.textOf(version);
     if (version !== null && guardText === null) return null;
+    const member = version === null ? null : (writeGuard?.member ?? null);
+    const versionIn = member === null || version === null ? {} : { [member]: memberValue(version, bodyGuard?.as) };
     return {
       purpose: write.kind,
       key: write.sourceKey === null ? null : sourceKeyParts(write.sourceKey),
-      body,
+      body: { ...body, ...versionIn },
       guard: guardText,
       guardHeader: writeGuard?.header ?? null,
+      conflictOn: version === null ? [] : (writeGuard?.conflictOn ?? []),
       idempotency:
         idempotent === undefined
           ? null

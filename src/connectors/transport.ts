@@ -45,6 +45,8 @@ export interface WriteCall {
   readonly guard: string | null;
   /** The header that takes it; null: the call has an argument for it. */
   readonly guardHeader: 'if-match' | 'if-unmodified-since' | null;
+  /** Statuses by which the source says that it holds another version, where it may mean something else by them. */
+  readonly conflictOn: readonly number[];
   /** The key that makes a repeat harmless, and the header or the argument that takes it; null: the source takes none. */
   readonly idempotency: { readonly key: string; readonly header?: string; readonly argument?: string } | null;
 }
@@ -78,8 +80,11 @@ export type WriteAnswer =
       readonly showsKeyOnly?: boolean;
     }
   | { readonly kind: 'gone' }
-  /** `field` and `fields` in the source's names; `said` is the answer's body. */
-  | (Extract<SourceWriteOutcome, { readonly kind: 'refused' }> & { readonly said?: unknown })
+  /** `field` and `fields` in the source's names; `said` is the answer's body. `isConflict`: its status may mean another version. */
+  | (Extract<SourceWriteOutcome, { readonly kind: 'refused' }> & {
+      readonly said?: unknown;
+      readonly isConflict?: boolean;
+    })
   | Exclude<SourceWriteOutcome, { readonly kind: 'applied' | 'refused' }>;
 
 /** A kit's connection to one source. Calls throw CallFault. */

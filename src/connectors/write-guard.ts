@@ -1,10 +1,23 @@
 import type { AnyCollectionDefinition } from './define.js';
 import type { RowTags } from './transport.js';
 
+/** The version goes into the body of a write. */
+export interface BodyGuard {
+  readonly member: string;
+  /** Statuses that say that the source holds another version. Default: 409. */
+  readonly conflict?: number | readonly number[];
+  /** How it is written. Default: a version of digits as a number, every other as text. */
+  readonly as?: 'number' | 'text';
+}
+
 /** How a collection's version goes with a write. */
 export interface WriteGuard {
   /** The header that takes it; null: none, the kit has another place for it. */
   readonly header: 'if-match' | 'if-unmodified-since' | null;
+  /** The member of the body that takes it; null: none. */
+  readonly member: string | null;
+  /** Statuses that say that the source holds another version, besides 412. */
+  readonly conflictOn: readonly number[];
   /**
    * It counts whole seconds: what is changed twice in one is not told apart. It is believed only when its second is over.
    */
@@ -19,15 +32,32 @@ export function compileGuard({ version, write }: AnyCollectionDefinition): Write
   if (guard === undefined) return null;
   if (guard === 'ifUnmodifiedSince') {
     const isHeader = version === LAST_MODIFIED;
-    return { header: 'if-unmodified-since', countsSeconds: true, textOf: isHeader ? (text) => text : httpDate };
+    const textOf = isHeader ? (text: string): string => text : httpDate;
+    return { header: 'if-unmodified-since', member: null, conflictOn: [], countsSeconds: true, textOf };
+  }
+  if (typeof guard === 'object') {
+    const { member, conflict = CONFLICT } = guard;
+    const conflictOn = typeof conflict === 'number' ? [conflict] : conflict;
+    return { header: null, member, conflictOn, countsSeconds: false, textOf: (text) => text };
   }
   // A version kept as a member goes into a tag in quotes, as HTTP wants it; an ETag has them already.
   const isPlain = guard === 'ifMatch' && version !== 'etag';
   return {
     header: guard === 'ifMatch' ? 'if-match' : null,
+    member: null,
+    conflictOn: [],
     countsSeconds: false,
     textOf: isPlain ? (text) => `"${text}"` : (text) => text,
   };
+}
+
+/** HTTP's status for what contradicts the state of a record. */
+const CONFLICT = 409;
+
+/** A version as the member of a body takes it. */
+export function memberValue(version: string, as: BodyGuard['as']): string | number {
+  const isPlain = /^(0|[1-9]\d{0,15})$/.test(version) && Number.isSafeInteger(Number(version));
+  return as !== 'text' && isPlain ? Number(version) : version;
 }
 
 /** The version is this header of a single read. */

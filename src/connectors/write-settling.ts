@@ -102,10 +102,17 @@ export function createSettling(
       const found = await readRowWithin(key, leftMs(), signal);
       return found === 'absent' ? null : mapping.observe(found.row, found.tag);
     } catch (thrown) {
-      // The write itself is done: without the observation its settling takes what was written.
-      deps.log.warn('written, but not read back', { collection: where, key, reason: reasonOf(thrown) });
+      // The write itself is answered: without the observation its settling takes what was written, or has the record read again.
+      deps.log.warn('answered, but not read back', { collection: where, key, reason: reasonOf(thrown) });
       return null;
     }
+  }
+
+  /** Does the source still hold the version that guarded the write? Then a conflict was not about that. */
+  async function isAsItWas(write: SourceWrite, leftMs: () => number, signal: AbortSignal): Promise<boolean> {
+    if (write.guard === null || write.sourceKey === null) return false;
+    const seen = await readBack(write.sourceKey, leftMs, signal);
+    return seen?.sourceVersion === write.guard;
   }
 
   /** A create whose key is all we know of it: what was written stands for its state until the next poll. */
@@ -122,6 +129,7 @@ export function createSettling(
       case 'gone':
         return write.kind === 'delete' ? await settleGone(write, leftMs, signal) : { kind: 'stale' };
       case 'refused':
+        if (answer.isConflict === true && !(await isAsItWas(write, leftMs, signal))) return { kind: 'stale' };
         return tellRefusal(answer, answer.said, definition.write?.errors, (name) => mapping.ourName(name));
       case 'stale':
       case 'notSent':

@@ -46,8 +46,11 @@ export interface SourceFacts {
   /** What protects an update against foreign changes. */
   readonly updateGuard: 'version' | 'none';
   readonly deleteGuard: 'version' | 'none';
-  /** The version counts whole seconds: where no read shows that its second is over, what is written within one is not told apart. Absent: false. */
-  readonly guardsBySecond?: boolean;
+  /**
+   * `seconds`: the version counts whole ones, so that what happens within one is not told apart where no read shows that it is over. `body`:
+   * it goes with the body. Absent: with the call, as it is.
+   */
+  readonly guardForm?: 'seconds' | 'body';
   /** A write that is repeated with the same idempotency key within this long has no second effect (R11). Absent: it takes none. */
   readonly idempotencyKeyLifetimeMs?: number;
   /** It looks the key up before it judges a request: a refused repeat says that nothing was done. Absent: false. */

@@ -78,13 +78,13 @@ function changesOf({ changes, isConsumed }: SourceFacts): string {
   }
 }
 
-function guarded(operation: string, guard: 'version' | 'none', { readOne, guardsBySecond }: SourceFacts): string {
-  if (guard === 'version' && guardsBySecond === true) {
+function guarded(operation: string, guard: 'version' | 'none', { readOne, guardForm }: SourceFacts): string {
+  if (guard === 'version' && guardForm === 'seconds') {
     const before = readOne ? ', read before when its second is over' : '';
     const where = readOne ? ' if its clocks differ' : '';
     return `${operation} guarded by a time in seconds${before} (lost update possible within one second${where})`;
   }
-  if (guard === 'version') return `${operation} guarded by version`;
+  if (guard === 'version') return `${operation} guarded by version${guardForm === 'body' ? ' in its body' : ''}`;
   return readOne
     ? `${operation} UNGUARDED, read and compared before (lost update possible: the race is narrowed, not closed)`
     : `${operation} UNGUARDED (lost update possible)`;

@@ -128,6 +128,21 @@ test.each<readonly [string, object, string]>([
     'visits.write.guard: expected "ifMatch", since a REST call takes the version as a tag, got "argument"',
   ],
   [
+    'a version in the body of what has none',
+    { ...GOOD, write: { ...GOOD.write, guard: { member: 'version' } } },
+    'visits.write.remove: expected post(…, { guarded: true }) or del(…, { guarded: false }), since a DELETE has no body that takes the version, got del(…)',
+  ],
+  [
+    'a version in a member that devices write',
+    { ...GOOD, write: { update: patch('/visits/{key}'), guard: { member: 'note' } } },
+    'visits.write.guard.member: expected a member that devices do not write, got "note", which holds fields.note',
+  ],
+  [
+    'a conflict that is a success',
+    { ...GOOD, write: { update: patch('/visits/{key}'), guard: { member: 'version', conflict: 200 } } },
+    'visits.write.guard.conflict: expected a status from 400 to 499, got 200',
+  ],
+  [
     'a guard by a date beside a tag',
     { ...GOOD, version: 'etag', write: { ...GOOD.write, guard: 'ifUnmodifiedSince' } },
     'visits.write.guard: expected "ifMatch", which takes the version "etag", got "ifUnmodifiedSince"',

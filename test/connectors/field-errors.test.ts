@@ -37,7 +37,7 @@ beforeEach(async () => (source = await startScripted()));
 afterEach(() => source.close());
 
 async function refusal(reply: Reply, errors?: WriteFacts['errors'], classify?: Classify): Promise<Refusal> {
-  source.answer = () => ({ status: 422, ...reply });
+  source.answer = ({ method }) => (method === 'GET' ? { rows: { id: 1, Remark: 'old' } } : { status: 422, ...reply });
   const [visits] = source.open({ visits: visitsWith(errors) }, {}, classify === undefined ? {} : { classify });
   return (await visits?.write(UPDATE, NEVER)) as Refusal;
 }
@@ -145,7 +145,8 @@ test('a refusal is told in plain text, one line each, whatever is in it', async 
 
 test('a refusal is not longer than a screen can show', async () => {
   const errors = Array.from({ length: 500 }, () => ({ field: 'Remark', message: 'x'.repeat(5_000) }));
-  for (const classify of [undefined, () => refused('no', null, errors)]) {
+  const told: Classify = ({ purpose }) => (purpose === 'update' ? refused('no', null, errors) : undefined);
+  for (const classify of [undefined, told]) {
     const { fields } = await refusal({ rows: { message: 'no', errors } }, undefined, classify);
     expect(fields).toHaveLength(32);
     expect(Math.max(...(fields ?? []).map(({ message }) => message.length))).toBeLessThan(310);
@@ -187,14 +188,16 @@ test('a form of its own is declared: texts by field', async () => {
 
 test('what a connector says of an answer itself counts before what is found in it', async () => {
   const rows = { errors: { Remark: ['is too long'] } };
-  const own: Classify = () => refused('no', 'begin_ts', [{ field: 'begin_ts', message: 'lies in the past' }]);
+  const said = refused('no', 'begin_ts', [{ field: 'begin_ts', message: 'lies in the past' }]);
+  const own: Classify = ({ purpose }) => (purpose === 'update' ? said : undefined);
   expect(await refusal({ rows, status: 400 }, undefined, own)).toEqual({
     kind: 'refused',
     message: 'no',
     field: 'startsAt',
     fields: [LATE],
   });
-  expect(await refusal({ rows }, undefined, () => refused('no'))).toMatchObject({ field: 'note', fields: [LONG] });
+  const bare: Classify = ({ purpose }) => (purpose === 'update' ? refused('no') : undefined);
+  expect(await refusal({ rows }, undefined, bare)).toMatchObject({ field: 'note', fields: [LONG] });
 });
 
 test('names that are none of our fields, and half of an entry, are refused at start', () => {

@@ -1,4 +1,4 @@
-import { collection, field } from '../../src/connectors/define.js';
+import { collection, field, type AnyCollectionDefinition, type WriteFacts } from '../../src/connectors/define.js';
 import { del, get, patch, put } from '../../src/connectors/rest.js';
 import { sourceKey } from '../../src/core/id.js';
 import type { SourceCollection, SourceWrite } from '../../src/core/source-port.js';
@@ -52,7 +52,7 @@ describe('a write that is guarded by a date', () => {
       expect(await visits.write(write, NEVER)).toMatchObject({ kind: 'applied' });
       expect(sent().map(({ headers }) => headers['if-unmodified-since'])).toEqual([NOON]);
       expect(sent()[0]?.headers).not.toHaveProperty('if-match');
-      expect(visits.facts).toMatchObject({ updateGuard: 'version', deleteGuard: 'version', guardsBySecond: true });
+      expect(visits.facts).toMatchObject({ updateGuard: 'version', deleteGuard: 'version', guardForm: 'seconds' });
     },
   );
 
@@ -121,6 +121,79 @@ describe('a write that is guarded by a date', () => {
     expect(await opened.write(write, NEVER)).toMatchObject({
       kind: 'refused',
       message: expect.stringContaining('expected a version that is a time with a zone') as string,
+    });
+    expect(sent()).toEqual([]);
+  });
+});
+
+describe('a write whose version is in its body', () => {
+  const ROW = { id: '1', note: 'old', room: 'A', rev: 7 };
+  const BASE = { ...UPDATE, guard: '7' };
+  const write = (guard: WriteFacts['guard']): AnyCollectionDefinition =>
+    collection({
+      ...SHAPE,
+      version: 'rev',
+      write: { update: WRITE.update, ...(guard === undefined ? {} : { guard }) },
+    });
+  const BY_MEMBER = write({ member: 'rev' });
+
+  async function written(ofWrite: Reply, ofRead: Reply, visits = BY_MEMBER, how: Partial<SourceWrite> = {}) {
+    source.answer = ({ method }) => (method === 'GET' ? ofRead : ofWrite);
+    return (source.open({ visits })[0] as SourceCollection).write({ ...BASE, ...how }, NEVER);
+  }
+
+  test('R11: sends it beside what changed, as a number where it is one, and needs no read', async () => {
+    await written({ status: 204 }, { status: 500 });
+    await written({ status: 204 }, { status: 500 }, BY_MEMBER, { guard: '007' });
+    await written({ status: 204 }, { status: 500 }, write({ member: 'lock', as: 'text' }));
+    expect(sent().map(({ body }) => JSON.parse(body) as unknown)).toEqual([
+      { note: 'new', rev: 7 },
+      { note: 'new', rev: '007' },
+      { note: 'new', lock: '7' },
+    ]);
+    expect(sent()[0]?.headers).not.toHaveProperty('if-match');
+    expect(source.asked[0]?.method).toBe('PATCH');
+  });
+
+  test("R11: sends it over the source's own where the whole row is sent", async () => {
+    const update = put('/visits/{key}', { answers: 'nothing' });
+    const visits = collection({ ...SHAPE, version: 'rev', write: { update, guard: { member: 'rev' } } });
+    await written({ status: 204 }, { rows: { ...ROW, more: 1 } }, visits);
+    expect(JSON.parse(sent()[0]?.body ?? '')).toEqual({ ...ROW, more: 1, note: 'new' });
+  });
+
+  test('R9: is stale where the source says so and holds another version', async () => {
+    const now = { rows: { ...ROW, rev: 8 } };
+    expect(await written({ status: 409 }, now)).toEqual({ kind: 'stale' });
+    const also = write({ member: 'rev', conflict: [409, 422] });
+    expect(await written({ status: 422, rows: { message: 'no' } }, now, also)).toEqual({ kind: 'stale' });
+    expect(await written({ status: 409 }, { status: 404 })).toEqual({ kind: 'stale' });
+    expect(await written({ status: 409 }, { status: 500 })).toEqual({ kind: 'stale' });
+  });
+
+  test('R9: is refused where the source says a conflict of another kind, and holds the very version', async () => {
+    const no = { status: 409, rows: { message: 'closed', field: 'note' } };
+    expect(await written(no, { rows: ROW })).toEqual({ kind: 'refused', message: 'closed', field: 'note' });
+    const other = { ...no, status: 422 };
+    expect(await written(other, { rows: { ...ROW, rev: 8 } })).toMatchObject({ kind: 'refused' });
+  });
+
+  test('F30: is stale, and not refused, where a read may still show the version before', async () => {
+    const read = { ...SHAPE.read, readAfterWrite: '5s' } as const;
+    const visits = collection({
+      ...SHAPE,
+      read,
+      version: 'rev',
+      write: { update: WRITE.update, guard: { member: 'rev' } },
+    });
+    expect(await written({ status: 409 }, { rows: ROW }, visits)).toEqual({ kind: 'stale' });
+  });
+
+  test('R11: is not sent where the source shows no version', async () => {
+    const { rev, ...bare } = ROW;
+    expect(rev).toBe(7);
+    expect(await written({ status: 204 }, { rows: bare }, BY_MEMBER, { guard: null })).toMatchObject({
+      kind: 'refused',
     });
     expect(sent()).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { collection, defineConnector, field, type CollectionDefinition } from '../../src/connectors/define.js';
-import { del, get, patch, rest } from '../../src/connectors/rest.js';
+import { del, get, patch, post, rest } from '../../src/connectors/rest.js';
 import type { Clock } from '../../src/core/ports.js';
 import { runEveryWay } from '../support/choices.js';
 import { CALL_MS, LIFETIME_MS, liveReally, type Life, type System } from './lived-source.js';
@@ -81,6 +81,34 @@ function systemOfSeconds(clock: Clock): System {
   };
 }
 
+/** A system that takes a change only with its version in the body, and says 409 to any other. */
+function systemOfVersions(): System {
+  const visits = new Map<string, Visit & { readonly rev: number }>();
+  for (const id of ['17', 'canary']) visits.set(id, { id, note: 'planned', route: '7', rev: 1 });
+  let times = 0;
+  return {
+    times: () => times,
+    office() {
+      const visit = visits.get('17');
+      if (visit !== undefined) visits.set('17', { ...visit, note: `office ${visit.rev}`, rev: visit.rev + 1 });
+    },
+    answer({ method, path, body }) {
+      const id = path.split('/').at(2) ?? '';
+      const visit = visits.get(id);
+      if (visit === undefined) return { status: 404, body: {} };
+      if (method === 'GET') return { body: visit };
+      if (body['rev'] !== visit.rev) return { status: 409, body: { message: 'changed by others' } };
+      times += 1;
+      if (path.endsWith('/cancel')) {
+        visits.delete(id);
+        return { status: 204 };
+      }
+      visits.set(id, { ...visit, ...(body as Partial<Visit>), rev: visit.rev + 1 });
+      return { body: visits.get(id) };
+    },
+  };
+}
+
 describe('a change over HTTP, whatever becomes of requests and replies', () => {
   test.each(['update', 'delete'] as const)(
     'R11, F4, F13: %s that is guarded by a date takes effect once, or is parked, also in the second of its version',
@@ -95,6 +123,24 @@ describe('a change over HTTP, whatever becomes of requests and replies', () => {
         attempts: 3,
         systemOf: systemOfSeconds,
         connectorOf: connectorOf({ version: 'lastModified', write }),
+      };
+      const { runs, faults, statuses } = await everyWay(life);
+      expect(faults).toEqual([]);
+      expect(statuses).toContain('APPLIED');
+      expect(runs).toBeGreaterThan(10);
+    },
+  );
+
+  test.each(['update', 'delete'] as const)(
+    'R11, F4, F13: %s whose version is in its body takes effect once, or is parked',
+    async (kind) => {
+      const remove = post('/visits/{key}/cancel', { guarded: true, answers: 'nothing' });
+      const write = { update: patch('/visits/{key}'), remove, guard: { member: 'rev' } };
+      const life = {
+        kind,
+        attempts: 3,
+        systemOf: systemOfVersions,
+        connectorOf: connectorOf({ version: 'rev', write }),
       };
       const { runs, faults, statuses } = await everyWay(life);
       expect(faults).toEqual([]);

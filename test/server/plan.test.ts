@@ -84,6 +84,8 @@ test('R11: the plan says what a guard that counts seconds, and none, cannot rule
   expect(await plan(bySecond, { unreadable: true })).toContain(
     'update guarded by a time in seconds (lost update possible within one second), delete',
   );
+  const inBody = { update: ALL.update, guard: { member: 'rev' } } as const;
+  expect(await plan(inBody)).toContain('update guarded by version in its body; updates exactly once by version');
   const unguarded = { update: ALL.update, remove: ALL.remove };
   expect(await plan(unguarded, { unreadable: true })).toContain('delete UNGUARDED (lost update possible);');
 });
