@@ -44,7 +44,7 @@ async function write(
   const isNew = kind === 'create';
   const version = isNew ? null : guard === undefined ? (await seen(visits)).sourceVersion : guard;
   const sourceKeyOf = isNew ? sourceKey(['V-2']) : KEY;
-  const current = { note: 'old' };
+  const current = kind === 'delete' && guard === null ? (await seen(visits)).fields : { note: 'old' };
   return visits.write({ kind, sourceKey: sourceKeyOf, fields, current, guard: version, idempotencyKey: 'i' }, NEVER);
 }
 
@@ -129,7 +129,11 @@ describe('a write', () => {
   test('R11: of a record that is gone makes none, also without a guard', async () => {
     const visits = care.openOne(writing({ update: update('Visits'), remove: remove('Visits') }));
     care.service.store.remove('Visits', ['V-1']);
-    expect(await write(visits, 'update', { note: 'new' }, null)).toEqual({ kind: 'stale' });
+    const changed = { kind: 'update', sourceKey: KEY, fields: { note: 'new' }, current: null, guard: null } as const;
+    expect(await visits.write({ ...changed, idempotencyKey: 'i' }, NEVER)).toEqual({ kind: 'stale' });
+    expect(sent()).toEqual([]);
+    // A repeat is not compared with a read before.
+    expect(await visits.write({ ...changed, idempotencyKey: 'i', isRepeat: true }, NEVER)).toEqual({ kind: 'stale' });
     expect(sent()[0]?.headers['if-match']).toBe('*');
     expect(care.service.store.get('Visits', ['V-1'])).toBeUndefined();
   });
