@@ -172,6 +172,7 @@ export function rest(options: RestOptions): Transport {
   const auth = options.auth ?? null;
   return {
     kit: 'rest',
+    address: options.baseUrl,
     textOnly: false,
     limits: limits.guard,
     headers: options.headers ?? {},

@@ -125,6 +125,7 @@ export function soap(options: SoapOptions): Transport {
   const auth = options.auth ?? null;
   return {
     kit: 'soap',
+    address: options.endpoint,
     textOnly: true,
     limits: limits.guard,
     headers: options.headers ?? {},

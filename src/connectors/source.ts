@@ -14,6 +14,7 @@ import { compileMapping } from './mapping.js';
 import { scanPagingOf } from './paging.js';
 import { secretsOf } from './credentials.js';
 import { hideSecrets } from './secrets.js';
+import { compileReading } from './reading.js';
 import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
 import { createWrites } from './source-writes.js';
@@ -83,6 +84,7 @@ export function createSource(
       scan: reads.scan,
       readOne: reads.readOne,
       write,
+      reading: compileReading(definition, one, collection, keyForms, deps.chance),
     };
   });
   return { name: source, collections, close: () => opened.close() };

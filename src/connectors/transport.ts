@@ -115,6 +115,8 @@ export interface OpenContext {
 /** A kit with its settings: part of a connector's definition, opens nothing until it is asked to. */
 export interface Transport {
   readonly kit: string;
+  /** Where the source is; another one may show other records. */
+  readonly address?: string;
   readonly limits: GuardLimits;
   readonly headers: Readonly<Record<string, string>>;
   readonly auth: Auth | UsernameToken | null;

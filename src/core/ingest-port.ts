@@ -1,6 +1,7 @@
-import type { Seq, SourceKey } from './change.js';
+import type { RecordId, Seq, SourceKey } from './change.js';
 import type { MisfitRecord } from './misfit.js';
-import type { CollectionState, Recheck } from './record-port.js';
+import type { KeptReading } from './reading.js';
+import type { CollectionState, Expected, Recheck } from './record-port.js';
 
 /** What ingest keeps per collection, beside its records. */
 export interface IngestStore {
@@ -53,9 +54,31 @@ export interface IngestStore {
       readonly atMost: number;
     },
   ): Promise<{ readonly listed: readonly SourceKey[]; readonly isNew: readonly SourceKey[] }>;
+  /** Keeps how the collection is read. What is absent stays. Safe to repeat. */
+  noteReading(tenant: string, collection: string, reading: Partial<KeptReading>): Promise<void>;
+  /** The scopes that live records of these keys are in now, in their order; keys without such a record are missing. */
+  readScopes(
+    tenant: string,
+    collection: string,
+    keys: readonly SourceKey[],
+  ): Promise<ReadonlyMap<SourceKey, readonly string[]>>;
+  /**
+   * Writes the same states in another text: no seq, nothing for devices (R17). A record that moved since it was read, or has open
+   * intents, is left as it is.
+   */
+  restate(tenant: string, collection: string, records: readonly Restated[]): Promise<void>;
   /** Exclusive right for a limited time; null when another holder has it. The holder itself renews it, with the same fence. */
   acquireLease(name: string, holder: string, leaseMs: number): Promise<{ readonly fence: number } | null>;
   releaseLease(name: string, holder: string): Promise<void>;
+}
+
+/** An equal state of a record in another text: fields in another order, or one more that is null. */
+export interface Restated {
+  readonly id: RecordId;
+  readonly expected: Expected;
+  readonly body: string;
+  readonly hash: string;
+  readonly vis: string | null;
 }
 
 /** A record that is set aside because it does not fit, until it comes out well or is gone. */
@@ -64,7 +87,7 @@ export interface QuarantinedRecord extends MisfitRecord {
   readonly lastSeenAtMs: number;
 }
 
-export interface CollectionProgress {
+export interface CollectionProgress extends KeptReading {
   readonly state: CollectionState;
   readonly cursor: string | null;
   /** Observations whose read began before this seq are rechecked (specification part 2). */

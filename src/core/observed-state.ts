@@ -1,9 +1,11 @@
-import type { Fields, RecordId, Seq } from './change.js';
-import { changedFields, parseBody, renderBody, type Collection } from './collection.js';
+import type { Fields, RecordId, Seq, SourceKey } from './change.js';
+import { changedFields, parseBody, renderBody, valueText, type Collection } from './collection.js';
 import { EVERY_FIELD } from './conflict.js';
+import type { Restated } from './ingest-port.js';
 import { nextState, type Mapping, type SourceLayer } from './overlay.js';
 import type { HashText } from './ports.js';
 import type { RecordView, RecordWrite } from './record-port.js';
+import { checkScopes } from './scope.js';
 import { SOURCE_WRITER } from './session.js';
 import type { Observation } from './source-port.js';
 
@@ -54,6 +56,37 @@ export function movement(collection: Collection, view: RecordView, one: Observed
     next: nextState(collection, layerOf(one), view.intents, mapping),
     stamps: [{ fields, writer: SOURCE_WRITER, at: null }],
   };
+}
+
+/** Is a record in the scopes of this state? Not looked at without its scopes. */
+export function hasScopes(
+  collection: Collection,
+  { observation }: ObservedState,
+  scopes: ReadonlyMap<SourceKey, readonly string[]> | null,
+): boolean {
+  if (scopes === null) return true;
+  const now = checkScopes(collection.name, collection.scopesOf(observation.fields));
+  const before = scopes.get(observation.sourceKey) ?? [];
+  return now.length === before.length && now.every((scope, at) => scope === before[at]);
+}
+
+/**
+ * The known state in another text, where only that differs: fields in another order, one that is new and null, one that went and was
+ * null. Null: the states differ, or an overlay is laid over the record.
+ */
+export function restatement(
+  collection: Collection,
+  view: RecordView,
+  one: ObservedState,
+  mapping: Mapping,
+): Restated | null {
+  if (view.deleted || view.body === null || view.intents.length > 0) return null;
+  const before = parseBody(view.body);
+  const after = one.observation.fields;
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  if ([...names].some((name) => valueText(before[name]) !== valueText(after[name]))) return null;
+  const { vis } = nextState(collection, layerOf(one), [], mapping);
+  return { id: view.id, expected: { seq: view.seq, mark: view.mark }, body: one.body, hash: one.hash, vis };
 }
 
 function layerOf({ observation, body, hash }: ObservedState): SourceLayer {

@@ -2,6 +2,7 @@ import type { Fields, SourceKey } from './change.js';
 import type { Collection } from './collection.js';
 import type { FieldError } from './errors.js';
 import type { MisfitRecord } from './misfit.js';
+import type { Reading } from './reading.js';
 
 /** A record as a source showed it in one read. */
 export interface Observation {
@@ -111,6 +112,8 @@ export type SourceWriteOutcome =
 export interface SourceCollection {
   readonly collection: Collection;
   readonly facts: SourceFacts;
+  /** How it is read, to notice when that changes between starts. Absent: it never does. */
+  readonly reading?: Reading;
   /** True while the breaker is open or a maintenance window lasts: calls would fail at once. */
   isDown(): boolean;
   /** True while nobody has asked yet whether a source that did not answer is back: the next call finds out, and may take its whole time. */

@@ -72,7 +72,8 @@ export async function readAgain(
     .map((key) => views.get(key))
     .filter(isDeletable)
     .filter((view) => !mayLag(source.facts, view, askedMs));
-  const isHeld = deletable.length > 0 && (await isPastDeleteLimit(ports, tenant, name, deletable.length));
+  const isHeld =
+    deletable.length > 0 && (await isPastDeleteLimit(ports, tenant, name, deletable.length, context.reading));
   const isGone = new Set([...gone, ...proven]);
   const unknown = [...absent, ...keysOf(flagged)].filter((key) => !isKnown(key));
   const claimed = await claimedKeys(ports, tenant, name, unknown);

@@ -1,9 +1,10 @@
 import type { Seq, SourceKey } from '../core/change.js';
 import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
-import type { IngestStore } from '../core/ingest-port.js';
+import type { IngestStore, Restated } from '../core/ingest-port.js';
 import type { OperatorStore } from '../core/operator-port.js';
 import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
+import type { ReadingChange } from '../core/reading.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import { SOURCE_WRITER } from '../core/session.js';
 import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
@@ -12,7 +13,14 @@ import { isPastDeleteLimit } from './delete-limit.js';
 import { readHolding } from './held-observations.js';
 import type { ObservationToken } from './observed-batches.js';
 import type { Quarantine } from './quarantine.js';
-import { appearance, movement, observedState, type ObservedState } from '../core/observed-state.js';
+import {
+  appearance,
+  hasScopes,
+  movement,
+  observedState,
+  restatement,
+  type ObservedState,
+} from '../core/observed-state.js';
 import { firstId, freeIds, type NewId } from './record-ids.js';
 import { isDeletable, tombstone } from './tombstone.js';
 
@@ -32,6 +40,8 @@ export interface BatchContext {
   /** Keys on the recheck list: an observation that is applied or found equal takes them off it (F6). */
   readonly awaiting: ReadonlySet<SourceKey>;
   readonly quarantine: Quarantine;
+  /** What changed in how the collection is read. Absent: nothing. */
+  readonly reading?: ReadingChange;
 }
 
 /** What became of a batch. */
@@ -133,6 +143,9 @@ async function sortOut(
   const different: ObservedState[] = [];
   const flagged: SourceKey[] = [];
   const unknownGone: SourceKey[] = [];
+  // Scopes follow from a rule that may be another one now, also where nothing else of a record differs.
+  const scopes =
+    context.reading?.isAnew === true ? await store.readScopes(tenant, collection.name, [...latest.keys()]) : null;
   const again = (sourceKey: SourceKey, reason: string, afterMs: number): void => {
     const restMs = afterMs > 0 && context.awaiting.has(sourceKey) ? Math.max(RECHECK_AGAIN_MS, afterMs) : afterMs;
     rechecks.push({ sourceKey, reason, notBeforeMs: clock.nowMs() + restMs });
@@ -154,7 +167,7 @@ async function sortOut(
     } else {
       const one = observedState(ports.hash, collection, { ...observation, fields });
       if (mark === undefined) unknown.push(one);
-      else if (mark.hash !== one.hash || mark.deleted) different.push(one);
+      else if (mark.hash !== one.hash || mark.deleted || !hasScopes(collection, one, scopes)) different.push(one);
       else {
         settled.push(sourceKey);
         if (mark.sourceVersion !== sourceVersion)
@@ -184,6 +197,7 @@ async function sortOut(
     return view !== undefined && view.seq === mark?.seq && view.mark === mark.mark ? view : undefined;
   };
   const reborn = new Map<SourceKey, RecordView>();
+  const restatements: Restated[] = [];
   for (const one of moving) {
     const { sourceKey } = one.observation;
     const view = viewOf(sourceKey);
@@ -193,8 +207,23 @@ async function sortOut(
     else if (view.deleted && facts.keysReused !== false) {
       reborn.set(sourceKey, view);
       appearing.push(one);
-    } else writes.push(movement(collection, view, one, holding.mapping));
+    } else {
+      const restated = hasScopes(collection, one, scopes) ? restatement(collection, view, one, holding.mapping) : null;
+      if (restated === null) writes.push(movement(collection, view, one, holding.mapping));
+      else {
+        restatements.push(restated);
+        settled.push(sourceKey);
+        if (view.sourceVersion !== one.observation.sourceVersion)
+          writes.push({
+            collection: collection.name,
+            id: view.id,
+            expected: view,
+            sourceVersion: one.observation.sourceVersion,
+          });
+      }
+    }
   }
+  await store.restate(tenant, collection.name, restatements);
   const ids = await idsOf(ports, tenant, collection.name, appearing, reborn, context);
   for (const one of appearing) {
     const id = ids.get(one.observation.sourceKey) ?? firstId(one.observation.sourceKey);
@@ -202,7 +231,8 @@ async function sortOut(
   }
   let held = 0;
   const gone = flagged.map(viewOf).filter(isDeletable);
-  if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length))) held = gone.length;
+  if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length, context.reading)))
+    held = gone.length;
   else writes.push(...gone.map(tombstone));
   return { writes, settled, rechecks, held };
 }

@@ -5,6 +5,7 @@ import { readAgain } from './confirmation.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
 import { observedBatches } from './observed-batches.js';
 import { openQuarantine } from './quarantine.js';
+import { keepReading, noticeReading } from './reading-change.js';
 import { scanCollection } from './scan.js';
 
 /** Rechecks read in one round. */
@@ -50,16 +51,22 @@ export async function runRound(
   const progress = await store.readCollection(tenant, name);
   const waiting = await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, RECHECKS_KNOWN);
   const quarantine = await openQuarantine(ports, tenant, name);
-  const context: BatchContext = { fence, awaiting: new Set(waiting.map((recheck) => recheck.sourceKey)), quarantine };
+  const awaiting = new Set(waiting.map((recheck) => recheck.sourceKey));
+  const reading = await noticeReading(store, tenant, source, progress);
+  // Everything is read again at the pace of scans that fail.
+  const isAnew = reading.isAnew && task.mayScan;
+  let context: BatchContext = { fence, awaiting, quarantine, reading };
   const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
   let scanAskedAtMs = progress.scanAskedAtMs;
-  const isPollDue =
-    task.now || restMs(lastPollMs, facts.pollEveryMs) === 0 || (scanAskedAtMs !== null && facts.changes === 'list');
+  const isListAsked = scanAskedAtMs !== null && facts.changes === 'list';
+  const isPollDue = task.now || isAnew || isListAsked || restMs(lastPollMs, facts.pollEveryMs) === 0;
   let outcome: RoundResult['scan'] = 'not due';
 
   const scan = async (): Promise<void> => {
-    const result = await scanCollection(ports, tenant, source, context, signal);
+    const { isSettled, ...result } = await scanCollection(ports, tenant, source, context, signal);
+    await keepReading(store, tenant, source, progress, isSettled);
+    if (isSettled) context = { fence, awaiting, quarantine };
     if (scanAskedAtMs !== null) await store.noteScanned(tenant, name, scanAskedAtMs);
     if (result.changed + result.deleted + result.kept.count > 0)
       log.info('scan complete', { collection: name, ...result });
@@ -68,11 +75,12 @@ export async function runRound(
     if (isPollDue) await scan();
   } else {
     if (isPollDue) {
-      const { asksScan } = await poll(ports, tenant, source, progress, context, signal);
+      const cursor = isAnew ? null : progress.cursor;
+      const { asksScan } = await poll(ports, tenant, source, { ...progress, cursor }, context, signal);
       if (asksScan) ({ scanAskedAtMs } = await store.readCollection(tenant, name));
     }
     // The first load was a whole list: what it may have passed over is found by the next scan.
-    const isScanDue = scanAskedAtMs !== null || restMs(progress.scannedAtMs, facts.scanEveryMs) === 0;
+    const isScanDue = scanAskedAtMs !== null || isAnew || restMs(progress.scannedAtMs, facts.scanEveryMs) === 0;
     if (progress.state !== 'PRIMING' && task.mayScan && isScanDue) {
       try {
         await scan();
@@ -86,8 +94,7 @@ export async function runRound(
   const due = await store.dueRechecks(tenant, name, clock.nowMs(), RECHECKS_PER_ROUND);
   if (facts.readOne && due.length > 0) {
     const keys = due.map((recheck) => recheck.sourceKey);
-    const awaiting = new Set([...context.awaiting, ...keys]);
-    await readAgain(ports, tenant, source, keys, [], { ...context, awaiting }, signal);
+    await readAgain(ports, tenant, source, keys, [], { ...context, awaiting: new Set([...awaiting, ...keys]) }, signal);
   }
   const [next] = facts.readOne ? await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, 1) : [];
   const untilPollMs = restMs(isPollDue ? clock.nowMs() : lastPollMs, facts.pollEveryMs);

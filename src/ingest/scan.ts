@@ -20,6 +20,8 @@ export interface ScanResult {
   readonly deleted: number;
   /** Records that the scan did not show and that were not deleted, and why not. */
   readonly kept: { readonly count: number; readonly reason: KeptReason };
+  /** Nothing that was missing is left to be decided on: absences may be compared with this set from now on. */
+  readonly isSettled: boolean;
 }
 
 export type KeptReason = 'none' | 'not observable' | 'mass delete' | 'not confirmed';
@@ -54,7 +56,9 @@ export async function scanCollection(
     fence: context.fence,
     ingest: { ...progress, state: isHeld ? 'HELD' : 'READY' },
   });
-  return { ...end, observed: pass.observed, changed: pass.changed + end.changed, deleted: pass.deleted + end.deleted };
+  const isSettled = !isHeld && end.kept.reason !== 'not confirmed';
+  const sum = { changed: pass.changed + end.changed, deleted: pass.deleted + end.deleted };
+  return { ...end, ...sum, observed: pass.observed, isSettled };
 }
 
 /** The whole collection, read once and ingested. */
@@ -136,15 +140,16 @@ async function deleteGone(
   const kept = (reason: KeptReason) => ({ changed: 0, deleted: 0, kept: { count: gone.length, reason } });
   const { clock } = ports;
   const { facts, collection } = source;
-  const isProof = absenceProves(facts);
-  if (facts.deletions === 'none' || (!facts.readOne && !isProof))
-    return kept(gone.length === 0 ? 'none' : 'not observable');
+  // By keys of another form than the known ones nothing is found: then the operator's word stands in for the reads.
+  const isRead = facts.readOne && context.reading?.isRekeyed !== true;
+  const isProof = absenceProves(facts) || context.reading?.isRekeyed === true;
+  if (facts.deletions === 'none' || (!isRead && !isProof)) return kept(gone.length === 0 ? 'none' : 'not observable');
   // Judged before anything is read: so many candidates alone say that something is wrong.
-  if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length)))
+  if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length, context.reading)))
     return kept('mass delete');
   // A record that a long transaction moves is in neither of its places until that ends (F7).
   if (gone.length > 0 && facts.maxTransactionMs) await clock.wait(facts.maxTransactionMs, signal);
-  if (!facts.readOne) return await deleteUnshown(ports, tenant, source, end, context, signal);
+  if (!isRead) return await deleteUnshown(ports, tenant, source, end, context, signal);
   let changed = 0;
   let deleted = 0;
   let held = 0;

@@ -29,6 +29,7 @@ import { createMetrics } from './metrics.js';
 import { planOf } from './plan.js';
 import { createReadiness, type Readiness } from './readiness.js';
 import { developmentSession } from './session.js';
+import { takeUpCollections } from './take-up.js';
 import { hashText } from './telemetry.js';
 import { startUpkeep } from './upkeep.js';
 
@@ -119,6 +120,7 @@ async function build(
   const sourceCollections = sources
     .flatMap((source) => source.collections)
     .map((source) => decorate.source?.(source) ?? source);
+  await takeUpCollections(store, TENANT, sourceCollections, config.acceptNewKeys, log);
   for (const one of sourceCollections) log.info('plan', { collection: one.collection.name, plan: planOf(one) });
 
   const readiness = createReadiness({ store, clock, collections: collections.map(({ name }) => name) });

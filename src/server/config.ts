@@ -34,6 +34,8 @@ const SETTINGS = z.strictObject({
   retentionDays: z.int().min(1).max(3_650).default(90),
   /** Hints to one device are joined over this window, ms (R18). */
   hintWindowMs: z.int().min(0).max(60_000).default(100),
+  /** Collections whose connector may read other keys than at the last start: with others every record is another one (F20). */
+  acceptNewKeys: z.array(z.string().min(1)).default([]),
   /** Ready-text pages and compiled queries; off: plain graphql-js, for comparing. */
   fastPath: z.boolean().default(true),
   /** `silent` to `debug`. */

@@ -2,6 +2,7 @@ import type { Seq, SourceKey } from '../core/change.js';
 import type { CollectionProgress, IngestStore, QuarantinedRecord } from '../core/ingest-port.js';
 import type { CollectionState, Recheck } from '../core/record-port.js';
 import { storeFault, type Database } from './database.js';
+import { readingStore } from './reading-store.js';
 
 interface QuarantineRow {
   readonly source_key: string;
@@ -22,6 +23,8 @@ export function ingestProgress(database: Database): IngestStore {
   }
 
   return {
+    ...readingStore(database),
+
     async readCollection(tenant, collection): Promise<CollectionProgress> {
       const [row] = await rowsOf<{
         state: CollectionState;
@@ -33,9 +36,12 @@ export function ingestProgress(database: Database): IngestStore {
         held_deletions: number;
         allowed_deletions: number;
         scan_asked_at: Date | null;
+        read_as: string | null;
+        proven_as: string | null;
+        shape: string | null;
       }>(
         'read_collection',
-        `select state, cursor, floor, polled_at, scanned_at, live_records, held_deletions, scan_asked_at,
+        `select state, cursor, floor, polled_at, scanned_at, live_records, held_deletions, scan_asked_at, read_as, proven_as, shape,
            case when allowed_until > clock_timestamp() then allowed_deletions else 0 end as allowed_deletions
          from collection where tenant = $1 and name = $2`,
         [tenant, collection],
@@ -50,6 +56,9 @@ export function ingestProgress(database: Database): IngestStore {
         heldDeletions: row?.held_deletions ?? 0,
         allowedDeletions: row?.allowed_deletions ?? 0,
         scanAskedAtMs: row?.scan_asked_at?.getTime() ?? null,
+        readAs: row?.read_as ?? null,
+        provenAs: row?.proven_as ?? null,
+        shape: row?.shape ?? null,
       };
     },
 

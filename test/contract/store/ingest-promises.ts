@@ -20,6 +20,9 @@ export function ingestPromises(begin: () => Promise<World>): void {
       heldDeletions: 0,
       allowedDeletions: 0,
       scanAskedAtMs: null,
+      readAs: null,
+      provenAs: null,
+      shape: null,
     });
   });
 
@@ -43,6 +46,9 @@ export function ingestPromises(begin: () => Promise<World>): void {
       heldDeletions: 0,
       allowedDeletions: 0,
       scanAskedAtMs: null,
+      readAs: null,
+      provenAs: null,
+      shape: null,
     });
     expect(await world.store.dueRechecks(world.tenant, VISITS, FAR_FUTURE_MS, 10)).toEqual(ingest.addRechecks);
     await world.write([], { ingest: { collection: VISITS, scannedAtMs: 1_700_000_000_456 } });
@@ -118,6 +124,45 @@ export function ingestPromises(begin: () => Promise<World>): void {
       new Map([
         [VISITS, 1],
         ['other', 1],
+      ]),
+    );
+  });
+
+  test('how a collection is read is kept part by part', async () => {
+    const { store, tenant } = await begin();
+    await store.noteReading(tenant, VISITS, { readAs: 'a:1', provenAs: 'b:1', shape: '{"key":"id"}' });
+    await store.noteReading(tenant, VISITS, { readAs: "a:2'" });
+    const progress = await store.readCollection(tenant, VISITS);
+    expect(progress).toMatchObject({ state: 'PRIMING', readAs: "a:2'", provenAs: 'b:1', shape: '{"key":"id"}' });
+  });
+
+  test('R17: the same state in another text takes no seq; what moved meanwhile stays as it is', async () => {
+    const world = await begin();
+    const { store, tenant } = world;
+    for (const id of ['v1', 'v2']) await world.show(id, ['route:1', 'route:2'], { sourceKey: key(id) });
+    const [v1, v2] = [await world.view('v1'), await world.view('v2')];
+    const { head } = await store.readHead(tenant);
+    const texts = { body: '{"route":null,"note":"é\\u0000"}', hash: 'other', vis: '{"route":"seen"}' };
+    const named = ({ id, seq, mark }: typeof v1) => ({ id, expected: { seq, mark }, ...texts });
+    await store.restate(tenant, VISITS, [named(v1), { ...named(v2), expected: { seq: v2.seq, mark: v2.mark + 1 } }]);
+    expect(await world.view('v1')).toEqual({ ...v1, ...texts });
+    expect(await world.view('v2')).toEqual(v2);
+    await store.restate(tenant, 'other', [named(v2)]);
+    await store.restate(tenant, VISITS, []);
+    expect(await world.view('v2')).toEqual(v2);
+    expect((await store.readHead(tenant)).head).toBe(head);
+  });
+
+  test('R4: the scopes of live records are those that they are in now', async () => {
+    const world = await begin();
+    await world.show('v1', ['route:2', 'route:1'], { sourceKey: key('v1') });
+    await world.show('v1', ['route:3', 'route:1'], { sourceKey: key('v1') });
+    await world.show('v2', [], { sourceKey: key('v2') });
+    const scopes = await world.store.readScopes(world.tenant, VISITS, [key('v1'), key('v2'), key('nobody')]);
+    expect(scopes).toEqual(
+      new Map([
+        ['v1', ['route:1', 'route:3']],
+        ['v2', []],
       ]),
     );
   });

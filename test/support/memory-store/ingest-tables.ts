@@ -105,6 +105,31 @@ export function createIngestTables(ports: {
       }
       return { listed, isNew };
     },
+    async noteReading(tenant, collection, reading) {
+      change(tenant, collection, reading);
+    },
+    async readScopes(tenant, collection, keys) {
+      const tables = tablesOf(tenant);
+      return new Map(
+        keys.flatMap((key) => {
+          const record = tables.records.get(tables.sourceKeys.get(recordKey(collection, key)) ?? '');
+          if (record === undefined || !isLive(record)) return [];
+          const rows = tables.memberships.get(record.recordNo) ?? [];
+          const scopes = rows.filter((row) => !row.left).map((row) => row.scope);
+          return [[key, scopes.sort()] as const];
+        }),
+      );
+    },
+    async restate(tenant, collection, records) {
+      const tables = forWriting(tenant);
+      for (const { id, expected, body, hash, vis } of records) {
+        const key = recordKey(collection, id);
+        const record = tables.records.get(key);
+        if (record === undefined || record.seq !== expected.seq || record.mark !== expected.mark) continue;
+        if (record.deleted || intentsOf(tables, collection, id).length > 0) continue;
+        tables.records.set(key, { ...record, body, hash, vis });
+      }
+    },
     async acquireLease(name, holder, leaseMs) {
       const lease = leases.get(name);
       const isFree = lease === undefined || lease.untilMs <= clock.nowMs();

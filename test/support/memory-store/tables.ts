@@ -80,6 +80,9 @@ export interface StoredCollection {
   readonly heldDeletions: number;
   readonly allowed: { readonly deletions: number; readonly untilMs: number } | null;
   readonly scanAskedAtMs: number | null;
+  readonly readAs: string | null;
+  readonly provenAs: string | null;
+  readonly shape: string | null;
 }
 
 export interface StoredDevice {
@@ -223,6 +226,9 @@ export function collectionOf(tables: TenantTables, name: string): StoredCollecti
       heldDeletions: 0,
       allowed: null,
       scanAskedAtMs: null,
+      readAs: null,
+      provenAs: null,
+      shape: null,
     }
   );
 }
