@@ -214,6 +214,7 @@ export function odata(options: ODataOptions): Transport {
   const auth: Auth | null = options.auth ?? null;
   return {
     kit: 'odata',
+    address: options.serviceUrl,
     textOnly: false,
     rowTag: '@odata.etag',
     limits: limits.guard,

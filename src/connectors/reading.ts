@@ -2,9 +2,9 @@ import { createHash, createHmac } from 'node:crypto';
 import type { Collection } from '../core/collection.js';
 import type { Chance } from '../core/ports.js';
 import { typeInWords, type Reading, type Shape } from '../core/reading.js';
-import type { Auth } from './auth.js';
 import type { AnyCollectionDefinition, ConnectorDefinition } from './define.js';
 import type { KeyForms } from './key-form.js';
+import type { Transport } from './transport.js';
 
 /**
  * How one collection is read. Functions count by their text, so what they take from outside of themselves is not seen; page
@@ -53,8 +53,9 @@ export function compileReading(
 }
 
 /** Who we are to the source, without what proves it where the two can be told apart. */
-function readerOf(auth: Auth | null): unknown {
+function readerOf(auth: Transport['auth']): unknown {
   if (auth === null) return null;
+  if (auth.kind === 'usernameToken') return { user: auth.user };
   if (auth.kind === 'clientCredentials') {
     const { tokenUrl, clientId, scope, audience } = auth.options;
     return { tokenUrl, clientId, scope, audience };
