@@ -1,5 +1,5 @@
 import type { Fields, SourceKey } from '../../src/core/change.js';
-import { fitObserved, type Collection } from '../../src/core/collection.js';
+import type { Collection } from '../../src/core/collection.js';
 import type { Clock } from '../../src/core/ports.js';
 import type {
   Observation,
@@ -8,6 +8,7 @@ import type {
   SourceWrite,
   SourceWriteOutcome,
 } from '../../src/core/source-port.js';
+import { fittingFields } from './scripted-source.js';
 
 /** What can become of one request. `office` after it: the back office changes the same field before anybody looks. */
 export const FATES = [
@@ -49,7 +50,7 @@ export function createDoubtfulSource(
   function show(key: string): Observation {
     const row = rows.get(key);
     const sourceVersion = showsVersions && row !== undefined ? `v${row.version}` : null;
-    return { sourceKey: key as SourceKey, fields: fitObserved(collection, row?.fields ?? {}), sourceVersion };
+    return { sourceKey: key as SourceKey, fields: fittingFields(collection, row?.fields ?? {}), sourceVersion };
   }
 
   /** The answer of the first call under this key, for a source that remembers keys. */

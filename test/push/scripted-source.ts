@@ -64,6 +64,13 @@ const FACTS: SourceFacts = {
   concurrency: 4,
 };
 
+/** Fields as a source shows them; a test's own misfit is a fault of the test. */
+export function fittingFields(collection: Collection, fields: Fields): Fields {
+  const fit = fitObserved(collection, fields);
+  if (!fit.ok) throw new Error(`${fit.field}: ${fit.reason}`);
+  return fit.fields;
+}
+
 /** A source in memory that does what its script says and keeps a journal of what it took. */
 export function createScriptedSource(collection: Collection, facts: Partial<SourceFacts> = {}): ScriptedSource {
   const rows: ScriptedSource['rows'] = new Map();
@@ -77,7 +84,7 @@ export function createScriptedSource(collection: Collection, facts: Partial<Sour
     const row = rows.get(key);
     return {
       sourceKey: key as SourceKey,
-      fields: fitObserved(collection, row?.fields ?? {}),
+      fields: fittingFields(collection, row?.fields ?? {}),
       sourceVersion: row === undefined ? null : `v${row.version}`,
     };
   }
