@@ -158,10 +158,10 @@ class CsdlReader {
       case 'Annotations/Annotation':
         if (this.#target === null) break;
         if (isTerm(attributes, 'OptimisticConcurrency')) this.#guarded.add(this.#target.replace(/^.*\//, ''));
-        if (isTerm(attributes, 'Computed')) this.#computed.add(this.#target);
+        if (isFilling(attributes)) this.#computed.add(this.#target);
         break;
       case 'Property/Annotation':
-        if (isTerm(attributes, 'Computed')) this.#fill();
+        if (isFilling(attributes)) this.#fill();
         break;
     }
   }
@@ -237,6 +237,10 @@ function checkRoot(local: string, uri: string, { Version: version = 'none' }: At
   if (local === 'Edmx' && uri === EDMX && /^4\.0[01]?$/.test(version)) return;
   if (local === 'Edmx') throw misfit(`expected the $metadata of OData 4.0 or 4.01, got an Edmx of version ${version}`);
   throw misfit(`expected the $metadata of OData 4.0 or 4.01 (Edmx), got the element ${shownText(local)}`);
+}
+
+function isFilling(attributes: Attributes): boolean {
+  return isTerm(attributes, 'Computed') || isTerm(attributes, 'ComputedDefaultValue');
 }
 
 /** Vocabularies go by their namespace, or by an alias that each document chooses. */

@@ -155,9 +155,7 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     const headers = { ...facts.headers, ...writeHeaders(plan, asks, call) };
     const answer = await exchange(call.purpose, facts.method, path, headers, body, signal);
     const tag = answer.head.headers.get('etag') ?? null;
-    const address = answer.head.headers.get('odata-entityid') ?? answer.head.headers.get('location');
-    const isEmpty = answer.head.status === NO_CONTENT || answer.body === undefined;
-    const key = isEmpty && address !== undefined ? keyOfAddress(plan, address) : null;
+    const key = keyShown(plan, call, answer);
     const written = writeAnswerOf(classifyOData(answer, call.purpose, settings), factsOf(answer), {
       // Another text beside a success is just no record.
       misfit: answer.isOtherText ? null : misfitOfAnswer(answer),
@@ -218,6 +216,15 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
       await http.close();
     },
   };
+}
+
+/** The key of a record that was written, where the answer shows nothing else of it: what was asked for, or its address. */
+function keyShown(plan: ODataPlan, { key }: WriteCall, { head, body }: RestAnswer): Record<string, string> | null {
+  if (head.status === NO_CONTENT && key !== null) {
+    return Object.fromEntries(plan.keyNames.map((name, index) => [name, key[index] ?? '']));
+  }
+  const address = head.headers.get('odata-entityid') ?? head.headers.get('location');
+  return body === undefined && address !== undefined ? keyOfAddress(plan, address) : null;
 }
 
 /** What the answer to a list should be like. Links that lead on say by themselves whether changes are tracked. */

@@ -46,7 +46,7 @@ describe('a $metadata document', () => {
   it('of OData 4.01 is read: types that are left out, a key of the base type, annotations elsewhere under another alias', async () => {
     const model = await modelIn(
       schema(`
-        <Annotations Target="S.Thing/Number"><Annotation Term="V.Computed"/></Annotations>
+        <Annotations Target="S.Thing/Number"><Annotation Term="V.ComputedDefaultValue"/></Annotations>
         <Annotations Target="S.C/Things"><Annotation Term="V.OptimisticConcurrency"><Collection/></Annotation></Annotations>
         <EntityType Name="Base" Abstract="true"><Key><PropertyRef Name="ID"/></Key><Property Name="ID" Nullable="false"/></EntityType>
         <EntityType Name="Thing" BaseType="S.Base" OpenType="true"><Property Name="Number" Type="Edm.Int32" Nullable="false"/></EntityType>

@@ -33,11 +33,9 @@ async function seen(visits: SourceCollection): Promise<Observation> {
   return found;
 }
 
-type Kind = 'create' | 'update' | 'delete';
-
 async function write(
   visits: SourceCollection,
-  kind: Kind,
+  kind: 'create' | 'update' | 'delete',
   fields: Fields = {},
   guard?: string | null,
 ): Promise<SourceWriteOutcome> {
@@ -177,6 +175,13 @@ describe('the answer to a write', () => {
     const outcome = await write(visits, 'update', { note: 'new' });
     expect(sent()[0]?.headers.prefer).toBe('return=minimal');
     expect(outcome).toMatchObject({ kind: 'applied', observation: { fields: { note: 'new' } } });
+  });
+
+  test('R11: that shows nothing although it was asked for the record is read back, and nothing is wrong with it', async () => {
+    answerWrites({ status: 204 });
+    const outcome = await write(care.openOne(VISITS), 'update', { note: 'new' });
+    expect(outcome).toMatchObject({ kind: 'applied', observation: { fields: { note: 'old' } } });
+    expect(care.logged).toEqual([]);
   });
 
   test('R11: to a create that shows its address only tells the key, and is not taken for the record', async () => {
