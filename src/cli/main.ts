@@ -5,6 +5,7 @@ import { EXIT_CODES, StartupError } from '../core/errors.js';
 import { environment } from '../server/config.js';
 import { addCollections } from './collections.js';
 import { addEpoch } from './epoch.js';
+import { addInspect } from './inspect.js';
 import { addOutbox } from './outbox.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -63,6 +64,7 @@ program
   .description('try the configuration, the store and each source, and say what is wrong')
   .action(async () => (await doctor())(environment()));
 
+addInspect(program);
 addCollections(program, environment());
 addOutbox(program, environment());
 addEpoch(program, environment());

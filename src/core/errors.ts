@@ -125,12 +125,14 @@ export const EXIT_CODES = {
   store: 4,
   /** No permission or no room to write. */
   disk: 5,
-  /** A source of the demo cannot be started, or `doctor` found one that does not answer. */
+  /** A source of the demo cannot be started, or `doctor` or `inspect` found one that does not answer. */
   source: 6,
   /** The gateway that a command talks to does not answer. */
   gateway: 7,
   /** The gateway answers and refuses what a command asks of it. */
   refused: 8,
+  /** `inspect` found another description than the one that its files are made of, and was not told to write. */
+  changed: 9,
 } as const;
 export type ExitReason = keyof typeof EXIT_CODES;
 
