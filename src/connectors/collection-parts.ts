@@ -1,3 +1,4 @@
+import type { ClockSkew } from './clock-skew.js';
 import type { AnyCollectionDefinition } from './define.js';
 import type { Guard } from './guard.js';
 import type { Mapping } from './mapping.js';
@@ -12,4 +13,5 @@ export interface CollectionParts {
   readonly guard: Guard;
   readonly transport: OpenTransport;
   readonly deps: SourceDeps;
+  readonly skew: ClockSkew;
 }

@@ -16,11 +16,19 @@ export type PageCalls = (
   },
 ) => AsyncGenerator<PageAnswer, void>;
 
-export function createPageCalls({ guard, transport }: Pick<CollectionParts, 'guard' | 'transport'>): PageCalls {
+export function createPageCalls({
+  guard,
+  transport,
+  skew,
+}: Pick<CollectionParts, 'guard' | 'transport' | 'skew'>): PageCalls {
   return (operation, args, signal, { from = null, isRepeatable = true } = {}) =>
     readPages(operation.paging, (pageArgs, next) =>
       guard.read(
-        (deadline) => transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline),
+        async (deadline) => {
+          const answer = await transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline);
+          if (answer.serverTimeMs !== null) skew.note(answer.serverTimeMs);
+          return answer;
+        },
         signal,
         isRepeatable,
       ),

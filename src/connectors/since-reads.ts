@@ -40,6 +40,8 @@ export function createSinceReads(
     const clockWentBack = yield* run(cursor === null ? null : cursor.atMs, signal);
     if (!clockWentBack) return;
     deps.log.warn('the clock of the source went back: reading everything again', { collection: where, cursor: text });
+    // What it lost by coming back from a backup no filter shows.
+    yield { observations: [], mayHideDeletions: true };
     yield* run(null, signal);
   }
 

@@ -5,6 +5,7 @@ import { SCOPE_ALL } from '../core/scope.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import type { AnyCollectionDefinition, ConnectorDefinition } from './define.js';
 import { hasFeedOfDeletions } from './delta.js';
+import { watchClockSkew } from './clock-skew.js';
 import { durationMs, type Duration } from './duration.js';
 import type { FieldSpec } from './field-builder.js';
 import { createGuard } from './guard.js';
@@ -61,11 +62,12 @@ export function createSource(
     headers: transport.headers,
     heard: () => guard.heard(),
   };
+  const skew = watchClockSkew(source, deps);
   const opened = hideSecrets(transport.open(context, deps), secrets);
   const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
     const collection = collectionOf(source, name, one);
     const mapping = compileMapping(collection, withRowTag(one, transport), transport.textOnly, keyForms);
-    const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps };
+    const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps, skew };
     const reads = createReads(parts);
     const { readRow, readRowWithin, probe } = reads;
     const write = createWrites({ ...parts, collection, readRowWithin, probe });
@@ -79,6 +81,7 @@ export function createSource(
       isDown: () => guard.isDown(),
       isProbeDue: () => guard.isProbeDue(),
       maintenanceLeftMs: () => guard.maintenanceLeftMs(),
+      clockSkewMs: () => skew.skewMs(),
       ...(reference === undefined ? {} : { lookUp: createLookUp({ ...parts, readRow }, reference) }),
       readChanges: reads.readChanges,
       scan: reads.scan,

@@ -120,6 +120,8 @@ export interface SourceCollection {
   isProbeDue?(): boolean;
   /** How long the declared maintenance that is under way still lasts, ms; 0, or no such member: there is none. */
   maintenanceLeftMs?(): number;
+  /** The source's clock minus ours, ms; nothing is decided by it. Null, or no such member: nobody knows. */
+  clockSkewMs?(): number | null;
   /**
    * What changed since a cursor, at least; repeats are normal. The request of a batch is sent only when that batch is
    * asked for, so that the reader can note its token before (specification part 5).

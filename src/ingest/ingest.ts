@@ -9,6 +9,7 @@ import type { ReferenceMap } from '../core/reference-map.js';
 import { SOURCE_WRITER } from '../core/session.js';
 import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { keyGivenUp } from '../core/tombstone.js';
+import { isOlderVersion } from '../core/version-order.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { readHolding } from './held-observations.js';
 import type { ObservationToken } from './observed-batches.js';
@@ -54,6 +55,8 @@ export interface IngestCounts {
   readonly deleted: number;
   /** Flagged as deleted, but past the limit of the hour: the collection is HELD. */
   readonly held: number;
+  /** Shown in an older version than was known: the source may have been restored from a backup. */
+  readonly older: number;
 }
 
 /** The lease of the poller went to another node: stop, nothing was written. */
@@ -108,6 +111,7 @@ export async function ingestBatch(
     rechecked: rechecks.length + stale,
     deleted,
     held: sorted.held,
+    older: sorted.older,
   };
 }
 
@@ -117,6 +121,7 @@ interface Sorted {
   readonly settled: readonly SourceKey[];
   readonly rechecks: readonly Recheck[];
   readonly held: number;
+  readonly older: number;
 }
 
 async function sortOut(
@@ -131,7 +136,7 @@ async function sortOut(
   const { collection, facts } = source;
   // A key twice in a batch: the later one was read later.
   const latest = new Map(observations.map((one) => [one.sourceKey, one]));
-  if (latest.size === 0) return { writes: [], settled: [], rechecks: [], held: 0 };
+  if (latest.size === 0) return { writes: [], settled: [], rechecks: [], held: 0, older: 0 };
   const [marks, { floor }] = await Promise.all([
     store.readHashes(tenant, collection.name, [...latest.keys()]),
     store.readCollection(tenant, collection.name),
@@ -143,6 +148,7 @@ async function sortOut(
   const different: ObservedState[] = [];
   const flagged: SourceKey[] = [];
   const unknownGone: SourceKey[] = [];
+  let older = 0;
   // Scopes follow from a rule that may be another one now, also where nothing else of a record differs.
   const scopes =
     context.reading?.isAnew === true ? await store.readScopes(tenant, collection.name, [...latest.keys()]) : null;
@@ -160,6 +166,7 @@ async function sortOut(
       continue;
     }
     const stale = staleReason(mark, token, floor);
+    if (stale === null && mark !== undefined && isOlderVersion(sourceVersion, mark.sourceVersion)) older += 1;
     if (stale !== null) again(sourceKey, stale, RECHECK_AFTER_MS);
     else if (fields === null) {
       if (facts.readOne) again(sourceKey, 'flagged as deleted', 0);
@@ -179,7 +186,7 @@ async function sortOut(
   const isMaking = unknownGone.length > 0 && (await store.readCreates(tenant, collection.name)).inFlight;
   if (!isMaking) settled.push(...unknownGone);
   else for (const key of unknownGone) again(key, 'a create is in flight', RECHECK_AFTER_MS);
-  if (unknown.length + different.length + flagged.length === 0) return { writes, settled, rechecks, held: 0 };
+  if (unknown.length + different.length + flagged.length === 0) return { writes, settled, rechecks, held: 0, older };
 
   const holding = await readHolding(ports, tenant, source, unknown, different);
   const isHeld = (one: ObservedState, reason: string | null): boolean => {
@@ -234,7 +241,7 @@ async function sortOut(
   if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length, context.reading)))
     held = gone.length;
   else writes.push(...gone.map(tombstone));
-  return { writes, settled, rechecks, held };
+  return { writes, settled, rechecks, held, older };
 }
 
 const NO_VIEWS: ReadonlyMap<SourceKey, RecordView> = new Map();

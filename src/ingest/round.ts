@@ -15,6 +15,11 @@ const RECHECKS_KNOWN = 10_000;
 /** Rechecks never make the rounds follow each other faster than this. */
 const LEAST_REST_MS = 1_000;
 
+/** So many records in older versions than are known, in one poll, are no accident: a source that came back from a backup has lost others. */
+const OLDER_VERSIONS = 3;
+/** Where numbers turn out to be no versions, the scans for it come no more often than this. */
+const BACKUP_SCANS_EVERY_MS = 3_600_000;
+
 /** What a round is allowed, and asked, to do. */
 export interface RoundTask {
   /** Poll although it is not time yet. */
@@ -116,6 +121,7 @@ async function poll(
   let changed = 0;
   let deleted = 0;
   let held = 0;
+  let older = 0;
   const changes = source.readChanges(progress.cursor, signal);
   const read = context.quarantine.beginRead();
   for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
@@ -128,6 +134,19 @@ async function poll(
     changed += counts.changed;
     deleted += counts.deleted;
     held += counts.held;
+    older += counts.older;
+  }
+  if (
+    older >= OLDER_VERSIONS &&
+    leftOf(BACKUP_SCANS_EVERY_MS, progress.scannedAtMs, clock.nowMs()) === 0 &&
+    !asksScan
+  ) {
+    log.warn('records came back in older versions: was the source restored? it is scanned', {
+      collection: name,
+      older,
+    });
+    await store.askScan(tenant, name, null);
+    asksScan = true;
   }
   read.end();
   const polledAtMs = clock.nowMs();

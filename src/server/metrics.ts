@@ -67,6 +67,12 @@ export function createMetrics(parts: {
     help: 'How long the oldest of them has been waiting; 0: there is none.',
     registers,
   });
+  const skew = new Gauge({
+    name: 'tidegate_source_clock_skew_seconds',
+    help: 'How far the clock of the source of a collection is ahead of ours, to about a second; absent while nobody knows.',
+    labelNames,
+    registers,
+  });
   const quarantined = new Gauge({
     name: 'tidegate_collection_quarantined',
     help: 'Records of a collection that its source shows, but not as declared: set aside until they fit.',
@@ -96,6 +102,8 @@ export function createMetrics(parts: {
     for (const source of sources) {
       const { name } = source.collection;
       down.set({ collection: name }, source.isDown() ? 1 : 0);
+      const skewMs = source.clockSkewMs?.() ?? null;
+      if (skewMs !== null) skew.set({ collection: name }, skewMs / 1_000);
       maintained.set({ collection: name }, (source.maintenanceLeftMs?.() ?? 0) / 1_000);
     }
     return registry.metrics();

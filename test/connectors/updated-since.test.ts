@@ -56,6 +56,19 @@ test('rows that share a tick of the declared precision may come in any order', a
   expect(source.logged.join()).not.toContain('order of change');
 });
 
+test('R14: a source whose clock is behind the cursor came back from a backup: all is read again, and what it lost is to be scanned for', async () => {
+  const earlier = new Date(NOON - 3_600_000).toUTCString();
+  source.answer = ({ query }) => ({
+    rows: query.get('page') === '1' ? [row('V-1', 1)] : [],
+    headers: { date: earlier },
+  });
+  const batches: ObservedBatch[] = [];
+  for await (const batch of visits().readChanges(CURSOR, NEVER)) batches.push(batch);
+  expect(batches.filter((batch) => batch.mayHideDeletions === true)).toHaveLength(1);
+  expect(batches.flatMap((batch) => batch.observations.map((one) => one.sourceKey))).toEqual(['V-1']);
+  expect(source.asked.map(({ query }) => query.has('since'))).toEqual([true, false, false]);
+});
+
 describe('a row that does not fit', () => {
   const reason = 'expected a text from the source, got a number';
   const unfit = (sourceKey: string) => ({ sourceKey, field: 'note', reason });

@@ -48,6 +48,7 @@ test('a gateway tells what it serves, that it is ready, and how its collections 
   expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
   const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
   expect(metrics).toContain('tidegate_collection_records{collection="visits"} 2');
+  expect(metrics).toMatch(/^tidegate_source_clock_skew_seconds\{collection="visits"\} -?\d/m);
 });
 
 test('a webhook wakes the poll of its connector', async () => {
