@@ -3,6 +3,7 @@ import type { Clock, Log } from '../core/ports.js';
 import type { CommitContext, RecordWrite, WriteOutcome } from '../core/record-port.js';
 import type { Store } from '../core/store-port.js';
 import { openAnnouncer } from './announcer.js';
+import { askedPolls } from './asked-polls.js';
 import { checkpointStore } from './checkpoint-store.js';
 import { groupCommits } from './commit-group.js';
 import { commitWrites } from './commit.js';
@@ -98,6 +99,7 @@ export async function openStore(options: {
     readReferring: (tenant, to, before) => readReferring(database, tenant, to, before),
     ...operatorStore(database),
     ...ingestProgress(database),
+    ...askedPolls(database),
     ...devices,
     ...retention(database, watch),
     onAdvance: (listener) => announcer.onAdvance(listener),

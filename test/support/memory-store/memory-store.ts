@@ -8,6 +8,7 @@ import type { RetentionStore } from '../../../src/core/retention-port.js';
 import { pairKey } from '../../../src/core/scope.js';
 import type { DeviceKey } from '../../../src/core/session.js';
 import type { Store } from '../../../src/core/store-port.js';
+import { createAskedPolls } from './asked-polls.js';
 import { commitWrites } from './commit.js';
 import { createIngestTables, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
@@ -165,6 +166,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createOutbox({ all: () => tenants, forReading: tablesOf, forWriting, nowMs: () => clock.nowMs() }),
     ...createOperatorTables({ clock, tablesOf, forWriting }),
     ...createIngestTables({ clock, leases, tablesOf, forWriting }),
+    ...createAskedPolls({ tablesOf, forWriting }),
     ...devices,
     ...retention,
     onAdvance(listener) {

@@ -112,6 +112,8 @@ export interface TenantTables {
   readonly liveCounts: Map<string, number>;
   readonly collections: Map<string, StoredCollection>;
   readonly rechecks: Map<string, Recheck & { readonly collection: string }>;
+  /** By collection. */
+  readonly askedPolls: Map<string, { readonly askedNo: number; readonly pollNo: number | null }>;
   /** By `recordKey` of the source key. */
   readonly quarantine: Map<string, QuarantinedRecord & { readonly collection: string }>;
   readonly scopeSets: Map<string, ScopeSet>;
@@ -133,6 +135,7 @@ export function emptyTables(epoch: Epoch): TenantTables {
     liveCounts: new Map(),
     collections: new Map(),
     rechecks: new Map(),
+    askedPolls: new Map(),
     quarantine: new Map(),
     scopeSets: new Map(),
     devices: new Map(),
@@ -154,6 +157,7 @@ export function copyTables(tables: TenantTables): TenantTables {
     liveCounts: new Map(tables.liveCounts),
     collections: new Map(tables.collections),
     rechecks: new Map(tables.rechecks),
+    askedPolls: new Map(tables.askedPolls),
     quarantine: new Map(tables.quarantine),
     scopeSets: new Map(tables.scopeSets),
     devices: new Map(tables.devices),
