@@ -1,3 +1,4 @@
+import type { AskedPollStore } from '../core/asked-poll-port.js';
 import type { Seq, SourceKey } from '../core/change.js';
 import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
@@ -27,7 +28,11 @@ import { isDeletable, tombstone } from './tombstone.js';
 
 /** What ingest needs of the store. */
 export type IngestPorts = {
-  readonly store: Pick<FeedReader, 'readHead'> & RecordStore & IngestStore & Pick<OperatorStore, 'askScan'>;
+  readonly store: Pick<FeedReader, 'readHead'> &
+    RecordStore &
+    IngestStore &
+    Pick<AskedPollStore, 'readAsked' | 'noteAnswered'> &
+    Pick<OperatorStore, 'askScan'>;
   readonly clock: Clock;
   readonly hash: HashText;
   readonly log: Log;

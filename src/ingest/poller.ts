@@ -19,10 +19,15 @@ export interface Poller {
   /** Starts the loops; a second call does nothing. */
   start(): void;
   /**
-   * Polls a collection at once, as a webhook asks for, or right after the round that is under way. Unknown names are ignored;
-   * so is the call on a node that does not hold the collection's lease, whose holder polls in its own time.
+   * Polls a collection at once, or right after the round that is under way. Unknown names are ignored; so is the call on a node that
+   * does not hold the collection's lease, whose holder polls in its own time.
    */
   pollNow(collection: string): void;
+  /**
+   * Looks at once, or right after the round that is under way, whether the store has something to do for a collection: a poll that
+   * was asked for, a key that is due. Rounds that fail rest as long as before. Unknown names are ignored.
+   */
+  wake(collection: string): void;
   /**
    * One round of one collection, polled whether it is time or not: for tests and tools. Does nothing while another node holds
    * the lease.
@@ -53,8 +58,9 @@ export function createPoller(
   const byName = new Map(options.sources.map((source) => [source.collection.name, source]));
   /** What `stop` ends: rounds and rests. Not AbortSignal.any, which on Node 20 keeps every signal it ever joined. */
   const running = new Set<AbortController>();
-  const resting = new Map<string, AbortController>();
+  const resting = new Map<string, { readonly controller: AbortController; readonly isBackoff: boolean }>();
   const asked = new Set<string>();
+  const woken = new Set<string>();
   const loops: Promise<void>[] = [];
   let stopped = false;
 
@@ -116,12 +122,15 @@ export function createPoller(
     const { name } = source.collection;
     const pace: Pace = { failures: 0, scanFailures: 0, scanRestsUntilMs: Number.NEGATIVE_INFINITY };
     while (!stopped) {
+      woken.delete(name);
       const task = { now: asked.delete(name), mayScan: clock.monotonicMs() >= pace.scanRestsUntilMs };
       const restMs = await leasedRound(source, task).then(
         (result) => restAfter(source, pace, result),
         (thrown: unknown) => restAfterFault(source, pace, thrown),
       );
-      if (!stopped && !asked.has(name)) await rest(name, restMs);
+      const isBackoff = pace.failures > 0;
+      const isWoken = asked.has(name) || (woken.has(name) && !isBackoff);
+      if (!stopped && !isWoken) await rest(name, restMs, isBackoff);
     }
   }
 
@@ -174,9 +183,9 @@ export function createPoller(
     });
   }
 
-  function rest(name: string, ms: number): Promise<void> {
+  function rest(name: string, ms: number, isBackoff: boolean): Promise<void> {
     return stoppable(async (controller) => {
-      resting.set(name, controller);
+      resting.set(name, { controller, isBackoff });
       await clock.wait(ms, controller.signal).catch(() => undefined);
       resting.delete(name);
     });
@@ -190,7 +199,13 @@ export function createPoller(
     pollNow(collection) {
       if (!byName.has(collection)) return;
       asked.add(collection);
-      resting.get(collection)?.abort(new Error('polled now'));
+      resting.get(collection)?.controller.abort(new Error('polled now'));
+    },
+    wake(collection) {
+      if (!byName.has(collection)) return;
+      woken.add(collection);
+      const rests = resting.get(collection);
+      if (rests?.isBackoff === false) rests.controller.abort(new Error('woken'));
     },
     async round(collection) {
       const source = byName.get(collection);

@@ -64,8 +64,11 @@ export async function runRound(
   const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
   let scanAskedAtMs = progress.scanAskedAtMs;
+  // Before anything is read: what is asked later is still to be answered.
+  const askedNo = facts.webhook === true ? await store.readAsked(tenant, name) : null;
   const isListAsked = scanAskedAtMs !== null && facts.changes === 'list';
-  const isPollDue = task.now || isAnew || isListAsked || restMs(lastPollMs, facts.pollEveryMs) === 0;
+  const isAsked = task.now || askedNo !== null;
+  const isPollDue = isAsked || isAnew || isListAsked || restMs(lastPollMs, facts.pollEveryMs) === 0;
   let outcome: RoundResult['scan'] = 'not due';
 
   const scan = async (): Promise<void> => {
@@ -96,6 +99,7 @@ export async function runRound(
       }
     }
   }
+  if (askedNo !== null) await store.noteAnswered(tenant, name, askedNo);
   const due = await store.dueRechecks(tenant, name, clock.nowMs(), RECHECKS_PER_ROUND);
   if (facts.readOne && due.length > 0) {
     const keys = due.map((recheck) => recheck.sourceKey);
