@@ -9,6 +9,7 @@ import type { KeyForm } from './key-form.js';
 import type { MaintenanceWindow } from './maintenance.js';
 import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
+import type { WebhookFacts } from './webhook.js';
 import type { BodyGuard } from './write-guard.js';
 
 // The public contract of `tidegate/connector`: what a connector's author needs, from one place.
@@ -22,6 +23,8 @@ export { checkNames, collectionsOf, createSource, type Source } from './source.j
 export type { SourceDeps } from './transport.js';
 export type { Duration } from './duration.js';
 export type { MaintenanceWindow } from './maintenance.js';
+export { hmac, sharedSecret } from './webhook.js';
+export type { HmacOptions, SharedSecretOptions, WebhookContent, WebhookFacts, WebhookName } from './webhook.js';
 
 /** A row as a source delivers it, when its author declares no type for it. */
 export type SourceRow = Readonly<Record<string, unknown>>;
@@ -179,6 +182,8 @@ export interface ConnectorDefinition {
   readonly collections: Readonly<Record<string, AnyCollectionDefinition>>;
   /** When the source is not to be called: changes are accepted meanwhile, and sent afterwards. */
   readonly maintenance?: readonly MaintenanceWindow[];
+  /** It tells us when something changed, at `/webhooks/<source>`. Absent: it does not. Polls are made as they are without. */
+  readonly webhook?: WebhookFacts;
   /** What this source's answers mean where the standard rules do not know it. */
   readonly classify?: Classify;
 }

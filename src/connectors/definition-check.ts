@@ -8,6 +8,7 @@ import { LONGEST_DURATION_MS, parseDuration } from './duration.js';
 import { misfitsOfFacts } from './fact-misfits.js';
 import { misfitsOfMaintenance, WEEKDAYS } from './maintenance.js';
 import type { Operation, Transport } from './transport.js';
+import { misfitsOfWebhook } from './webhook-misfits.js';
 import { zoneNamed } from './zone.js';
 
 /** Names that GraphQL takes, and that do not look like its own. */
@@ -168,6 +169,8 @@ const connectorSchema = z.strictObject({
   transport: z.custom<Transport>(isTransport, 'expected rest(…), odata(…) or soap(…)'),
   collections: z.record(name, collectionSchema),
   maintenance: z.array(maintenanceWindow).optional(),
+  // Checked by itself: what came is not shown, there may be a secret in it.
+  webhook: z.unknown().optional(),
   classify: func.optional(),
 });
 
@@ -184,6 +187,9 @@ export function checkDefinition(definition: ConnectorDefinition): void {
   problems.unshift(
     ...definition.transport.misfits.map((misfit) => `${who}: transport${misfit}`),
     ...misfitsOfMaintenance(definition.maintenance ?? []).map((misfit) => `${who}: maintenance${misfit}`),
+    ...misfitsOfWebhook(definition.webhook, Object.keys(definition.collections)).map(
+      (misfit) => `${who}: webhook${misfit}`,
+    ),
   );
   if (Object.keys(definition.collections).length === 0) problems.push(`${who}: collections: expected at least one`);
   if (problems.length > 0) throw new StartupError('config', problems.join('\n'));

@@ -20,11 +20,14 @@ import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
 import { createWrites } from './source-writes.js';
 import type { SourceDeps, Transport } from './transport.js';
+import { createWebhookReader, namedOf, type WebhookReader } from './webhook-reader.js';
 
 /** A source at work: its collections behind one guard. */
 export interface Source {
   readonly name: string;
   readonly collections: readonly SourceCollection[];
+  /** Judges its webhooks; null: it sends none. */
+  readonly webhook: WebhookReader | null;
   /** Ends its connections; calls under way are broken off. */
   close(): Promise<void>;
 }
@@ -49,7 +52,10 @@ export function createSource(
   deps: SourceDeps,
   keyForms: KeyForms = keyFormsOf([definition]),
 ): Source {
-  const { source, transport, classify } = definition;
+  const { source, transport, classify, webhook } = definition;
+  const names = Object.keys(definition.collections);
+  const hooked = webhook === undefined ? [] : namedOf(webhook, names);
+  const reader = webhook === undefined ? null : createWebhookReader(source, webhook, names, keyForms, deps);
   const maintenance = compileMaintenance(definition.maintenance ?? []);
   const guard = createGuard(source, transport.limits, maintenance, deps);
   const secrets = secretsOf(transport.auth);
@@ -77,6 +83,7 @@ export function createSource(
       facts: {
         ...factsOf(definition, one),
         ...(maintenance.words.length > 0 ? { maintenance: maintenance.words } : {}),
+        ...(reader !== null && hooked.includes(name) ? { webhookWindowMs: reader.windowMs } : {}),
       },
       isDown: () => guard.isDown(),
       isProbeDue: () => guard.isProbeDue(),
@@ -90,7 +97,12 @@ export function createSource(
       reading: compileReading(definition, one, collection, keyForms, deps.chance),
     };
   });
-  return { name: source, collections, close: () => opened.close() };
+  return {
+    name: source,
+    collections,
+    webhook: reader,
+    close: () => opened.close(),
+  };
 }
 
 /**

@@ -62,8 +62,11 @@ export interface SourceFacts {
   readonly maxRequestLifetimeMs?: number;
   /** A read may show the state before a write of ours this long after it (F30). Absent: 0. */
   readonly readAfterWriteMs?: number;
-  /** Its source sends webhooks that may name the collection. They ask for polls; those that are due come as well. Absent: none. */
-  readonly webhook?: true;
+  /**
+   * Its source sends webhooks that may name the collection: what comes within this long is joined, ms. They ask for polls; those that are
+   * due come as well. Absent: it sends none.
+   */
+  readonly webhookWindowMs?: number;
   /** Declared maintenance windows in words, like `sun 22:00 to 02:30 Europe/Berlin`. Absent: none. */
   readonly maintenance?: readonly string[];
   /** Longest wait for one call, ms. */

@@ -37,21 +37,19 @@ export function createAskedPolls(
   options: {
     readonly tenant: string;
     readonly sources: readonly Pick<SourceCollection, 'collection' | 'facts'>[];
-    /** What comes within this long is joined, ms. */
-    readonly windowMsOf: (collection: string) => number;
     readonly wake: (collection: string) => void;
   },
 ): AskedPolls {
   const { store, clock, log } = ports;
-  const { tenant, windowMsOf, wake } = options;
-  const hooked = options.sources.filter(({ facts }) => facts.webhook === true);
+  const { tenant, wake } = options;
+  const hooked = options.sources.filter(({ facts }) => facts.webhookWindowMs !== undefined);
   const byName = new Map(hooked.map((source) => [source.collection.name, source]));
   const gathered = new Map<string, Gathered>();
   const windows = new Map<string, Promise<void>>();
   const closing = new AbortController();
   let looking: Promise<void> | null = null;
 
-  async function runWindow(name: string): Promise<void> {
+  async function runWindow(name: string, windowMs: number): Promise<void> {
     // One after the other: what is gathered while the store takes long is not lost, and not noted twice.
     while (!closing.signal.aborted && gathered.has(name)) {
       const asked = gathered.get(name) ?? null;
@@ -62,7 +60,7 @@ export function createAskedPolls(
           code: SyncError.from(thrown).code,
         }),
       );
-      await clock.wait(windowMsOf(name), closing.signal).catch(() => undefined);
+      await clock.wait(windowMs, closing.signal).catch(() => undefined);
     }
     windows.delete(name);
   }
@@ -98,13 +96,13 @@ export function createAskedPolls(
     ask(collection, keys) {
       const source = byName.get(collection);
       if (source === undefined || keys?.length === 0 || closing.signal.aborted) return;
-      const { readOne, deletions } = source.facts;
+      const { readOne, deletions, webhookWindowMs = 0 } = source.facts;
       // Where nothing is ever deleted, a 404 for a key must not be asked for either.
       const canRead = readOne && deletions !== 'none';
       const before = gathered.get(collection);
       const all = keys === null || !canRead || before === null ? null : new Set([...(before ?? []), ...keys]);
       gathered.set(collection, all !== null && all.size > MOST_KEYS ? null : all);
-      if (!windows.has(collection)) windows.set(collection, runWindow(collection));
+      if (!windows.has(collection)) windows.set(collection, runWindow(collection, webhookWindowMs));
     },
     start() {
       if (byName.size > 0) looking ??= look();

@@ -65,7 +65,7 @@ export async function runRound(
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
   let scanAskedAtMs = progress.scanAskedAtMs;
   // Before anything is read: what is asked later is still to be answered.
-  const askedNo = facts.webhook === true ? await store.readAsked(tenant, name) : null;
+  const askedNo = facts.webhookWindowMs !== undefined ? await store.readAsked(tenant, name) : null;
   const isListAsked = scanAskedAtMs !== null && facts.changes === 'list';
   const isAsked = task.now || askedNo !== null;
   const isPollDue = isAsked || isAnew || isListAsked || restMs(lastPollMs, facts.pollEveryMs) === 0;

@@ -10,6 +10,7 @@ import type { Store } from '../core/store-port.js';
 import type { UseCases } from '../graphql/context.js';
 import { createGraphqlEngine } from '../graphql/engine.js';
 import { printTidegateSchema } from '../graphql/schema.js';
+import { createAskedPolls } from '../ingest/asked-polls.js';
 import { createPoller } from '../ingest/poller.js';
 import { createReadCurrent } from '../pull/current.js';
 import { createPull } from '../pull/pull.js';
@@ -32,6 +33,7 @@ import { developmentSession } from './session.js';
 import { takeUpCollections } from './take-up.js';
 import { hashText } from './telemetry.js';
 import { startUpkeep } from './upkeep.js';
+import { createWebhooks } from './webhooks.js';
 
 export { defineConfig, type Config, type TidegateConfig } from './config.js';
 
@@ -128,6 +130,15 @@ async function build(
     { store, clock, hash, log, chance },
     { tenant: TENANT, holder, sources: sourceCollections },
   );
+  const askedPolls = createAskedPolls(
+    { store, clock, log },
+    {
+      tenant: TENANT,
+      sources: sourceCollections,
+      wake: (collection) => poller.wake(collection),
+    },
+  );
+  const webhooks = createWebhooks({ clock, log }, sources, ({ collection, keys }) => askedPolls.ask(collection, keys));
   const push = createPush(
     { store, clock, chance, hash, log },
     { sources: sourceCollections, holder, patienceMs: config.patienceMs, parentPatienceMs: config.parentPatienceMs },
@@ -184,12 +195,8 @@ async function build(
     sockets,
     hub,
     sources: sourceCollections,
+    webhooks,
   });
-  const webhook = (connector: string): boolean => {
-    const source = sources.find((one) => one.name === connector);
-    source?.collections.forEach((one) => poller.pollNow(one.collection.name));
-    return source !== undefined;
-  };
   // Closed last to first: what is opened before HTTP stops when nobody asks any more.
   const upkeep = startUpkeep({ store, clock, log, tenant: TENANT, retentionDays: config.retentionDays });
   closers.push(() => upkeep.stop());
@@ -197,6 +204,8 @@ async function build(
   closers.push(() => push.stop());
   poller.start();
   closers.push(() => poller.stop());
+  askedPolls.start();
+  closers.push(() => askedPolls.stop());
   const http = await openHttpServer({
     host: config.host,
     port: config.port,
@@ -212,7 +221,7 @@ async function build(
         () => false,
       ),
     metrics,
-    webhook,
+    webhooks,
     about: { collections },
   });
   closers.push(async () => {

@@ -7,11 +7,13 @@ import { EXPLORER_POLICY, renderExplorerPage } from './explorer-page.js';
 import { errorAnswer, JSON_HEADERS } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
 import { LANDING_POLICY, renderLandingPage, type About, type WritableField } from './landing-page.js';
+import { addWebhookRoute } from './http-webhooks.js';
 import type { PagePolicy } from './page-frame.js';
+import type { Webhooks } from './webhooks.js';
 
-/** Webhooks say only that something changed: what else they bring is read up to here and dropped. */
+/** Of a webhook's body: what names a record is small, and its bytes are kept until its proof is checked. */
 const MAX_WEBHOOK_BYTES = 1_048_576;
-const ADDRESSES = '/graphql, /healthz, /readyz, /metrics, /webhooks/<connector>, / and /explorer';
+const ADDRESSES = '/graphql, /healthz, /readyz, /metrics, /webhooks/<source>, / and /explorer';
 
 export interface RouteOptions {
   readonly guard: HttpGuard;
@@ -20,8 +22,7 @@ export interface RouteOptions {
   readonly isReady: () => Promise<boolean>;
   /** Prometheus text. */
   readonly metrics: () => Promise<string>;
-  /** A source says that something changed: wakes its polls; false: no such connector. */
-  readonly webhook: (connector: string) => boolean;
+  readonly webhooks: Webhooks;
   readonly about: About;
   /** What the landing page shows a push of. */
   readonly writable: WritableField | null;
@@ -35,7 +36,7 @@ export interface HttpRoutes {
 
 /** @param server the server whose requests these are; it is neither started nor stopped here */
 export async function createHttpRoutes(server: Server, options: RouteOptions): Promise<HttpRoutes> {
-  const { guard, log, isReady, metrics, webhook, about, writable } = options;
+  const { guard, log, isReady, metrics, webhooks, about, writable } = options;
   let handle: HttpRoutes['handle'] | undefined;
   const app = Fastify({
     serverFactory: (handler) => {
@@ -65,9 +66,9 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
     const path = url.replace(/\?.*$/s, '').slice(0, 100);
     throw new SyncError('NOT_FOUND', `expected one of ${ADDRESSES}; got ${method} ${path}`);
   });
-  // Bodies of any type are read to their end and dropped: what changed is asked of the source itself.
+  // Of any type, and byte for byte: a proof is of these bytes. Webhooks alone have bodies.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined));
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   app.get('/healthz', async (_request, reply) => sendJson(reply, 200, { status: 'alive' }));
   app.get('/readyz', async (_request, reply) =>
@@ -79,13 +80,7 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
       .type('text/plain; version=0.0.4; charset=utf-8')
       .send(await metrics()),
   );
-  app.post<{ Params: { connector: string } }>('/webhooks/:connector', async ({ params: { connector } }, reply) => {
-    if (webhook(connector)) return sendJson(reply, 202, { status: 'polling' });
-    throw new SyncError(
-      'NOT_FOUND',
-      `expected the name of a connector, got ${JSON.stringify(connector.slice(0, 100))}`,
-    );
-  });
+  addWebhookRoute(app, webhooks);
   app.get('/', { helmet: pageHeaders(LANDING_POLICY) }, async ({ protocol, host }, reply) =>
     sendPage(reply, renderLandingPage({ about, writable, origin: `${protocol}://${host}`, nonces: reply.cspNonce })),
   );

@@ -15,6 +15,7 @@ import { asksForWebSocket, serveWithoutUpgrade } from './http-upgrade.js';
 import type { SocketServer } from './http-websocket.js';
 import type { About, WritableField } from './landing-page.js';
 import type { SessionResolver } from './session.js';
+import type { Webhooks } from './webhooks.js';
 
 /** Bounds of what a client may take of us before its request is there. */
 const SERVER_SETTINGS = {
@@ -55,8 +56,7 @@ export async function openHttpServer(options: {
   readonly isReady: () => Promise<boolean>;
   /** Prometheus text. */
   readonly metrics: () => Promise<string>;
-  /** A source says that something changed: wakes its polls; false: no such connector. */
-  readonly webhook: (connector: string) => boolean;
+  readonly webhooks: Webhooks;
   /** What the landing page tells: collection names and modes. */
   readonly about: About;
 }): Promise<HttpServer> {

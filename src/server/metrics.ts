@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { IngestStore } from '../core/ingest-port.js';
 import type { OpenState } from '../core/intent.js';
 import type { Clock } from '../core/ports.js';
@@ -7,6 +7,7 @@ import type { Operator } from '../push/operator.js';
 import type { Hub } from '../realtime/hub.js';
 import type { SocketServer } from './http-websocket.js';
 import type { Readiness } from './readiness.js';
+import type { Webhooks } from './webhooks.js';
 
 const OPEN_STATES: readonly OpenState[] = ['PENDING', 'SENT', 'IN_DOUBT', 'PARKED'];
 
@@ -24,8 +25,9 @@ export function createMetrics(parts: {
   readonly sockets: Pick<SocketServer, 'count'>;
   readonly hub: Pick<Hub, 'listening'>;
   readonly sources: readonly SourceCollection[];
+  readonly webhooks: Pick<Webhooks, 'counts'>;
 }): () => Promise<string> {
-  const { readiness, store, operator, clock, tenant, sockets, hub, sources } = parts;
+  const { readiness, store, operator, clock, tenant, sockets, hub, sources, webhooks } = parts;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -86,7 +88,16 @@ export function createMetrics(parts: {
     registers,
   });
 
+  const hooks = new Counter({
+    name: 'tidegate_webhooks_total',
+    help: 'Webhooks of a source by what became of them: accepted, ignored, repeated, stale, forged, limited, unread.',
+    labelNames: ['source', 'outcome'],
+    registers,
+  });
+
   return async () => {
+    hooks.reset();
+    for (const { count, ...labels } of webhooks.counts()) hooks.inc(labels, count);
     open.set(sockets.count());
     listeners.set(hub.listening());
     const misfits = await store.countQuarantined(tenant);

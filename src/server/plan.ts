@@ -58,6 +58,7 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
     .concat(remove ? guarded('delete', facts.deleteGuard, facts) : '')
     .filter((text) => text !== '');
   return [
+    ...(facts.webhookWindowMs === undefined ? [] : ['webhook: a hint']),
     `${changesOf(facts)} every ${facts.pollEveryMs / 1_000} s`,
     deletionsOf(facts),
     ...(writes.length === 0 ? ['read only'] : [`writes: ${writes.join(', ')}`, certaintyOf(facts, collection.writes)]),

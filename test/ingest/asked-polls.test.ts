@@ -26,7 +26,7 @@ interface Hooked {
 /** A source that is polled once an hour and sends webhooks, after its first load. */
 async function hooked(facts: Facts = {}, wrap: (store: Store) => Store = (store) => store): Promise<Hooked> {
   const source = createToySource(
-    { webhook: true, pollEveryMs: HOUR_MS, scanEveryMs: 24 * HOUR_MS, ...facts },
+    { webhookWindowMs: WINDOW_MS, pollEveryMs: HOUR_MS, scanEveryMs: 24 * HOUR_MS, ...facts },
     { pageSize: 100 },
   );
   for (const key of ['v1', 'v2', 'v3']) source.put(key);
@@ -46,7 +46,6 @@ async function hooked(facts: Facts = {}, wrap: (store: Store) => Store = (store)
       {
         tenant: clinic.world.tenant,
         sources: [source],
-        windowMsOf: () => WINDOW_MS,
         wake: (name) => poller.wake(name),
       },
     );
@@ -312,7 +311,6 @@ describe('a webhook that another node got', () => {
       {
         tenant: all.clinic.world.tenant,
         sources: [all.source],
-        windowMsOf: () => WINDOW_MS,
         wake: (name) => all.clinic.poller.wake(name),
       },
     );

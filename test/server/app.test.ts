@@ -1,9 +1,10 @@
+import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { collection, defineConnector, deletesByScan, field } from '../../src/connectors/define.js';
+import { collection, defineConnector, deletesByScan, field, hmac } from '../../src/connectors/define.js';
 import { get, patch, rest } from '../../src/connectors/rest.js';
 import { startGateway, type Gateway } from '../../src/server/app.js';
 import { loadConfig } from '../../src/server/config.js';
@@ -14,6 +15,7 @@ import { until } from '../support/until.js';
 interface VisitSystem {
   readonly url: string;
   readonly lists: () => number;
+  change(id: string, notes: string | null): void;
   stop(): Promise<void>;
 }
 
@@ -51,11 +53,21 @@ test('a gateway tells what it serves, that it is ready, and how its collections 
   expect(metrics).toMatch(/^tidegate_source_clock_skew_seconds\{collection="visits"\} -?\d/m);
 });
 
-test('a webhook wakes the poll of its connector', async () => {
+test('a signed webhook makes the poll of its source come at once, or reads the record that it names; a forged one does nothing', async () => {
   const before = system.lists();
-  expect((await fetch(`${gateway.url}/webhooks/nobody`, { method: 'POST' })).status).toBe(404);
-  expect((await fetch(`${gateway.url}/webhooks/office`, { method: 'POST' })).status).toBe(202);
-  await until('the list is read again', async () => system.lists() > before);
+  expect((await hook('{}', 'nobody')).status).toBe(404);
+  expect((await hook('{}', 'office', 'another secret of whomever')).status).toBe(401);
+  system.change('V-2', 'named');
+  expect((await hook('{"key":"V-2"}')).status).toBe(202);
+  await until('the record is read', async () => (await notes())['V-2'] === 'named');
+  expect(system.lists()).toBe(before);
+  system.change('V-2', null);
+  expect((await hook('{}')).status).toBe(202);
+  await until('the list is read', async () => (await notes())['V-2'] === null);
+  expect(system.lists()).toBe(before + 1);
+  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  expect(metrics).toContain('tidegate_webhooks_total{source="office",outcome="accepted"} 2');
+  expect(metrics).toContain('tidegate_webhooks_total{source="office",outcome="forged"} 1');
 });
 
 test('R6: pull answers from the store while sources are down, and R10: a push is accepted', async () => {
@@ -68,7 +80,7 @@ test('R6: pull answers from the store while sources are down, and R10: a push is
   ]);
   const { push } = await ask(
     `mutation { push(changes: [{ changeId: "c1", collection: "visits", id: "V-2", kind: UPSERT,
-      baseVersion: "${(await ask('{ pull { epoch } }')).pull.epoch}.2", changedAt: "2026-01-01T08:00:00Z",
+      baseVersion: "${await versionOf('V-2')}", changedAt: "2026-01-01T08:00:00Z",
       json: { notes: "rang twice" } }]) { results { status error { code } } } }`,
   );
   expect(push.results).toEqual([{ status: 'ACCEPTED', error: null }]);
@@ -96,9 +108,36 @@ async function ask(query: string): Promise<Answered> {
   return data;
 }
 
+const SECRET = 'a secret of sixteen bytes or more';
+
+function hook(body: string, source = 'office', secret = SECRET): Promise<Response> {
+  const signature = createHmac('sha256', secret).update(body).digest('hex');
+  return fetch(`${gateway.url}/webhooks/${source}`, {
+    method: 'POST',
+    body,
+    headers: { 'x-office-signature': signature },
+  });
+}
+
+async function notes(): Promise<Readonly<Record<string, unknown>>> {
+  const { pull } = await ask('{ pull { changes { id json } complete } }');
+  const changes = pull.changes as readonly { readonly id: string; readonly json: { readonly notes: unknown } }[];
+  return Object.fromEntries(changes.map(({ id, json }) => [id, json.notes]));
+}
+
+async function versionOf(id: string): Promise<string> {
+  const { pull } = await ask('{ pull { changes { id version } } }');
+  const changes = pull.changes as readonly { readonly id: string; readonly version: string }[];
+  return changes.find((change) => change.id === id)?.version ?? '';
+}
+
 function visitsOf(baseUrl: string) {
   return defineConnector({
     source: 'office',
+    webhook: {
+      proof: hmac({ header: 'X-Office-Signature', secret: SECRET }),
+      names: ({ body }) => ({ collection: 'visits', ...(body as { readonly key?: string }) }),
+    },
     transport: rest({ baseUrl, timeout: '500ms', connectTimeout: '500ms' }),
     collections: {
       visits: collection({
@@ -118,7 +157,10 @@ function visitsOf(baseUrl: string) {
 }
 
 async function startVisitSystem(): Promise<VisitSystem> {
-  const visits = [{ id: 'V-1', notes: 'bring the scale' }, { id: 'V-2' }];
+  const visits: { readonly id: string; notes: string | null }[] = [
+    { id: 'V-1', notes: 'bring the scale' },
+    { id: 'V-2', notes: null },
+  ];
   let lists = 0;
   const server: Server = createServer((request, response) => {
     const one = visits.find(({ id }) => request.url === `/visits/${id}`);
@@ -130,6 +172,9 @@ async function startVisitSystem(): Promise<VisitSystem> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     lists: () => lists,
+    change(id, text) {
+      for (const visit of visits) if (visit.id === id) visit.notes = text;
+    },
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

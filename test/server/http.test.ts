@@ -73,47 +73,6 @@ describe('the probes', () => {
   });
 });
 
-describe('a webhook', () => {
-  test.each([
-    ['no body', {}],
-    ['JSON', { body: '{"any":"thing"}', headers: { 'content-type': 'application/json' } }],
-    ['what only claims to be JSON', { body: '{', headers: { 'content-type': 'application/json' } }],
-    ['a form', { body: new URLSearchParams({ a: 'b' }) }],
-    ['bytes without a type', { body: new Uint8Array([0, 255, 1]) }],
-  ])('wakes its connector: %s', async (_what, request) => {
-    const clinic = await serveClinic();
-    const response = await fetch(`${clinic.url}/webhooks/clinic`, { method: 'POST', ...request });
-    expect([response.status, clinic.woken]).toEqual([202, ['clinic']]);
-  });
-
-  test('of no connector is not found', async () => {
-    const clinic = await serveClinic();
-    const response = await fetch(`${clinic.url}/webhooks/clinc`, { method: 'POST' });
-    expect(response.status).toBe(404);
-    expect(await errorOf(response)).toEqual({
-      code: 'NOT_FOUND',
-      message: 'expected the name of a connector, got "clinc"',
-    });
-    expect(clinic.woken).toEqual([]);
-  });
-
-  test('with more than a megabyte is refused and wakes nobody', async () => {
-    const clinic = await serveClinic();
-    const response = await fetch(`${clinic.url}/webhooks/clinic`, { method: 'POST', body: 'x'.repeat(1_048_577) });
-    expect([response.status, (await errorOf(response)).code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
-    expect(clinic.woken).toEqual([]);
-  });
-
-  test('from a foreign page is refused', async () => {
-    const clinic = await serveClinic();
-    const response = await fetch(`${clinic.url}/webhooks/clinic`, {
-      method: 'POST',
-      headers: { origin: 'https://evil.example' },
-    });
-    expect([response.status, clinic.woken]).toEqual([403, []]);
-  });
-});
-
 describe('every other address', () => {
   test.each([
     ['GET', '/nothing'],

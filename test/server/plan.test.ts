@@ -3,6 +3,7 @@ import {
   createSource,
   defineConnector,
   field,
+  sharedSecret,
   type ReadFacts,
   type WriteFacts,
 } from '../../src/connectors/define.js';
@@ -116,6 +117,25 @@ test('the plans of a configuration say what each collection costs in calls a day
       says: expect.stringContaining('3600 s') as string,
     },
   ]);
+});
+
+test('the plan says which collections webhooks hint at, and that they are polled as ever', async () => {
+  const visits = collection({
+    type: 'Visit',
+    key: 'id',
+    fields: { note: field.string() },
+    read: { list: get('/visits') },
+  });
+  const connector = defineConnector({
+    source: 'clinic',
+    transport: rest({ baseUrl: 'http://clinic.example' }),
+    webhook: { proof: sharedSecret({ header: 'X-Token', secret: 'a secret of sixteen bytes' }), names: 'staff' },
+    collections: { visits, staff: { ...visits, type: 'Staff', read: { list: get('/staff'), pollEvery: '1h' } } },
+  });
+  const [ofVisits, ofStaff] = await readPlans({ connectors: [connector] });
+  expect(ofVisits?.says).toMatch(/^the whole list is read every 300 s;/);
+  expect(ofStaff).toMatchObject({ callsPerDay: { scans: 24 } });
+  expect(ofStaff?.says).toMatch(/^webhook: a hint; the whole list is read every 3600 s;/);
 });
 
 test('the plan says when the source is not called', async () => {

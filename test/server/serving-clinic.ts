@@ -1,3 +1,5 @@
+import { sharedSecret, type WebhookFacts } from '../../src/connectors/webhook.js';
+import { createWebhookReader } from '../../src/connectors/webhook-reader.js';
 import { renderBody } from '../../src/core/collection.js';
 import type { Fields } from '../../src/core/change.js';
 import { SyncError } from '../../src/core/errors.js';
@@ -16,6 +18,7 @@ import { createSocketServer, type SocketServer } from '../../src/server/http-web
 import { openHttpServer, type HttpServer } from '../../src/server/http.js';
 import { developmentSession, type SessionResolver } from '../../src/server/session.js';
 import { hashText } from '../../src/server/telemetry.js';
+import { createWebhooks, type Webhooks } from '../../src/server/webhooks.js';
 import { createWorld, type World } from '../contract/store/world.js';
 import { CLINIC, visits } from '../graphql/clinic.js';
 import { priming } from '../pull/priming.js';
@@ -30,8 +33,9 @@ export interface ServingClinic {
   readonly world: World;
   readonly hub: Hub;
   readonly sockets: SocketServer;
-  /** Connectors that a webhook woke. */
+  /** Collections that webhooks asked to poll, with the keys that they named. */
   readonly woken: string[];
+  readonly webhooks: Webhooks;
   /** Lines of level error. */
   readonly faults: string[];
   readonly http: HttpServer;
@@ -50,11 +54,15 @@ export interface ServingOptions {
   readonly isReady?: () => Promise<boolean>;
   readonly session?: SessionResolver;
   readonly useCases?: Partial<UseCases>;
+  /** Of the source `clinic`. Default: `WEBHOOK_SECRET` in `X-Token`, and it is visits that changed. */
+  readonly webhook?: WebhookFacts;
   /** Of the sockets: when they are sent away, and how long they may keep silent. */
   readonly clock?: Clock;
   readonly initTimeoutMs?: number;
   readonly keepAliveMs?: number;
 }
+
+export const WEBHOOK_SECRET = 'a secret of sixteen bytes or more';
 
 const opened: (() => Promise<void>)[] = [];
 
@@ -124,6 +132,11 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
   });
   const woken: string[] = [];
+  const facts = rest.webhook ?? { proof: sharedSecret({ header: 'X-Token', secret: WEBHOOK_SECRET }), names: 'visits' };
+  const reader = createWebhookReader('clinic', facts, ['visits', 'patients'], new Map(), { clock, log });
+  const webhooks = createWebhooks({ clock, log }, [{ name: 'clinic', webhook: reader }], ({ collection, keys }) =>
+    woken.push([collection, ...(keys ?? [])].join(' ')),
+  );
   const http = await openHttpServer({
     host,
     port,
@@ -135,7 +148,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     log,
     isReady: rest.isReady ?? (async () => true),
     metrics: async () => 'tidegate_sockets 0\n',
-    webhook: (connector) => connector === 'clinic' && woken.push(connector) > 0,
+    webhooks,
     about: { collections: CLINIC },
   });
   opened.push(async () => {
@@ -150,6 +163,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     hub,
     sockets,
     woken,
+    webhooks,
     faults,
     http,
     show: async (id, fields) => {
