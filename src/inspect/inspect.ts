@@ -121,7 +121,7 @@ async function readSystem(loader: DescriptionLoader): Promise<DescribedSystem> {
   throw faultAt(
     shownAddress,
     root.line,
-    `expected WSDL 1.1, OData $metadata, OpenAPI or Swagger, got XML of ${shown(root.local)}`,
+    `expected WSDL 1.1, OpenAPI or Swagger, got XML of ${shown(root.local)}`,
   );
 }
 

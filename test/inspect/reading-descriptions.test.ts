@@ -183,7 +183,7 @@ describe('a description that cannot be used is refused with its place:', () => {
       'other XML',
       'a.xml',
       '<rss/>',
-      /^a\.xml:1: expected WSDL 1\.1, OData \$metadata, OpenAPI or Swagger, got XML of "rss"$/,
+      /^a\.xml:1: expected WSDL 1\.1, OpenAPI or Swagger, got XML of "rss"$/,
     ],
     ['other bytes', 'a.xml', '<?xml version="1.0" encoding="utf-16"?><a/>', /^a\.xml: expected a text in utf-16/],
   ];
