@@ -1,5 +1,6 @@
 import type { CollectionParts } from './collection-parts.js';
 import { readPages } from './page-reader.js';
+import { readResult } from './pending-result.js';
 import type { PageAnswer, PageArguments } from './paging.js';
 import type { Operation } from './transport.js';
 
@@ -16,21 +17,17 @@ export type PageCalls = (
   },
 ) => AsyncGenerator<PageAnswer, void>;
 
-export function createPageCalls({
-  guard,
-  transport,
-  skew,
-}: Pick<CollectionParts, 'guard' | 'transport' | 'skew'>): PageCalls {
+export function createPageCalls(parts: Pick<CollectionParts, 'deps' | 'guard' | 'transport' | 'skew'>): PageCalls {
+  const { transport, skew } = parts;
   return (operation, args, signal, { from = null, isRepeatable = true } = {}) =>
-    readPages(operation.paging, (pageArgs, next) =>
-      guard.read(
-        async (deadline) => {
-          const answer = await transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline);
-          if (answer.serverTimeMs !== null) skew.note(answer.serverTimeMs);
-          return answer;
-        },
+    readPages(operation.paging, async (pageArgs, next) => {
+      const answer = await readResult(
+        parts,
+        (deadline) => transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline),
         signal,
         isRepeatable,
-      ),
-    );
+      );
+      if (answer.serverTimeMs !== null) skew.note(answer.serverTimeMs);
+      return answer;
+    });
 }

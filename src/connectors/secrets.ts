@@ -1,4 +1,5 @@
 import { CallFault } from './fault.js';
+import { PendingResult } from './pending-result.js';
 import type { OpenTransport } from './transport.js';
 
 /** Shorter ones would hide ordinary words; nobody's password should be so short. */
@@ -47,10 +48,18 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
     }
   }
 
+  /** Also of what a later question is answered. */
+  async function read<T>(call: Promise<T | PendingResult<T>>): Promise<T | PendingResult<T>> {
+    const answer = await without(call);
+    if (!(answer instanceof PendingResult)) return answer;
+    const { everyMs, withinMs, ask } = answer;
+    return new PendingResult<T>(everyMs, withinMs, (signal) => read(ask(signal)));
+  }
+
   return {
-    readPage: (...call) => without(transport.readPage(...call)),
-    readRow: (...call) => without(transport.readRow(...call)),
-    lookUp: (...call) => without(transport.lookUp(...call)),
+    readPage: (...call) => read(transport.readPage(...call)),
+    readRow: (...call) => read(transport.readRow(...call)),
+    lookUp: (...call) => read(transport.lookUp(...call)),
     async write(...call) {
       const answer = await without(transport.write(...call));
       if (answer.kind === 'refused') return { ...answer, message: hidden(answer.message) };

@@ -20,6 +20,7 @@ export function checkOperation(facts: SoapOperation, { input, output }: WsdlOper
     ...facts.keyIn.map((path) => ['keyIn', path] as const),
     ['versionIn', facts.versionIn],
     ['referenceIn', facts.referenceIn],
+    ['ticketIn', facts.ticketIn],
     ['bodyIn', facts.bodyIn === '' ? null : facts.bodyIn],
     ...argumentsOf(facts.paging).map((path) => ['paging', path] as const),
   ];
@@ -29,6 +30,8 @@ export function checkOperation(facts: SoapOperation, { input, output }: WsdlOper
     ['more', facts.more],
     ['paging', facts.paging.kind === 'token' ? (facts.paging.from ?? null) : null],
     ['deltaToken', facts.deltaIn],
+    ['async.ticket', facts.async?.ticket ?? null],
+    ['async.pending.at', facts.stateAt],
   ] as const;
   const isBareText = input?.content().kind === 'text';
   for (const [key, path] of inputs) {

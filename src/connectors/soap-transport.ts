@@ -6,6 +6,9 @@ import { CallFault, type CallPurpose } from './fault.js';
 import { openHttp, retryAfterMs, serverTimeOf, type HttpLimits } from './http-client.js';
 import type { SoapContract, WsdlChoice, WsdlOperation } from './soap-contract.js';
 import { readEnvelope, type SoapContent } from './soap-answer.js';
+import { PendingResult } from './pending-result.js';
+import type { PageAnswer } from './paging.js';
+import { isPending, ticketIn } from './soap-async.js';
 import { renderEnvelope, UnsendableText, type EmptyElements, type Envelope } from './soap-envelope.js';
 import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
 import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
@@ -15,7 +18,7 @@ import { DIALECTS, requestHeaders } from './soap-version.js';
 import { isHttp, readWsdl } from './soap-wsdl.js';
 import type { SoapOperation } from './soap.js';
 import type { SecurityHeader } from './username-token.js';
-import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
+import type { OpenContext, OpenTransport, RowAnswer, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
 export interface SoapSettings extends ClassifySettings, WsdlChoice, Pick<OpenContext, 'headers' | 'heard'> {
   readonly wsdl: string;
@@ -121,6 +124,32 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     return reply;
   }
 
+  /**
+   * A read whose result may come later: by the ticket that it was answered with.
+   *
+   * @param shownBy what is made of the answer that has the result, and of the call that it answers
+   */
+  async function result<T>(
+    facts: SoapOperation,
+    request: RequestElements,
+    purpose: 'list' | 'one' | 'lookUp',
+    signal: AbortSignal,
+    shownBy: (reply: AnsweredReply | 'absent', call: SoapOperation) => T,
+  ): Promise<T | PendingResult<T>> {
+    const { async: ticketed } = facts;
+    const reply = await read(facts, request, purpose, signal);
+    if (ticketed === null || reply === 'absent') return shownBy(reply, facts);
+    const { poll, everyMs, withinMs } = ticketed;
+    const asked = readRequest(poll, { [poll.ticketIn ?? '']: ticketIn(facts, reply.content.answer) }, null);
+    const ask = async (deadline: AbortSignal): Promise<T | PendingResult<T>> => {
+      const polled = await read(poll, asked, purpose, deadline);
+      if (polled !== 'absent' && isPending(ticketed, polled.content.answer))
+        return new PendingResult<T>(everyMs, withinMs, ask);
+      return shownBy(polled, poll);
+    };
+    return new PendingResult<T>(everyMs, withinMs, ask);
+  }
+
   async function send(
     facts: SoapOperation,
     operation: WsdlOperation,
@@ -139,36 +168,39 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
   }
 
   return {
-    async readPage(operation, args, _next, signal) {
+    readPage(operation, args, _next, signal) {
       const facts = operation as SoapOperation;
-      const reply = await read(facts, readRequest(facts, args, null), 'list', signal);
-      if (reply === 'absent') throw new CallFault('badAnswer', `expected a list from ${facts.operation}, got none`);
-      const { answer, rows } = reply.content;
-      return {
-        rows: facts.rows === '' ? [answer] : rows,
-        total: facts.total === null ? null : numberOf(valueAt(answer, pathSteps(facts.total))),
-        more: facts.more === null ? null : truthOf(valueAt(answer, pathSteps(facts.more))),
-        next: facts.paging.kind === 'token' ? textOf(valueAt(answer, pathSteps(facts.paging.from ?? ''))) : null,
-        serverTimeMs: serverTimeOf(reply.head),
-        delta: facts.deltaIn === null ? null : textOf(valueAt(answer, pathSteps(facts.deltaIn))),
-      };
+      return result(facts, readRequest(facts, args, null), 'list', signal, (reply, shown): PageAnswer => {
+        if (reply === 'absent') throw new CallFault('badAnswer', `expected a list from ${shown.operation}, got none`);
+        const { answer, rows } = reply.content;
+        return {
+          rows: shown.rows === '' ? [answer] : rows,
+          total: shown.total === null ? null : numberOf(valueAt(answer, pathSteps(shown.total))),
+          more: shown.more === null ? null : truthOf(valueAt(answer, pathSteps(shown.more))),
+          next: shown.paging.kind === 'token' ? textOf(valueAt(answer, pathSteps(shown.paging.from ?? ''))) : null,
+          serverTimeMs: serverTimeOf(reply.head),
+          delta: shown.deltaIn === null ? null : textOf(valueAt(answer, pathSteps(shown.deltaIn))),
+        };
+      });
     },
-    async readRow(operation, key, signal) {
+    readRow(operation, key, signal) {
       const facts = operation as SoapOperation;
-      const reply = await read(facts, readRequest(facts, {}, key), 'one', signal);
-      if (reply === 'absent') return reply;
-      const row = valueAt(reply.content.answer, pathSteps(facts.rows));
-      const isEmpty = row === undefined || row === null || row === '';
-      return facts.emptyIsAbsent && isEmpty ? 'absent' : { row, tag: null };
+      return result(facts, readRequest(facts, {}, key), 'one', signal, (reply, shown): RowAnswer | 'absent' => {
+        if (reply === 'absent') return reply;
+        const row = valueAt(reply.content.answer, pathSteps(shown.rows));
+        const isEmpty = row === undefined || row === null || row === '';
+        return shown.emptyIsAbsent && isEmpty ? 'absent' : { row, tag: null };
+      });
     },
-    async lookUp(operation, reference, signal) {
+    lookUp(operation, reference, signal) {
       const facts = operation as SoapOperation;
       const args = facts.referenceIn === null ? {} : { [facts.referenceIn]: reference };
-      const reply = await read(facts, readRequest(facts, args, null), 'lookUp', signal);
-      if (reply === 'absent') return [];
-      const { answer, rows } = reply.content;
-      if (facts.rows !== '') return rows;
-      return facts.emptyIsAbsent && (answer === null || answer === '') ? [] : [answer];
+      return result(facts, readRequest(facts, args, null), 'lookUp', signal, (reply, shown): readonly unknown[] => {
+        if (reply === 'absent') return [];
+        const { answer, rows } = reply.content;
+        if (shown.rows !== '') return rows;
+        return shown.emptyIsAbsent && (answer === null || answer === '') ? [] : [answer];
+      });
     },
     async write(operation, call, signal) {
       const facts = operation as SoapOperation;

@@ -4,6 +4,7 @@ import { misfitsOfAuth, openCredentials } from './credentials.js';
 import type { CallPurpose } from './fault.js';
 import type { Paging } from './paging.js';
 import type { RestOptions } from './rest.js';
+import { asyncFacts, misfitOfAsync, type AsyncFacts, type AsyncOptions } from './soap-async.js';
 import { openSoap } from './soap-transport.js';
 import { DIALECTS, type SoapVersion } from './soap-version.js';
 import { misfitsOfUsernameToken, securityHeader, type UsernameToken } from './username-token.js';
@@ -43,6 +44,11 @@ export interface SoapOperation extends Operation {
   readonly emptyIsAbsent: boolean;
   /** Where the last page has the token of what comes after. */
   readonly deltaIn: string | null;
+  /** It answers with a ticket, by which its result is asked for. */
+  readonly async: AsyncFacts | null;
+  /** Of a call that asks for a result: the argument that takes the ticket, and where the answer says how far it is. */
+  readonly ticketIn: string | null;
+  readonly stateAt: string | null;
 }
 
 export interface CallOptions {
@@ -63,6 +69,10 @@ export interface CallOptions {
   readonly more?: string;
   /** Of a list for `read.delta`: where its last page has the token that brings what changed since. */
   readonly deltaToken?: string;
+  /** Of a read: it answers with a ticket, by which its result is asked for. */
+  readonly async?: AsyncOptions;
+  /** Of `async.poll`: the argument that takes the ticket. */
+  readonly ticketIn?: string;
   /** Default: everything comes in one answer. */
   readonly paging?: Paging;
   /** True: the source answers a read of what it does not have with an empty answer. Default: false, it faults. */
@@ -101,6 +111,9 @@ export function call(operation: string, options: CallOptions = {}): SoapOperatio
     takesKey: keyIn !== undefined,
     delta: options.deltaToken === undefined ? null : 'token',
     deltaIn: options.deltaToken ?? null,
+    async: options.async === undefined ? null : asyncFacts(options.async),
+    ticketIn: options.ticketIn ?? null,
+    stateAt: null,
   };
 }
 
@@ -182,8 +195,8 @@ function misfitOf(operation: SoapOperation, purpose: CallPurpose): string | null
   if (purpose !== 'lookUp' && operation.referenceIn !== null)
     return `expected no referenceIn, which belongs to a look-up, got "${operation.referenceIn}"`;
   if (operation.guarded && operation.versionIn === null) return 'expected versionIn beside guarded, got nothing';
-  if (operation.paging.kind !== 'whole' && operation.rows === '') {
+  if (operation.paging.kind !== 'whole' && (operation.async?.poll ?? operation).rows === '') {
     return "expected rows: the path of the rows' element, got nothing";
   }
-  return null;
+  return misfitOfAsync(operation, purpose);
 }

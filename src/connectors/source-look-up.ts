@@ -2,6 +2,7 @@ import type { SourceCollection } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import type { ReferenceFacts } from './define.js';
 import { CallFault, unavailable } from './fault.js';
+import { readResult } from './pending-result.js';
 import type { Reads } from './source-reads.js';
 import { isOfHeader } from './write-guard.js';
 
@@ -19,7 +20,7 @@ export function createLookUp(
   parts: CollectionParts & { readonly readRow: Reads['readRow'] },
   { field, lookUp }: ReferenceFacts,
 ): NonNullable<SourceCollection['lookUp']> {
-  const { where, definition, mapping, guard, transport, readRow } = parts;
+  const { where, definition, mapping, transport, readRow } = parts;
   const needsTag = isOfHeader(definition.version);
 
   function theOne(rows: readonly unknown[], reference: string): unknown {
@@ -37,7 +38,7 @@ export function createLookUp(
 
   return async (reference, signal) => {
     try {
-      const rows = await guard.read((deadline) => transport.lookUp(lookUp, reference, deadline), signal);
+      const rows = await readResult(parts, (deadline) => transport.lookUp(lookUp, reference, deadline), signal);
       if (rows.length === 0) return 'absent';
       const row = theOne(rows, reference);
       const found = needsTag ? await readRow(mapping.keyOf(row), signal) : 'absent';

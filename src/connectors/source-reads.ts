@@ -6,6 +6,7 @@ import { CallFault, unavailable } from './fault.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
 import { createPageCalls, type PageCalls } from './page-calls.js';
+import { readResult } from './pending-result.js';
 import { readRows } from './row-reading.js';
 import { createSinceReads } from './since-reads.js';
 import type { RowAnswer } from './transport.js';
@@ -31,7 +32,7 @@ export interface Reads extends Pick<SourceCollection, 'readChanges' | 'scan' | '
 export type ChangesReader = (cursor: string | null, signal: AbortSignal) => AsyncGenerator<ObservedBatch, void>;
 
 export function createReads(parts: CollectionParts): Reads {
-  const { where, definition, mapping, guard, transport, deps } = parts;
+  const { where, definition, mapping, transport, deps } = parts;
   const { read } = definition;
   const pages = createPageCalls(parts);
   const changes = createChangesReader(parts, pages);
@@ -57,7 +58,7 @@ export function createReads(parts: CollectionParts): Reads {
     const { one } = read;
     if (one === undefined) throw new SyncError('BAD_REQUEST', `${where}: has no read by key`);
     const keyParts = sourceKeyParts(key);
-    const answer = await guard.read((deadline) => transport.readRow(one, keyParts, deadline), signal);
+    const answer = await readResult(parts, (deadline) => transport.readRow(one, keyParts, deadline), signal);
     if (answer === 'absent') return answer;
     const found = mapping.keyOf(answer.row);
     if (found === key) return answer;

@@ -5,6 +5,7 @@ import type { AnyCollectionDefinition } from './define.js';
 import type { CallPurpose, Classify } from './fault.js';
 import type { GuardLimits } from './guard.js';
 import type { UsernameToken } from './username-token.js';
+import type { PendingResult } from './pending-result.js';
 import type { Secrets } from './secrets.js';
 import type { PageAnswer, PageArguments, Paging } from './paging.js';
 
@@ -89,10 +90,23 @@ export type WriteAnswer =
 
 /** A kit's connection to one source. Calls throw CallFault. */
 export interface OpenTransport {
-  readPage(operation: Operation, args: PageArguments, next: string | null, signal: AbortSignal): Promise<PageAnswer>;
-  readRow(operation: Operation, key: readonly string[], signal: AbortSignal): Promise<RowAnswer | 'absent'>;
+  readPage(
+    operation: Operation,
+    args: PageArguments,
+    next: string | null,
+    signal: AbortSignal,
+  ): Promise<PageAnswer | PendingResult<PageAnswer>>;
+  readRow(
+    operation: Operation,
+    key: readonly string[],
+    signal: AbortSignal,
+  ): Promise<RowAnswer | 'absent' | PendingResult<RowAnswer | 'absent'>>;
   /** The rows that the source has for a reference; none: it says that there are none. */
-  lookUp(operation: Operation, reference: string, signal: AbortSignal): Promise<readonly unknown[]>;
+  lookUp(
+    operation: Operation,
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<readonly unknown[] | PendingResult<readonly unknown[]>>;
   write(operation: Operation, call: WriteCall, signal: AbortSignal): Promise<WriteAnswer>;
   close(): Promise<void>;
 }

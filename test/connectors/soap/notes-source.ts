@@ -54,6 +54,9 @@ export interface NotesSource {
 export interface OpenSettings {
   readonly transport?: Partial<SoapOptions>;
   readonly classify?: Classify;
+  /** Other names for the operations of list and single read, whose call is as it is told here. */
+  readonly listBy?: string;
+  readonly oneBy?: string;
   readonly list?: CallOptions;
   readonly one?: CallOptions;
   readonly update?: CallOptions;
@@ -127,14 +130,20 @@ function notesCollection(settings: OpenSettings) {
     key: 'id',
     version: 'version',
     read: {
-      list: call('ListNotes', {
-        rows: 'notes.note',
-        total: 'total',
-        more: 'more',
-        paging: offset({ fromIn: 'page.from', sizeIn: 'page.size', size: 3, overlap: 1 }),
-        ...settings.list,
-      }),
-      one: call('GetNote', { keyIn: 'id', rows: 'note', ...settings.one }),
+      list:
+        settings.listBy === undefined
+          ? call('ListNotes', {
+              rows: 'notes.note',
+              total: 'total',
+              more: 'more',
+              paging: offset({ fromIn: 'page.from', sizeIn: 'page.size', size: 3, overlap: 1 }),
+              ...settings.list,
+            })
+          : call(settings.listBy, settings.list),
+      one:
+        settings.oneBy === undefined
+          ? call('GetNote', { keyIn: 'id', rows: 'note', ...settings.one })
+          : call(settings.oneBy, settings.one),
     },
     write: {
       create: call('SaveNote', { keyIn: 'note.id', bodyIn: 'note', rows: 'note' }),

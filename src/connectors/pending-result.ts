@@ -1,0 +1,46 @@
+import type { Clock } from '../core/ports.js';
+import { CallFault } from './fault.js';
+import type { Guard } from './guard.js';
+
+/** A result that the source is still working on: it gave a ticket instead. */
+export class PendingResult<T> {
+  constructor(
+    /** Time before it is asked for again, ms. */
+    readonly everyMs: number,
+    /** Longest time until it is there, from the ticket on, ms. */
+    readonly withinMs: number,
+    /** Asks for it. Safe to repeat. @throws CallFault */
+    readonly ask: (signal: AbortSignal) => Promise<T | PendingResult<T>>,
+  ) {}
+}
+
+/**
+ * Makes a read, and waits for its result where the source gives a ticket. Each question is a call of its own, with its turn, its
+ * deadline and its tries; nothing is held while we wait.
+ *
+ * @param isRepeatable may the first call be made again when its answer was lost?
+ * @throws CallFault - badAnswer: there was no result in time
+ */
+export async function readResult<T>(
+  { guard, deps }: { readonly guard: Guard; readonly deps: { readonly clock: Clock } },
+  call: (signal: AbortSignal) => Promise<T | PendingResult<T>>,
+  signal: AbortSignal,
+  isRepeatable = true,
+): Promise<T> {
+  const { clock } = deps;
+  const first = await guard.read(call, signal, isRepeatable);
+  if (!(first instanceof PendingResult)) return first;
+  const endsAtMs = clock.monotonicMs() + first.withinMs;
+  for (let pending = first; ;) {
+    const leftMs = endsAtMs - clock.monotonicMs();
+    if (leftMs <= 0) {
+      throw new CallFault('badAnswer', `no result within ${first.withinMs} ms of its ticket`, { sourceIsSick: false });
+    }
+    await clock.wait(Math.min(pending.everyMs, leftMs), signal).catch((cause: unknown) => {
+      throw new CallFault('notSent', 'the caller gave up before the result came', { cause, sourceIsSick: false });
+    });
+    const answer = await guard.read(pending.ask, signal);
+    if (!(answer instanceof PendingResult)) return answer;
+    pending = answer;
+  }
+}
