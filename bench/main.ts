@@ -4,6 +4,7 @@ import { benchOutage } from './outage.js';
 import { benchPoll } from './poll.js';
 import { benchPull } from './pull.js';
 import { benchPush } from './push.js';
+import { benchSoap } from './soap.js';
 
 /** `npm run bench -- <name>`: one command per figure, one JSON line per row. */
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
@@ -13,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   push: benchPush,
   ingest: benchIngest,
   outage: benchOutage,
+  soap: benchSoap,
 };
 
 const name = process.argv[2] ?? '';
