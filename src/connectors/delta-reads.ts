@@ -30,7 +30,7 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
 
   async function* readWhole(isAgain: boolean, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
     let next: string | null = null;
-    for await (const answer of pages(list, {}, signal)) {
+    for await (const answer of pages('poll', list, {}, signal)) {
       next = answer.delta ?? null;
       yield readRows(mapping, answer, 'changes', facts.removed);
     }
@@ -50,7 +50,7 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
     // Committed before the question is sent: if its answer is lost, with us or on its way, nobody asks with this token again.
     if (!replayable) yield { observations: [], cursor: cursors.write({ kind: 'asked' }) };
     try {
-      for await (const answer of pages(follow, args, signal, { from, isRepeatable: replayable })) {
+      for await (const answer of pages('poll', follow, args, signal, { from, isRepeatable: replayable })) {
         isAnswered = true;
         next = answer.delta ?? null;
         yield readRows(mapping, answer, 'changes', facts.removed);

@@ -1,6 +1,7 @@
-import { bulkhead } from 'cockatiel';
+import type { CallBudget } from '../core/call-budget-port.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
 import { createBreaker } from './breaker.js';
+import { createCallQueue, NoTurn, type ReadUrgency, type Urgency } from './call-queue.js';
 import { CallFault, LONGEST_PAUSE_MS } from './fault.js';
 import type { Maintenance } from './maintenance.js';
 
@@ -14,17 +15,23 @@ export interface GuardLimits {
   readonly timeoutMs: number;
 }
 
-/** What stands between us and a source: turn, rate, deadline, breaker, and for reads another try. */
+/** What stands between us and a source: place, turn, deadline, breaker, and for reads another try. */
 export interface Guard {
   /** Longest life of one call, ms. */
   readonly timeoutMs: number;
   /**
    * Repeats a read that met a passing fault.
    *
+   * @param urgency what it is for; where calls wait, the more urgent ones go first
    * @param isRepeatable false: a read whose answer may be given once only is repeated only if it certainly never reached the source
    * @throws CallFault
    */
-  read<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, isRepeatable?: boolean): Promise<T>;
+  read<T>(
+    urgency: ReadUrgency,
+    call: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    isRepeatable?: boolean,
+  ): Promise<T>;
   /**
    * Makes a write once and never again (R11).
    *
@@ -47,14 +54,13 @@ const READ_TRIES = 3;
 const RETRY_MS = 200;
 /** A read waits out a pause that is not longer than this; otherwise it fails at once and the poller waits. */
 const PATIENCE_MS = 1_000;
-const LONGEST_QUEUE = 10_000;
 const NO_ANSWER = 'it has not answered lately, so no call was made';
 
 export function createGuard(
   source: string,
   limits: GuardLimits,
   maintenance: Maintenance,
-  deps: { readonly clock: Clock; readonly chance: Chance; readonly log: Log },
+  deps: { readonly clock: Clock; readonly chance: Chance; readonly log: Log; readonly budget?: CallBudget },
 ): Guard {
   const { clock, chance, log } = deps;
   let pausedUntilMs = 0;
@@ -66,10 +72,7 @@ export function createGuard(
     },
     closed: () => log.info('source answers again', { source }),
   });
-  // One slot is never taken by reads, so that a long scan does not hold up the writes.
-  const readers = bulkhead(Math.max(1, limits.concurrent - 1), LONGEST_QUEUE);
-  const callers = bulkhead(limits.concurrent, LONGEST_QUEUE);
-  const turn = limits.perSecond === null ? null : createTurns(limits.perSecond, clock);
+  const queue = createCallQueue(source, limits, clock, deps.budget);
 
   const maintenanceLeftMs = (): number => maintenance.leftMs(clock.nowMs());
 
@@ -85,9 +88,9 @@ export function createGuard(
   }
 
   async function once<T>(
+    urgency: Urgency,
     call: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
-    purpose: 'read' | 'write',
     withinMs: number,
   ): Promise<T> {
     checkMaintenance();
@@ -97,12 +100,11 @@ export function createGuard(
     }
     if (breaker.isOpen()) throw new CallFault('notSent', NO_ANSWER, { sourceIsSick: false });
     let begun = false;
-    const deadline = withDeadline(clock, signal, withinMs, () => !begun);
+    const deadline = withDeadline(clock, signal, withinMs);
     const inTurn = async (): Promise<T> => {
-      if (turn !== null) await turn(deadline.signal);
       deadline.signal.throwIfAborted();
       checkMaintenance();
-      const passage = breaker.enter(purpose);
+      const passage = breaker.enter(urgency === 'write' ? 'write' : 'read');
       if (passage === null) throw new CallFault('notSent', NO_ANSWER, { sourceIsSick: false });
       begun = true;
       try {
@@ -120,8 +122,7 @@ export function createGuard(
       }
     };
     try {
-      const queued = purpose === 'read' ? readers.execute(() => callers.execute(inTurn)) : callers.execute(inTurn);
-      return await Promise.race([queued, deadline.passedInQueue]);
+      return await queue.run(urgency, inTurn, deadline.signal);
     } catch (thrown) {
       const fault = asFault(thrown, begun, deadline.signal, withinMs);
       if (begun && fault.retryAfterMs !== null) {
@@ -135,10 +136,10 @@ export function createGuard(
 
   return {
     timeoutMs: limits.timeoutMs,
-    async read(call, signal, isRepeatable = true) {
+    async read(urgency, call, signal, isRepeatable = true) {
       for (let tried = 1; ; tried++) {
         try {
-          return await once(call, signal, 'read', limits.timeoutMs);
+          return await once(urgency, call, signal, limits.timeoutMs);
         } catch (thrown) {
           const fault = thrown as CallFault;
           const waitMs = isRepeatable || fault.kind === 'notSent' ? waitBefore(fault, tried, chance) : null;
@@ -150,7 +151,7 @@ export function createGuard(
         }
       }
     },
-    write: (call, signal, withinMs = limits.timeoutMs) => once(call, signal, 'write', withinMs),
+    write: (call, signal, withinMs = limits.timeoutMs) => once('write', call, signal, withinMs),
     isDown: () => breaker.isOpen() || pausedUntilMs > clock.monotonicMs() || maintenanceLeftMs() > 0,
     maintenanceLeftMs,
     isProbeDue: () => breaker.isProbeDue(),
@@ -180,31 +181,22 @@ function asFault(thrown: unknown, begun: boolean, signal: AbortSignal, timeoutMs
     });
   }
   if (thrown instanceof CallFault) return thrown;
-  return new CallFault(begun ? 'badAnswer' : 'notSent', begun ? 'its answer cannot be read' : 'too many calls wait', {
-    cause: thrown,
-    sourceIsSick: false,
-  });
+  if (thrown instanceof NoTurn) return new CallFault('notSent', thrown.message, { cause: thrown, sourceIsSick: false });
+  return new CallFault('badAnswer', 'its answer cannot be read', { cause: thrown, sourceIsSick: false });
 }
 
 class TimeUp extends Error {}
 
 interface Deadline {
   readonly signal: AbortSignal;
-  /** Rejects when the time is over while the call still waits for its turn; a call that has begun ends by itself. */
-  readonly passedInQueue: Promise<never>;
   clear(): void;
 }
 
 /** Not AbortSignal.any: on Node 20 signals joined to a long-lived one are kept as long as that lives. */
-function withDeadline(clock: Clock, outer: AbortSignal, timeoutMs: number, isQueued: () => boolean): Deadline {
+function withDeadline(clock: Clock, outer: AbortSignal, timeoutMs: number): Deadline {
   const controller = new AbortController();
   const timer = new AbortController();
-  const { signal } = controller;
   const stop = (): void => controller.abort(outer.reason);
-  const passedInQueue = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => (isQueued() ? reject(signal.reason as Error) : undefined), { once: true });
-  });
-  passedInQueue.catch(() => undefined);
   if (outer.aborted) stop();
   else outer.addEventListener('abort', stop, { once: true });
   clock.wait(timeoutMs, timer.signal).then(
@@ -212,36 +204,10 @@ function withDeadline(clock: Clock, outer: AbortSignal, timeoutMs: number, isQue
     () => undefined,
   );
   return {
-    signal,
-    passedInQueue,
+    signal: controller.signal,
     clear() {
       timer.abort();
       outer.removeEventListener('abort', stop);
     },
-  };
-}
-
-/** Calls that go a second apart may arrive closer to each other by so much. */
-const ARRIVAL_MS = 20;
-
-/**
- * Resolves when it is the caller's turn: in no second do more calls go than the source allows, also not the first ones after a rest, as a
- * bucket would let them. A turn is taken only when it has come, so that callers who give up while they wait cost nothing.
- */
-function createTurns(perSecond: number, clock: Clock): (signal: AbortSignal) => Promise<void> {
-  const most = Math.max(1, Math.floor(perSecond));
-  const windowMs = (most * 1_000) / perSecond + ARRIVAL_MS;
-  /** When the last turns were taken; the oldest stands at `oldest`. */
-  const taken = Array<number>(most).fill(-Infinity);
-  let oldest = 0;
-  return async (signal) => {
-    for (;;) {
-      const now = clock.monotonicMs();
-      const leftMs = (taken[oldest] ?? -Infinity) + windowMs - now;
-      if (leftMs <= 0) break;
-      await clock.wait(leftMs, signal);
-    }
-    taken[oldest] = clock.monotonicMs();
-    oldest = (oldest + 1) % most;
   };
 }

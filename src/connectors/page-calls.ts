@@ -1,3 +1,4 @@
+import type { ReadUrgency } from './call-queue.js';
 import type { CollectionParts } from './collection-parts.js';
 import { readPages } from './page-reader.js';
 import { readResult } from './pending-result.js';
@@ -6,6 +7,7 @@ import type { Operation } from './transport.js';
 
 /** The pages of one list, each asked for through the guard when the reader wants it. @throws CallFault */
 export type PageCalls = (
+  urgency: ReadUrgency,
   operation: Operation,
   args: PageArguments,
   signal: AbortSignal,
@@ -19,10 +21,11 @@ export type PageCalls = (
 
 export function createPageCalls(parts: Pick<CollectionParts, 'deps' | 'guard' | 'transport' | 'skew'>): PageCalls {
   const { transport, skew } = parts;
-  return (operation, args, signal, { from = null, isRepeatable = true } = {}) =>
+  return (urgency, operation, args, signal, { from = null, isRepeatable = true } = {}) =>
     readPages(operation.paging, async (pageArgs, next) => {
       const answer = await readResult(
         parts,
+        urgency,
         (deadline) => transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline),
         signal,
         isRepeatable,

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/ports.js';
 import { CallFault } from './fault.js';
+import type { ReadUrgency } from './call-queue.js';
 import type { Guard } from './guard.js';
 
 /** A result that the source is still working on: it gave a ticket instead. */
@@ -18,17 +19,19 @@ export class PendingResult<T> {
  * Makes a read, and waits for its result where the source gives a ticket. Each question is a call of its own, with its turn, its
  * deadline and its tries; nothing is held while we wait.
  *
+ * @param urgency of the call, and of each question for its result
  * @param isRepeatable may the first call be made again when its answer was lost?
  * @throws CallFault - badAnswer: there was no result in time
  */
 export async function readResult<T>(
   { guard, deps }: { readonly guard: Guard; readonly deps: { readonly clock: Clock } },
+  urgency: ReadUrgency,
   call: (signal: AbortSignal) => Promise<T | PendingResult<T>>,
   signal: AbortSignal,
   isRepeatable = true,
 ): Promise<T> {
   const { clock } = deps;
-  const first = await guard.read(call, signal, isRepeatable);
+  const first = await guard.read(urgency, call, signal, isRepeatable);
   if (!(first instanceof PendingResult)) return first;
   const endsAtMs = clock.monotonicMs() + first.withinMs;
   for (let pending = first; ;) {
@@ -39,7 +42,7 @@ export async function readResult<T>(
     await clock.wait(Math.min(pending.everyMs, leftMs), signal).catch((cause: unknown) => {
       throw new CallFault('notSent', 'the caller gave up before the result came', { cause, sourceIsSick: false });
     });
-    const answer = await guard.read(pending.ask, signal);
+    const answer = await guard.read(urgency, pending.ask, signal);
     if (!(answer instanceof PendingResult)) return answer;
     pending = answer;
   }

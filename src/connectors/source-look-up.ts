@@ -38,7 +38,12 @@ export function createLookUp(
 
   return async (reference, signal) => {
     try {
-      const rows = await readResult(parts, (deadline) => transport.lookUp(lookUp, reference, deadline), signal);
+      const rows = await readResult(
+        parts,
+        'record',
+        (deadline) => transport.lookUp(lookUp, reference, deadline),
+        signal,
+      );
       if (rows.length === 0) return 'absent';
       const row = theOne(rows, reference);
       const found = needsTag ? await readRow(mapping.keyOf(row), signal) : 'absent';

@@ -39,7 +39,7 @@ export function createReads(parts: CollectionParts): Reads {
 
   async function* scan(signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
     try {
-      for await (const answer of pages(read.list, {}, signal)) yield readRows(mapping, answer, 'list');
+      for await (const answer of pages('scan', read.list, {}, signal)) yield readRows(mapping, answer, 'list');
     } catch (thrown) {
       throw unavailable(where, thrown);
     }
@@ -58,7 +58,7 @@ export function createReads(parts: CollectionParts): Reads {
     const { one } = read;
     if (one === undefined) throw new SyncError('BAD_REQUEST', `${where}: has no read by key`);
     const keyParts = sourceKeyParts(key);
-    const answer = await readResult(parts, (deadline) => transport.readRow(one, keyParts, deadline), signal);
+    const answer = await readResult(parts, 'record', (deadline) => transport.readRow(one, keyParts, deadline), signal);
     if (answer === 'absent') return answer;
     const found = mapping.keyOf(answer.row);
     if (found === key) return answer;
@@ -96,7 +96,7 @@ export function createReads(parts: CollectionParts): Reads {
     readRowWithin: (key, withinMs, outer) => within(withinMs, outer, (signal) => readRow(key, signal)),
     probe: (key, withinMs, outer) =>
       within<unknown>(withinMs, outer, (signal) =>
-        key === null || read.one === undefined ? pages(read.list, {}, signal).next() : readRow(key, signal),
+        key === null || read.one === undefined ? pages('record', read.list, {}, signal).next() : readRow(key, signal),
       ).then(
         () => undefined,
         () => undefined,

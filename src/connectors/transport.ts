@@ -1,3 +1,4 @@
+import type { CallBudget } from '../core/call-budget-port.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
 import type { SourceWriteOutcome } from '../core/source-port.js';
 import type { Auth } from './auth.js';
@@ -14,6 +15,8 @@ export interface SourceDeps {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
+  /** Turns of sources that have a limit, shared with other gateways; absent: this process is the only one. */
+  readonly budget?: CallBudget;
 }
 
 /** How one call is made: plain facts of a kit (`get`, `post`, `call` …). */

@@ -1,4 +1,5 @@
 import type { AskedPollStore } from './asked-poll-port.js';
+import type { CallBudget } from './call-budget-port.js';
 import type { Announcer, FeedReader } from './feed-port.js';
 import type { DeviceStore } from './device-port.js';
 import type { IngestStore } from './ingest-port.js';
@@ -11,7 +12,16 @@ import type { RetentionStore } from './retention-port.js';
  * every store must do, and runs on each.
  */
 export interface Store
-  extends FeedReader, RecordStore, OperatorStore, IngestStore, AskedPollStore, DeviceStore, RetentionStore, Announcer {
+  extends
+    FeedReader,
+    RecordStore,
+    OperatorStore,
+    IngestStore,
+    AskedPollStore,
+    DeviceStore,
+    RetentionStore,
+    CallBudget,
+    Announcer {
   /** Makes the tenant's feed if it is not there yet. Safe to repeat. */
   openTenant(tenant: string): Promise<void>;
   close(): Promise<void>;

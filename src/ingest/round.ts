@@ -31,7 +31,10 @@ export interface RoundTask {
 export interface RoundResult {
   /** What became of the scan beside the poll: why it failed, if it did. */
   readonly scan: 'not due' | 'complete' | SyncError;
-  /** The next round has something to do after this long: a poll, or a key that is due to be read again. */
+  /**
+   * The next round has something to do after this long: a poll, or a key that is due to be read again. A poll rests as long as it took:
+   * polls keep a slow source busy for half of the time at most.
+   */
   readonly restMs: number;
 }
 
@@ -70,6 +73,8 @@ export async function runRound(
   const isAsked = task.now || askedNo !== null;
   const isPollDue = isAsked || isAnew || isListAsked || restMs(lastPollMs, facts.pollEveryMs) === 0;
   let outcome: RoundResult['scan'] = 'not due';
+  const beganMs = clock.monotonicMs();
+  let tookMs = 0;
 
   const scan = async (): Promise<void> => {
     const { isSettled, ...result } = await scanCollection(ports, tenant, source, context, signal);
@@ -81,10 +86,12 @@ export async function runRound(
   };
   if (facts.changes === 'list') {
     if (isPollDue) await scan();
+    tookMs = clock.monotonicMs() - beganMs;
   } else {
     if (isPollDue) {
       const cursor = isAnew ? null : progress.cursor;
       const { asksScan } = await poll(ports, tenant, source, { ...progress, cursor }, context, signal);
+      tookMs = clock.monotonicMs() - beganMs;
       if (asksScan) ({ scanAskedAtMs } = await store.readCollection(tenant, name));
     }
     // The first load was a whole list: what it may have passed over is found by the next scan.
@@ -106,7 +113,7 @@ export async function runRound(
     await readAgain(ports, tenant, source, keys, [], { ...context, awaiting: new Set([...awaiting, ...keys]) }, signal);
   }
   const [next] = facts.readOne ? await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, 1) : [];
-  const untilPollMs = restMs(isPollDue ? clock.nowMs() : lastPollMs, facts.pollEveryMs);
+  const untilPollMs = Math.max(tookMs, restMs(isPollDue ? clock.nowMs() : lastPollMs, facts.pollEveryMs));
   const untilRecheckMs = next === undefined ? untilPollMs : Math.max(LEAST_REST_MS, next.notBeforeMs - clock.nowMs());
   return { scan: outcome, restMs: Math.min(untilPollMs, untilRecheckMs) };
 }

@@ -118,11 +118,7 @@ async function readSystem(loader: DescriptionLoader): Promise<DescribedSystem> {
     throw faultAt(shownAddress, 1, 'expected a description, got an HTML page: perhaps one to sign in at');
   const root = readXml(shownAddress, text.trimStart());
   if (root.local === 'definitions') return await readWsdlDescription(loader, root);
-  throw faultAt(
-    shownAddress,
-    root.line,
-    `expected WSDL 1.1, OpenAPI or Swagger, got XML of ${shown(root.local)}`,
-  );
+  throw faultAt(shownAddress, root.line, `expected WSDL 1.1, OpenAPI or Swagger, got XML of ${shown(root.local)}`);
 }
 
 function only(system: DescribedSystem, wanted: readonly string[]): DescribedSystem {

@@ -117,7 +117,7 @@ async function build(
   const store = decorate.store?.(opened) ?? opened;
   await store.openTenant(TENANT);
   const keyForms = keyFormsOf(config.connectors);
-  const sources = config.connectors.map((connector) => createSource(connector, deps, keyForms));
+  const sources = config.connectors.map((connector) => createSource(connector, { ...deps, budget: store }, keyForms));
   closers.push(async () => void (await Promise.all(sources.map((source) => source.close()))));
   const sourceCollections = sources
     .flatMap((source) => source.collections)

@@ -4,6 +4,7 @@ import type { CommitContext, RecordWrite, WriteOutcome } from '../core/record-po
 import type { Store } from '../core/store-port.js';
 import { openAnnouncer } from './announcer.js';
 import { askedPolls } from './asked-polls.js';
+import { callBudget } from './call-budget.js';
 import { checkpointStore } from './checkpoint-store.js';
 import { groupCommits } from './commit-group.js';
 import { commitWrites } from './commit.js';
@@ -102,6 +103,7 @@ export async function openStore(options: {
     ...askedPolls(database),
     ...devices,
     ...retention(database, watch),
+    ...callBudget(database),
     onAdvance: (listener) => announcer.onAdvance(listener),
     changedPairs: (tenant, pairs, after) => announcer.changedPairs(tenant, pairs, after),
     async close() {

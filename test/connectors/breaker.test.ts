@@ -96,7 +96,8 @@ function callInTurn(guard: Guard, manner: () => Manner, purpose: 'read' | 'write
       underWay = false;
       nextMs = clock.monotonicMs() + restMs;
     };
-    void guard[purpose]((signal) => manner()(guard, signal), NEVER).then(end, end);
+    const call = (signal: AbortSignal): Promise<string> => manner()(guard, signal);
+    void (purpose === 'write' ? guard.write(call, NEVER) : guard.read('record', call, NEVER)).then(end, end);
   };
 }
 
@@ -170,7 +171,7 @@ describe('a source that dies', () => {
     const early = guard.write((signal) => hang(signal), NEVER).catch(() => 'late');
     await settled();
     clock.advance(5_000);
-    const trial = guard.read((signal) => hang(signal), NEVER).catch(() => 'late');
+    const trial = guard.read('record', (signal) => hang(signal), NEVER).catch(() => 'late');
     await settled();
     clock.advance(5_000);
     expect(await early).toBe('late');
@@ -188,13 +189,17 @@ describe('a source that dies', () => {
 describe('a source that is slow', () => {
   test('is not cut off while anything comes from it', async () => {
     const guard = openGuard();
-    const long = guard.read(async (signal) => {
-      for (let piece = 0; piece < 9; piece++) {
-        await clock.wait(1_000, signal);
-        guard.heard();
-      }
-      return 'whole';
-    }, NEVER);
+    const long = guard.read(
+      'record',
+      async (signal) => {
+        for (let piece = 0; piece < 9; piece++) {
+          await clock.wait(1_000, signal);
+          guard.heard();
+        }
+        return 'whole';
+      },
+      NEVER,
+    );
     expect(await timeUntil(() => guard.isDown(), 8_900)).toBeNull();
     await timeUntil(() => false, 200);
     expect(await long).toBe('whole');
@@ -202,7 +207,7 @@ describe('a source that is slow', () => {
 
   test('is not cut off by one slow call beside quick ones', async () => {
     const guard = openGuard();
-    const report = guard.read((signal) => answersAfter(9_000)(guard, signal), NEVER);
+    const report = guard.read('record', (signal) => answersAfter(9_000)(guard, signal), NEVER);
     const quick = callInTurn(guard, () => answersAfter(50), 'read', 2_000);
     expect(await timeUntil(() => guard.isDown(), 9_200, quick)).toBeNull();
     expect(await report).toBe('answer');
@@ -233,7 +238,7 @@ describe('a source that is slow', () => {
 test('a caller that gives up soon says nothing about the source', async () => {
   const guard = openGuard();
   const leaver = new AbortController();
-  const read = guard.read((signal) => hang(signal), leaver.signal).catch(() => 'left');
+  const read = guard.read('record', (signal) => hang(signal), leaver.signal).catch(() => 'left');
   await settled();
   clock.advance(1_000);
   leaver.abort();

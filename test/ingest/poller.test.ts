@@ -61,6 +61,26 @@ describe('a collection’s loop', () => {
     await clinic.poller.stop();
   });
 
+  test('rests after a poll as long as it took: a slow source has half of its time for others', async () => {
+    const source = createToySource({ pollEveryMs: 5_000 });
+    source.put('v1');
+    const begunMs: number[] = [];
+    const slow = {
+      ...source,
+      async *readChanges(...asked: Parameters<ToySource['readChanges']>) {
+        begunMs.push(clinic.clock.nowMs());
+        await clinic.clock.wait(20_000);
+        yield* source.readChanges(...asked);
+      },
+    };
+    const clinic = await createIngestingClinic([slow]);
+    clinic.poller.start();
+    await clinic.pass(120_000, 1_000);
+    const [first = 0, second = 0, third = 0] = begunMs;
+    expect([second - first, third - second]).toEqual([40_000, 40_000]);
+    await clinic.poller.stop();
+  });
+
   test('scans nothing after a restart while no scan is due, and resumes from the cursor', async () => {
     const [clinic, source] = await clinicWith({ changes: 'list', pollEveryMs: 300_000 });
     clinic.poller.start();

@@ -9,6 +9,7 @@ import { pairKey } from '../../../src/core/scope.js';
 import type { DeviceKey } from '../../../src/core/session.js';
 import type { Store } from '../../../src/core/store-port.js';
 import { createAskedPolls } from './asked-polls.js';
+import { createCallBudget } from './call-budget.js';
 import { commitWrites } from './commit.js';
 import { createIngestTables, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
@@ -169,6 +170,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createAskedPolls({ tablesOf, forWriting }),
     ...devices,
     ...retention,
+    ...createCallBudget(clock),
     onAdvance(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

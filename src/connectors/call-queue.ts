@@ -1,0 +1,168 @@
+import type { CallBudget } from '../core/call-budget-port.js';
+import type { Clock } from '../core/ports.js';
+import { callRate, createOwnTurns } from './call-rate.js';
+
+/** What a call is for. Calls that wait are begun in this order: writes, then single records, then polls, then scans. */
+export type Urgency = 'write' | 'record' | 'poll' | 'scan';
+/** Of a read. */
+export type ReadUrgency = Exclude<Urgency, 'write'>;
+const URGENCIES: readonly Urgency[] = ['write', 'record', 'poll', 'scan'];
+
+/** The places and the turns of one source: which of the calls that wait is made next, and when. */
+export interface CallQueue {
+  /**
+   * Makes a call when it has a place and a turn.
+   *
+   * @throws the signal's reason when it is over before; whatever the call throws; NoTurn
+   */
+  run<T>(urgency: Urgency, call: () => Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
+/** The call was not made: too many wait, or nobody can say whether it may be. */
+export class NoTurn extends Error {}
+
+const LONGEST_QUEUE = 10_000;
+/** Every so many calls the one that has waited longest is made, whatever it is for: nothing waits for ever. */
+const OLDEST_EVERY = 8;
+/** Where turns are shared they are asked for together, and not one by one as they come. */
+const ASK_AGAIN_MS = 25;
+/** A shared turn that could not be used for so long is left: by then it may be another's second. */
+const TURN_LASTS_MS = 250;
+
+interface Waiting {
+  readonly urgency: Urgency;
+  readonly order: number;
+  readonly begin: () => void;
+  readonly fail: (cause: Error) => void;
+}
+
+/**
+ * One place is never taken by reads, so that a long scan does not hold up the writes.
+ *
+ * @param limits.perSecond null: no limit
+ * @param budget turns that other processes take from, too; absent: the source is this process's alone
+ */
+export function createCallQueue(
+  source: string,
+  limits: { readonly concurrent: number; readonly perSecond: number | null },
+  clock: Clock,
+  budget?: CallBudget,
+): CallQueue {
+  const places = { write: limits.concurrent, read: Math.max(1, limits.concurrent - 1) };
+  const rate = limits.perSecond === null ? null : callRate(limits.perSecond);
+  const own = rate === null ? null : createOwnTurns(rate, clock);
+  const waiting = new Map<Urgency, Set<Waiting>>(URGENCIES.map((urgency) => [urgency, new Set()]));
+  const underWay = { write: 0, read: 0 };
+  const shared = { turns: 0, untilMs: -Infinity, isAsked: false };
+  let pause: AbortController | null = null;
+  let orders = 0;
+  let begun = 0;
+
+  const isFree = (urgency: Urgency): boolean => {
+    const all = underWay.write + underWay.read;
+    return all < limits.concurrent && (urgency === 'write' || underWay.read < places.read);
+  };
+  const waits = (): number => URGENCIES.reduce((sum, urgency) => sum + (waiting.get(urgency)?.size ?? 0), 0);
+
+  /** The call that is to be made next; of those for the same purpose the first one. */
+  function next(): Waiting | null {
+    const isForOldest = begun % OLDEST_EVERY === OLDEST_EVERY - 1;
+    let found: Waiting | null = null;
+    for (const urgency of URGENCIES) {
+      const [first] = waiting.get(urgency) ?? [];
+      if (first === undefined || !isFree(urgency)) continue;
+      if (!isForOldest) return first;
+      if (found === null || first.order < found.order) found = first;
+    }
+    return found;
+  }
+
+  /** Begins what may be begun, and sees to it that the rest is looked at again. */
+  function go(): void {
+    for (let one = next(); one !== null; one = next()) {
+      const leftMs = own?.leftMs() ?? 0;
+      if (leftMs > 0) return goAfter(leftMs);
+      if (rate !== null && budget !== undefined) {
+        if (shared.turns === 0 || clock.monotonicMs() > shared.untilMs) return void ask(budget);
+        shared.turns -= 1;
+      }
+      own?.take();
+      begun += 1;
+      waiting.get(one.urgency)?.delete(one);
+      one.begin();
+    }
+  }
+
+  function goAfter(ms: number): void {
+    if (pause !== null) return;
+    const resting = (pause = new AbortController());
+    const ended = (): void => {
+      if (pause === resting) pause = null;
+    };
+    clock.wait(ms, resting.signal).then(() => {
+      ended();
+      go();
+    }, ended);
+  }
+
+  async function ask(from: CallBudget): Promise<void> {
+    if (shared.isAsked || rate === null || pause !== null) return;
+    shared.isAsked = true;
+    const free = limits.concurrent - underWay.write - underWay.read;
+    try {
+      const { taken, waitMs } = await from.takeTurns(source, rate, Math.max(1, Math.min(free, waits(), rate.most)));
+      shared.isAsked = false;
+      shared.turns = taken;
+      shared.untilMs = clock.monotonicMs() + TURN_LASTS_MS;
+      if (taken > 0) go();
+      else if (waits() > 0) goAfter(Math.max(ASK_AGAIN_MS, waitMs));
+    } catch (cause) {
+      shared.isAsked = false;
+      const fault = new NoTurn('the store that counts its calls does not answer', { cause });
+      for (const calls of waiting.values()) for (const one of [...calls]) one.fail(fault);
+    }
+  }
+
+  /** Resolves with the way to give the place back. */
+  function enter(urgency: Urgency, signal: AbortSignal): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason as Error);
+      if (waits() >= LONGEST_QUEUE) return reject(new NoTurn('too many calls wait'));
+      const kind = urgency === 'write' ? 'write' : 'read';
+      const calls = waiting.get(urgency) as Set<Waiting>;
+      const giveUp = (): void => one.fail(signal.reason as Error);
+      const one: Waiting = {
+        urgency,
+        order: (orders += 1),
+        begin() {
+          signal.removeEventListener('abort', giveUp);
+          underWay[kind] += 1;
+          resolve(() => {
+            underWay[kind] -= 1;
+            go();
+          });
+        },
+        fail(cause) {
+          signal.removeEventListener('abort', giveUp);
+          calls.delete(one);
+          if (waits() === 0) pause?.abort(new Error('nobody waits any more'));
+          reject(cause);
+        },
+      };
+      calls.add(one);
+      signal.addEventListener('abort', giveUp, { once: true });
+      go();
+    });
+  }
+
+  return {
+    async run(urgency, call, signal) {
+      const leave = await enter(urgency, signal);
+      try {
+        return await call();
+      } finally {
+        leave();
+      }
+    },
+  };
+}

@@ -1,0 +1,64 @@
+import type { CallBudget } from '../core/call-budget-port.js';
+import { storeFault, type Database } from './database.js';
+
+interface Granted {
+  readonly taken: number;
+  readonly wait_ms: number;
+}
+
+/**
+ * The turns of each source in one row, by the database's clock: its lock puts the gateways in order, and what was taken within the
+ * window is counted. Turns that were taken together stand together.
+ */
+export function callBudget(database: Database): CallBudget {
+  const take = (source: string, values: readonly number[]): Promise<readonly Granted[]> =>
+    database
+      .query<Granted>({
+        name: 'take_turns',
+        text: `
+          with held as (select at_ms, turns from call_budget where source = $1 for update),
+          -- Read when the row is ours.
+          clock as (select extract(epoch from clock_timestamp())::double precision * 1000 as now_ms from held),
+          recent as (
+            select t.at_ms, t.turns from held, clock, unnest(held.at_ms, held.turns) as t (at_ms, turns)
+            where t.at_ms > now_ms - $3::double precision and t.at_ms <= now_ms
+          ),
+          granted as (
+            select now_ms, least($4::integer, greatest(0, $2::integer - coalesce((select sum(turns) from recent), 0)))::integer as taken
+            from clock
+          )
+          update call_budget b
+          set at_ms = coalesce((select array_agg(at_ms order by at_ms) from recent), '{}')
+              || case when taken > 0 then array[now_ms] else '{}' end,
+            turns = coalesce((select array_agg(turns order by at_ms) from recent), '{}')
+              || case when taken > 0 then array[taken] else '{}' end
+          from granted
+          where b.source = $1
+          returning taken, case when taken > 0 then 0
+            else coalesce((select min(at_ms) from recent) + $3::double precision - now_ms, 0) end as wait_ms`,
+        values: [source, ...values],
+      })
+      .then(
+        ({ rows }) => rows,
+        (cause: unknown) => {
+          throw storeFault(cause);
+        },
+      );
+
+  return {
+    async takeTurns(source, { most, windowMs }, atMost) {
+      const values = [most, windowMs, atMost];
+      let [granted] = await take(source, values);
+      if (granted === undefined) {
+        // The first call of a source that has a limit.
+        await database
+          .query('insert into call_budget (source) values ($1) on conflict do nothing', [source])
+          .catch((cause: unknown) => {
+            throw storeFault(cause);
+          });
+        [granted] = await take(source, values);
+      }
+      return { taken: granted?.taken ?? 0, waitMs: granted?.wait_ms ?? 0 };
+    },
+  };
+}
