@@ -228,6 +228,29 @@ describe('a webhook and what goes wrong', () => {
     await end(all);
   });
 
+  test('a round that fails while another webhook comes is not followed by one at once', async () => {
+    const all = await hooked();
+    all.source.before = () => {
+      if (all.source.calls.length < 5) all.clinic.poller.wake(VISITS);
+      throw unavailable('out of order');
+    };
+    all.asking.ask(VISITS, null);
+    await all.clinic.rest();
+    expect(count(all.source, 'changes')).toBe(1);
+    await end(all);
+  });
+
+  test('a poll that was asked for and made is not made again', async () => {
+    const all = await hooked();
+    all.asking.ask(VISITS, null);
+    await all.clinic.rest();
+    await all.clinic.pass(WINDOW_MS);
+    all.asking.ask(VISITS, keysOf('v1'));
+    await all.clinic.rest();
+    expect(all.source.calls).toEqual(['changes', 'read']);
+    await end(all);
+  });
+
   test('a poll that failed is still to be made, also by a process that starts anew', async () => {
     const all = await hooked();
     all.source.before = () => {
