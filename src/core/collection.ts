@@ -1,5 +1,6 @@
 import type { Fields, JsonValue } from './change.js';
 import { fitValue, type FieldDefinition } from './field.js';
+import { KEPT, type Keeping, type Storage } from './keeping.js';
 
 /** How a conflict is settled; `ask` hands it back to the device, with everything that the device pushed on top of it (F19). */
 export const POLICIES = ['sourceWins', 'deviceWins', 'newestWins', 'mergeFields', 'ask'] as const;
@@ -33,6 +34,10 @@ export interface Collection {
   readonly deletedRecord?: 'deleteWins' | 'editWins';
   /** What devices may do with its records. */
   readonly writes: { readonly create: boolean; readonly update: boolean; readonly delete: boolean };
+  /** `metadataOnly`: no field value of it rests in the gateway (F29). Absent: `snapshot`. */
+  readonly storage?: Storage;
+  /** What stands for field values wherever its records are kept. Absent: the values themselves. */
+  readonly keeping?: Keeping;
   /** Scope names of a record: a pure function of its own fields, as known to the source. */
   readonly scopesOf: (fields: Fields) => readonly string[];
 }
@@ -55,7 +60,10 @@ export function renderBody(collection: Collection, fields: Fields): string {
     text += `${comma}"${field.name}":${json}`;
     comma = ',';
   }
-  return `${text}}`;
+  const known = fields[KEPT];
+  return known === undefined || collection.keeping === undefined
+    ? `${text}}`
+    : `${text}${comma}"${KEPT}":${JSON.stringify(known)}}`;
 }
 
 /** Reads a ready text back. */

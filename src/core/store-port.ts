@@ -3,6 +3,7 @@ import type { CallBudget } from './call-budget-port.js';
 import type { Announcer, FeedReader } from './feed-port.js';
 import type { DeviceStore } from './device-port.js';
 import type { IngestStore } from './ingest-port.js';
+import type { KeepingStore } from './keeping.js';
 import type { OperatorStore } from './operator-port.js';
 import type { RecordStore } from './record-port.js';
 import type { RetentionStore } from './retention-port.js';
@@ -18,6 +19,7 @@ export interface Store
     OperatorStore,
     IngestStore,
     AskedPollStore,
+    KeepingStore,
     DeviceStore,
     RetentionStore,
     CallBudget,

@@ -24,6 +24,7 @@ import {
   releaseIntent,
 } from './intents.js';
 import { readChanges } from './known-changes.js';
+import { keepingStore } from './keeping.js';
 import { migrate } from './migrate.js';
 import { operatorStore } from './operator-store.js';
 import { readBySourceKey, readHashes, readRecords } from './records.js';
@@ -101,6 +102,7 @@ export async function openStore(options: {
     ...operatorStore(database),
     ...ingestProgress(database),
     ...askedPolls(database),
+    ...keepingStore(database),
     ...devices,
     ...retention(database, watch),
     ...callBudget(database),

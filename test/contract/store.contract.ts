@@ -8,6 +8,7 @@ import { dependencyPromises } from './store/dependency-promises.js';
 import { epochPromises } from './store/epoch-promises.js';
 import { feedPromises } from './store/feed-promises.js';
 import { ingestPromises } from './store/ingest-promises.js';
+import { keepingPromises } from './store/keeping-promises.js';
 import { operatorPromises } from './store/operator-promises.js';
 import { outboxPromises } from './store/outbox-promises.js';
 import { overlayPromises } from './store/overlay-promises.js';
@@ -40,6 +41,7 @@ export function runStoreContract(name: string, openStore: () => Promise<Store>):
     describe('ingest', () => ingestPromises(begin));
     describe('asked polls', () => askedPollPromises(begin));
     describe('call budget', () => budgetPromises(begin));
+    describe('keeping', () => keepingPromises(begin));
     describe('retention', () => retentionPromises(begin));
     describe('epochs', () => epochPromises(begin));
   });

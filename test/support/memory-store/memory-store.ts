@@ -13,6 +13,7 @@ import { createCallBudget } from './call-budget.js';
 import { commitWrites } from './commit.js';
 import { createIngestTables, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
+import { createKeepingTables } from './keeping-tables.js';
 import { createOperatorTables } from './operator-tables.js';
 import { createRecordReader } from './record-reader.js';
 import type { Counters } from './record-row.js';
@@ -168,6 +169,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createOperatorTables({ clock, tablesOf, forWriting }),
     ...createIngestTables({ clock, leases, tablesOf, forWriting }),
     ...createAskedPolls({ tablesOf, forWriting }),
+    ...createKeepingTables({ clock, tablesOf }),
     ...devices,
     ...retention,
     ...createCallBudget(clock),
