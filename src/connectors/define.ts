@@ -146,6 +146,11 @@ export interface CollectionDefinition<Row extends object = SourceRow, F extends 
   readonly visibility?: Collection['visibility'];
   /** What becomes of an edit of a record that is gone at the source. Default: deleteWins. */
   readonly deletedRecord?: Collection['deletedRecord'];
+  /**
+   * `metadataOnly`: no field value rests in the gateway; bodies are read from the source whenever they are asked for (F29). Keys, versions
+   * and scope names are kept all the same: no value belongs in them. Default: snapshot.
+   */
+  readonly storage?: Collection['storage'];
   readonly read: ReadFacts;
   readonly write?: WriteFacts;
   /** A row's fields in our names. Absent: by each field's `from`, else by its own name. */

@@ -113,6 +113,7 @@ const collectionSchema = z.strictObject({
   policy: z.enum(POLICIES).optional(),
   visibility: z.enum(['pending', 'confirmed']).optional(),
   deletedRecord: z.enum(['deleteWins', 'editWins']).optional(),
+  storage: z.enum(['snapshot', 'metadataOnly']).optional(),
   read: z.strictObject({
     list: operation,
     one: operation.optional(),

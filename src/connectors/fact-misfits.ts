@@ -5,6 +5,7 @@ import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
 import { misfitsOfDelta } from './read-misfits.js';
 import type { RestOperation } from './rest.js';
+import { misfitsOfStorage } from './storage-misfits.js';
 import type { Operation, Transport } from './transport.js';
 import { isOfHeader, LAST_MODIFIED } from './write-guard.js';
 
@@ -24,6 +25,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfReference(one),
     ...misfitsOfErrors(one),
     ...misfitsOfPolicy(one),
+    ...misfitsOfStorage(one),
   ];
 }
 

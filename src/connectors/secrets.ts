@@ -70,6 +70,6 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
 }
 
 /** What is known of a fault besides its message; its cause may tell the same. */
-function withoutCause({ retryAfterMs, sourceIsSick, status, isExpired }: CallFault) {
+export function withoutCause({ retryAfterMs, sourceIsSick, status, isExpired }: CallFault) {
   return { retryAfterMs, sourceIsSick, status, isExpired };
 }

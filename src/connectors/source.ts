@@ -10,6 +10,7 @@ import { durationMs, type Duration } from './duration.js';
 import type { FieldSpec } from './field-builder.js';
 import { createGuard } from './guard.js';
 import { compileMaintenance } from './maintenance.js';
+import { hideWords } from './hidden-words.js';
 import { keyFormsOf, type KeyForms } from './key-form.js';
 import { compileMapping } from './mapping.js';
 import { scanPagingOf } from './paging.js';
@@ -69,7 +70,9 @@ export function createSource(
     heard: () => guard.heard(),
   };
   const skew = watchClockSkew(source, deps);
-  const opened = hideSecrets(transport.open(context, deps), secrets);
+  const told = hideSecrets(transport.open(context, deps), secrets);
+  // The faults of all its collections come through one guard.
+  const opened = Object.values(definitions).some(isWithoutValues) ? hideWords(told) : told;
   const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
     const collection = collectionOf(source, name, one);
     const mapping = compileMapping(collection, withRowTag(one, transport), transport.textOnly, keyForms);
@@ -150,6 +153,8 @@ function collectionOf(source: string, name: string, one: AnyCollectionDefinition
     fields: Object.entries(one.fields).map(([field, spec]) => fieldOf(field, spec as FieldSpec, canWrite)),
     policy: one.policy ?? DEFAULT_POLICY,
     ...(one.visibility === undefined ? {} : { visibility: one.visibility }),
+    // Nothing can be laid over a body that is not here.
+    ...(isWithoutValues(one) ? { storage: 'metadataOnly', visibility: 'confirmed' } : {}),
     ...(one.deletedRecord === undefined ? {} : { deletedRecord: one.deletedRecord }),
     writes: {
       create: write?.create !== undefined,
@@ -163,6 +168,10 @@ function collectionOf(source: string, name: string, one: AnyCollectionDefinition
 /** Where lists show tags, a tag is a member of each row like other versions. */
 function withRowTag(one: AnyCollectionDefinition, { rowTag }: Transport): AnyCollectionDefinition {
   return one.version === 'etag' && rowTag !== undefined ? { ...one, version: rowTag } : one;
+}
+
+function isWithoutValues({ storage }: AnyCollectionDefinition): boolean {
+  return storage === 'metadataOnly';
 }
 
 function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinition {

@@ -1,3 +1,5 @@
+import type { ErrorCode } from './errors.js';
+
 /**
  * Place in a tenant's feed, in commit order. A safe integer: at 10,000 changes per second 2^53 lasts 28,000 years, and
  * numbers are a third of the cost of bigint in checkpoints and comparisons.
@@ -46,4 +48,13 @@ export interface Change {
   readonly pending: boolean;
   readonly mine: readonly string[];
   readonly json: Fields | null;
+  /** Of a record whose body is read from its source (F29): why it is not here now; `json` is null then. Absent: nothing is missing. */
+  readonly unavailable?: Unavailable;
+}
+
+/** Why a body could not be read. */
+export interface Unavailable {
+  readonly code: ErrorCode;
+  /** Does it come again by itself? */
+  readonly retryable: boolean;
 }

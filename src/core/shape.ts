@@ -47,6 +47,15 @@ export function fullShape(collections: readonly string[], key = 'full'): ChangeS
   return { key, parts: new Map(collections.map((name) => [name, FULL_PARTS])) };
 }
 
+/** The same shape, with null in the place of the fields of these collections' records. */
+export function withoutFields({ key, parts }: ChangeShape, collections: ReadonlySet<string>): ChangeShape {
+  const bare = ([name, own]: readonly [string, readonly ChangePart[]]): readonly [string, readonly ChangePart[]] =>
+    collections.has(name)
+      ? [name, own.map((part) => ('slot' in part && part.slot === 'fields' ? { literal: 'null' } : part))]
+      : [name, own];
+  return { key, parts: new Map([...parts].map(bare)) };
+}
+
 /** The text of one change in a shape: what every store's pages must equal, byte for byte. */
 export function renderChange(parts: readonly ChangePart[], change: Omit<Change, 'json'>, body: string | null): string {
   let text = '';

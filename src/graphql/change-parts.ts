@@ -50,6 +50,8 @@ export function changeParts(
     const slot = SLOT_OF[name];
     if (slot !== undefined) return [{ slot }];
     if (name === '__typename') return [{ literal: JSON.stringify(changeType.name) }];
+    // Only of bodies that are read from their source, which no ready page has.
+    if (name === 'unavailable') return [{ literal: 'null' }];
     if (name === 'json') return [{ slot: 'fields', prefix: '' }];
     if (name !== 'record') return null;
     const selected = selection.fieldsOf(recordType, setsOf(fields));

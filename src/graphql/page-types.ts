@@ -1,10 +1,22 @@
 import 'reflect-metadata';
 import { Field, ID, InterfaceType, ObjectType } from 'type-graphql';
-import type { ChangeKind, Fields } from '../core/change.js';
+import type { ChangeKind, Fields, Unavailable } from '../core/change.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { PushStatus } from '../core/intent.js';
 import { ChangeKindEnum, PushStatusEnum } from './enums.js';
 import { CheckpointScalar, DateTimeScalar, JSONObjectScalar, VersionScalar } from './scalars.js';
+
+@ObjectType('Unavailable', {
+  description: 'Why the body of a record could not be read from its source.',
+  simpleResolvers: true,
+})
+export class UnavailableType {
+  @Field(() => String, { description: 'From the closed list of codes; branch on this.' })
+  code!: ErrorCode;
+
+  @Field(() => Boolean, { description: 'Does it come again by itself?' })
+  retryable!: boolean;
+}
 
 /** Its concrete types come from the collections (`typed-schema.ts`), which is why none is registered here. */
 @InterfaceType('Change', {
@@ -38,8 +50,18 @@ export abstract class ChangeType {
   })
   mine!: readonly string[];
 
-  @Field(() => JSONObjectScalar, { nullable: true, description: 'All fields; null for DELETE and REVOKE.' })
+  @Field(() => JSONObjectScalar, {
+    nullable: true,
+    description: 'All fields; null for DELETE and REVOKE, and where `unavailable` says why.',
+  })
   json!: Fields | null;
+
+  @Field(() => UnavailableType, {
+    nullable: true,
+    description:
+      'Of a collection whose bodies are not kept: why this one could not be read now. Keep the body and the version that you have; the change comes again.',
+  })
+  unavailable?: Unavailable;
 }
 
 @ObjectType('FieldError', { description: 'One thing that is wrong with a change.', simpleResolvers: true })
@@ -122,7 +144,7 @@ export class PageType {
 
   @Field(() => Boolean, {
     description:
-      'You now hold exactly one state of all that is yours. False between pages, and while a collection is PRIMING.',
+      'You now hold exactly one state of all that is yours. False between pages, while a collection is PRIMING, and while a body is `unavailable`.',
   })
   complete!: boolean;
 

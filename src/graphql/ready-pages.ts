@@ -32,6 +32,8 @@ export function createReadyPages(options: {
 }): ReadyPages {
   const { schema, collections, read, contentType } = options;
   const pullField = schema.getQueryType()?.getFields()['pull'];
+  const everyName = collections.map(({ name }) => name);
+  const live = new Set(collections.filter(({ storage }) => storage === 'metadataOnly').map(({ name }) => name));
   const planOf = perSelection((document, operation, variables) =>
     planPage(schema, collections, document, operation, variables),
   );
@@ -47,12 +49,19 @@ export function createReadyPages(options: {
     if (coerced === undefined) return null;
     try {
       const plan = planOf(document, node, coerced);
-      return plan === null ? null : { plan, pulled: getArgumentValues(pullField, plan.field, coerced) };
+      if (plan === null) return null;
+      const pulled: PullArguments = getArgumentValues(pullField, plan.field, coerced);
+      return isKeptHere(pulled) ? { plan, pulled } : null;
     } catch (thrown) {
       // GraphQL's execution meets the same fault and words it.
       if (thrown instanceof GraphQLError) return null;
       throw thrown;
     }
+  }
+
+  /** Bodies that are read from their source are in no ready text. */
+  function isKeptHere({ collections: asked }: PullArguments): boolean {
+    return (asked ?? everyName).every((name) => !live.has(name));
   }
 
   return {

@@ -51,7 +51,7 @@ function renderCollection(collection: Collection, changeFields: readonly string[
   return [
     `${describe(`A record of ${name}, owned by ${source}.`)}\ntype ${type} {\n${fields.map((field) => `${describe(fieldNote(field), '  ')}  ${field.name}: ${typeOfField(collection, field)}`).join('\n')}\n}`,
     ...enums.map((field) => renderEnum(collection, field)),
-    `${describe(`A change of a record of ${name}.`)}\ntype ${changeTypeName(type)} implements Change {\n${changeFields.join('\n')}\n${describe('All fields; null for DELETE and REVOKE.', '  ')}  record: ${type}\n}`,
+    `${describe(`A change of a record of ${name}.`)}\ntype ${changeTypeName(type)} implements Change {\n${changeFields.join('\n')}\n${describe('All fields; null where `json` is.', '  ')}  record: ${type}\n}`,
     ...(writable.length === 0 || !(writes.create || writes.update)
       ? []
       : [

@@ -1,6 +1,7 @@
 import type { Fields } from '../core/change.js';
 import { valueText, type Collection } from '../core/collection.js';
 import { isDeviceMadeId } from '../core/id.js';
+import { keptFields } from '../core/keeping.js';
 import type { ReferenceMap, LookedUp } from '../core/reference-map.js';
 import { referenceFields, referenceName, referencesIn } from '../core/reference.js';
 import type { IngestStore } from '../core/ingest-port.js';
@@ -61,7 +62,9 @@ export async function readHolding(
       }
       if (creates.inFlight) return 'a create is in flight';
       const shown = mapping.outgoing(fields) ?? fields;
-      return parked.some((made) => shows(shown, made)) ? 'a parked create has made it, maybe' : null;
+      return parked.some((made) => shows(shown, keptFields(collection, sourceKey, made)))
+        ? 'a parked create has made it, maybe'
+        : null;
     },
     ofReferences({ observation: { fields } }) {
       const isHeld = referencesIn(collection, fields).some((reference) => {

@@ -6,6 +6,8 @@ import { forgiving, visibleFields } from '../core/overlay.js';
 import type { RecordStore, RecordView } from '../core/record-port.js';
 import { grantsAny } from '../core/scope.js';
 import { deviceOf, sameDevice, type Session } from '../core/session.js';
+import type { LiveCollection, LivePorts } from './live-bodies.js';
+import { fillOne, readBodies } from './live-pull.js';
 
 /** The name of a record. */
 export interface RecordName {
@@ -21,16 +23,21 @@ export type ReadCurrent = (session: Session, names: readonly RecordName[]) => Pr
  */
 export function createReadCurrent(ports: {
   readonly store: Pick<RecordStore, 'readRecords'> & Pick<FeedReader, 'readHead'>;
+  /** As their records are kept. */
   readonly collections: readonly Collection[];
+  /** Those whose bodies are read from their sources, and what that takes; absent: none. */
+  readonly live?: { readonly ports: LivePorts; readonly collections: readonly LiveCollection[] };
 }): ReadCurrent {
   const { store } = ports;
   const byName = new Map(ports.collections.map((collection) => [collection.name, collection]));
+  const live = new Map((ports.live?.collections ?? []).map((one) => [one.kept.name, one]));
 
   return async (session, names) => {
     if (names.length === 0) return [];
     const [feed, named] = await Promise.all([store.readHead(session.tenant), store.readRecords(session.tenant, names)]);
     const device = deviceOf(session);
-    return (await followAliases(session.tenant, named)).map((view) => {
+    const views = await followAliases(session.tenant, named);
+    const kept = views.map((view) => {
       const collection = byName.get(view.collection);
       if (collection === undefined || view.seq === 0) return null;
       const fields = visibleFields(view);
@@ -42,7 +49,25 @@ export function createReadCurrent(ports: {
       if (!isOwn && !grantsAny(session.grant, forgiving(collection).scopesOf(known))) return null;
       return changeOf(view, formatVersion(feed.epoch, view.seq), view.deleted ? null : fields);
     });
+    return ports.live === undefined ? kept : fillAll(session, views, kept, ports.live.ports);
   };
+
+  /** Nothing is owed for it: the feed brings the record in its own time. */
+  async function fillAll(
+    session: Session,
+    views: readonly RecordView[],
+    kept: readonly (Change | null)[],
+    livePorts: LivePorts,
+  ): Promise<readonly (Change | null)[]> {
+    const isAsked = (view: RecordView, at: number): boolean =>
+      live.has(view.collection) && kept[at]?.kind === 'UPSERT' && view.body !== null;
+    const bodies = await readBodies(livePorts, live, views.filter(isAsked));
+    return kept.map((change, at) => {
+      const view = views[at] as RecordView;
+      if (change === null || !isAsked(view, at)) return change;
+      return fillOne(live, session.grant, change, view, bodies).change;
+    });
+  }
 
   async function followAliases(tenant: string, views: readonly RecordView[]): Promise<readonly RecordView[]> {
     const aliases = views.flatMap(({ collection, id, aliasOf }) =>

@@ -132,7 +132,9 @@ export function createAccept(
   function readEntry(change: PushedChange): Entry | PushResult {
     try {
       const named = nameChange(change, collections);
-      return { change, named, bodyHash: hash(bodyText(change)), checked: check(change, named), decisions: 0 };
+      const text = bodyText(change);
+      const bodyHash = named.collection.keeping?.fingerprint(text) ?? hash(text);
+      return { change, named, bodyHash, checked: check(change, named), decisions: 0 };
     } catch (thrown) {
       return resultOf(change, 'REJECTED', toChangeError(SyncError.from(thrown)));
     }

@@ -4,10 +4,12 @@ import { conflictingFields, decide, EVERY_FIELD, type RivalIntent, type Verdict 
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import type { FeedHead } from '../core/feed-port.js';
 import { isDeviceMadeId } from '../core/id.js';
+import { KEPT, keptFields } from '../core/keeping.js';
 import { asTheyAre, hiddenScope, scopesOfPending, type Mapping } from '../core/overlay.js';
 import type { OpenIntent, RecordView } from '../core/record-port.js';
 import { checkScopes, grantsAny } from '../core/scope.js';
 import { sameDevice, writerOf, type DeviceKey, type ScopeGrant } from '../core/session.js';
+import { staysInScopes } from './kept-scopes.js';
 import { wrong, type CheckedChange } from './pushed-change.js';
 
 /** Most open intents of one device on one record; more are RECORD_BLOCKED (F19). */
@@ -138,7 +140,8 @@ function isInEffect(
   if (kind === 'DELETE') return view.deleted;
   if (view.deleted) return false;
   const isCreate = base === null && isDeviceMadeId(id);
-  return isCreate || Object.keys(fields).every((name) => valueText(fields[name]) === valueText(current[name]));
+  const pushed = keptFields(collection, view.sourceKey, fields);
+  return isCreate || Object.keys(pushed).every((name) => valueText(pushed[name]) === valueText(current[name]));
 }
 
 function baseOf(change: CheckedChange): Seq {
@@ -200,6 +203,7 @@ function checkAfterImage(
   own: readonly OpenIntent[],
   mapping: Mapping,
 ): void {
+  if (staysInScopes(collection, fields, view)) return;
   const earlier = own.map((intent) => JSON.parse(intent.fields) as Fields);
   const shown = view.body === null && view.vis !== null ? parseBody(view.vis) : {};
   const edits = mapping.incoming(Object.assign({}, shown, ...earlier, fields) as Fields);
@@ -218,7 +222,9 @@ export function sees(grant: ScopeGrant, collection: Collection, fields: Fields):
 }
 
 function wholeOf(collection: Collection, fields: Fields): Fields {
-  return Object.fromEntries(collection.fields.map(({ name }) => [name, fields[name] ?? null]));
+  const known = fields[KEPT];
+  const whole = Object.fromEntries(collection.fields.map(({ name }) => [name, fields[name] ?? null]));
+  return known === undefined ? whole : { ...whole, [KEPT]: known };
 }
 
 /** With the scope of what only the device's own sessions see (F21). */
@@ -250,7 +256,8 @@ function judgeOtherEpoch(change: CheckedChange, view: RecordView, editedAtMs: nu
   const current = parseBody(view.body ?? '{}');
   const declared = change.collection.fields.map((field) => field.name);
   const fields = change.kind === 'DELETE' ? declared : Object.keys(change.fields);
-  const isOther = (name: string): boolean => valueText(change.fields[name]) !== valueText(current[name]);
+  const pushed = keptFields(change.collection, view.sourceKey, change.fields);
+  const isOther = (name: string): boolean => valueText(pushed[name]) !== valueText(current[name]);
   const conflicting = change.kind === 'DELETE' || view.deleted ? fields : fields.filter(isOther);
   const { policy } = change.collection;
   const clash = {

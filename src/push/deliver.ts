@@ -1,4 +1,4 @@
-import { parseBody, valueText } from '../core/collection.js';
+import { parseBody, type Collection } from '../core/collection.js';
 import { MAX_ATTEMPTS, retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
@@ -12,7 +12,7 @@ import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
 import { holdIntent } from './held-intent.js';
 import { callText, lastCallOf, type NotedCall } from './noted-call.js';
-import { judgeRead, showsCall } from './read-back.js';
+import { judgeRead, sets, showsCall } from './read-back.js';
 import { callSource, type Called } from './source-call.js';
 
 /** A record that the source says it does not have is asked for again after this long. */
@@ -101,7 +101,7 @@ export async function deliverIntent(
       // A deletion that is refused because the record is gone may have been done by the call before.
       if (shown === 'unread' || (shown === 'unconfirmed' && call.kind === 'delete')) return await leave();
       if (shown !== 'none' && shown !== 'unconfirmed') {
-        const verdict = judgeRead(call, shown).kind;
+        const verdict = judgeRead(collection, call, shown).kind;
         if (verdict === 'applied') return await applyLater(view, call, shown);
         // By its own key: it was made by the call before, and changed or deleted since (F4).
         if (call.kind === 'create' && verdict === 'undecided') return await parkTaken(view, call, refusal.message);
@@ -121,7 +121,7 @@ export async function deliverIntent(
     async stale({ view, call }) {
       const shown = await sightEarlier(view, call);
       if (shown === 'unread') return await leave();
-      if (shown !== 'none' && shown !== 'unconfirmed' && showsCall(call, shown)) {
+      if (shown !== 'none' && shown !== 'unconfirmed' && showsCall(collection, call, shown)) {
         return await applyLater(view, call, shown);
       }
       const answers = staleAnswersSoFar() + 1;
@@ -156,7 +156,7 @@ export async function deliverIntent(
    */
   async function sightEarlier(view: RecordView, call: NotedCall): Promise<Sighting | 'none'> {
     const key = call.sourceKey ?? view.sourceKey;
-    if (intent.attempt === 0 || key === null || !facts.readOne || setsNothing(view, call)) return 'none';
+    if (intent.attempt === 0 || key === null || !facts.readOne || setsNothing(collection, view, call)) return 'none';
     return await sightRecord(tools, source, intent.tenant, { key });
   }
 
@@ -220,10 +220,8 @@ export async function deliverIntent(
 }
 
 /** An update to what the record is already: that the source shows it proves nothing of an earlier call. */
-function setsNothing({ body }: RecordView, { kind, fields }: NotedCall): boolean {
-  if (kind !== 'update' || body === null) return false;
-  const known = parseBody(body);
-  return Object.keys(fields).every((name) => valueText(fields[name]) === valueText(known[name]));
+function setsNothing(collection: Collection, { body, sourceKey }: RecordView, { kind, fields }: NotedCall): boolean {
+  return kind === 'update' && body !== null && sets(collection, fields, sourceKey, parseBody(body)).length === 0;
 }
 
 /** How long a read of this record may still show the state before our last write of it (F30), ms. */

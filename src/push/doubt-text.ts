@@ -1,4 +1,4 @@
-import { valueText } from '../core/collection.js';
+import { valueText, type Collection } from '../core/collection.js';
 import type { Observation, SourceFacts } from '../core/source-port.js';
 import type { NotedCall } from './noted-call.js';
 
@@ -9,7 +9,14 @@ export function offerOf(facts: SourceFacts): string {
 }
 
 /** What was sent and what is there, shortened: for the device whose change it is. */
-export function bothValues(call: NotedCall, shown: Observation, fields: readonly string[]): string {
+export function bothValues(
+  collection: Collection,
+  call: NotedCall,
+  shown: Observation,
+  fields: readonly string[],
+): string {
+  // Kept with the change and logged: no value of such a collection may be in it (F29).
+  if (collection.keeping !== undefined) return `the source has other values of ${fields.slice(0, 3).join(', ')}`;
   const texts = fields.slice(0, 3).map((name) => {
     return `${name} was sent as ${short(valueText(call.fields[name]))}, the source has ${short(valueText(shown.fields?.[name]))}`;
   });

@@ -86,7 +86,7 @@ export async function resolveDoubt(
       return null;
     }
     if (prepared.kind === 'refuse') {
-      const shown = shownEffect(intent, view);
+      const shown = shownEffect(collection, intent, view);
       // What sets fields to what they are has its effect, whoever set them; sent again, it would have no other one.
       if (shown !== null)
         await held.applied('foundApplied', view, { write: shown, observation: null, status: 'APPLIED' });
@@ -162,7 +162,8 @@ export async function resolveDoubt(
     async stale(known, _outcome, sinceDeadlineMs) {
       const shown = await sightCall(known.call);
       if (shown === 'unread') return await held.leave(againMs());
-      if (shown !== 'unconfirmed' && showsCall(known.call, shown)) return await apply('applied', known.call, shown);
+      if (shown !== 'unconfirmed' && showsCall(collection, known.call, shown))
+        return await apply('applied', known.call, shown);
       // Guarded, the first request meets the same other version, however late it comes.
       if (quietInMs > 0 && known.guard === null) return await held.leave(quietAfterMs(facts) - sinceDeadlineMs);
       await held.release('stale', 0);
@@ -201,7 +202,8 @@ export async function resolveDoubt(
     if (quietInMs > 0 && guard === null) return await held.leave(quietInMs);
     const shown = await sightCall(call);
     if (shown === 'unread') return await held.leave(againMs());
-    const verdict: Verdict = shown === 'unconfirmed' ? { kind: 'undecided', fields: [] } : judgeRead(call, shown);
+    const verdict: Verdict =
+      shown === 'unconfirmed' ? { kind: 'undecided', fields: [] } : judgeRead(collection, call, shown);
     if (verdict.kind === 'applied') return await apply('foundApplied', call, shown as Observation | 'absent');
     if (quietInMs > 0) return await held.leave(quietInMs);
     if (verdict.kind === 'notApplied') return await after.notApplied();
@@ -237,7 +239,7 @@ export async function resolveDoubt(
       editedAtMs: intent.editedAtMs,
       currentAtMs: view.changedAtMs,
     });
-    const text = isGone ? 'the record is gone' : bothValues(known.call, shown, fields);
+    const text = isGone ? 'the record is gone' : bothValues(collection, known.call, shown, fields);
     if (verdict.kind === 'apply') return await park(known, text + sentAgain);
     const message = `${collection.name}: it may have taken effect before others changed the record: ${text}`;
     const error = toChangeError(

@@ -1,5 +1,6 @@
-import type { Fields } from '../core/change.js';
-import { parseBody, valueText } from '../core/collection.js';
+import type { Fields, SourceKey } from '../core/change.js';
+import { parseBody, valueText, type Collection } from '../core/collection.js';
+import { keptFields } from '../core/keeping.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation } from '../core/source-port.js';
@@ -22,7 +23,7 @@ const NOT_APPLIED: Verdict = { kind: 'notApplied' };
  *
  * @param seen the record as it was read, or that the source has none
  */
-export function judgeRead(call: NotedCall, seen: Observation | 'absent'): Verdict {
+export function judgeRead(collection: Collection, call: NotedCall, seen: Observation | 'absent'): Verdict {
   const isGone = seen === 'absent' || seen.fields === null;
   switch (call.kind) {
     case 'create':
@@ -37,23 +38,24 @@ export function judgeRead(call: NotedCall, seen: Observation | 'absent'): Verdic
       if (isGone) return { kind: 'undecided', fields: Object.keys(call.fields) };
       if (isMadeOn(call, seen)) return NOT_APPLIED;
   }
-  const fields = differing(call, seen);
+  const fields = differing(collection, call, seen);
   return fields.length === 0 ? APPLIED : { kind: 'undecided', fields };
 }
 
 /** Does the source show exactly what was sent, in another version than the one that it was made on? */
-export function showsCall(call: NotedCall, seen: Observation | 'absent'): boolean {
-  return judgeRead(call, seen).kind === 'applied';
+export function showsCall(collection: Collection, call: NotedCall, seen: Observation | 'absent'): boolean {
+  return judgeRead(collection, call, seen).kind === 'applied';
 }
 
 /** An update whose every field the record has already; null: it is none, or something differs. */
 export function shownEffect(
+  collection: Collection,
   { kind, fields }: LeasedIntent,
   { body, deleted, sourceKey }: RecordView,
 ): Applied['write'] | null {
   if (kind === 'DELETE' || body === null || deleted) return null;
-  const [wanted, current] = [JSON.parse(fields) as Fields, parseBody(body)];
-  const isShown = Object.keys(wanted).every((name) => valueText(wanted[name]) === valueText(current[name]));
+  const wanted = JSON.parse(fields) as Fields;
+  const isShown = sets(collection, wanted, sourceKey, parseBody(body)).length === 0;
   return isShown ? { kind: 'update', sourceKey, fields: wanted } : null;
 }
 
@@ -62,6 +64,17 @@ function isMadeOn(call: NotedCall, seen: Observation): boolean {
   return call.madeOn !== null && seen.sourceVersion === call.madeOn;
 }
 
-function differing(call: NotedCall, seen: Observation): readonly string[] {
-  return Object.keys(call.fields).filter((name) => valueText(call.fields[name]) !== valueText(seen.fields?.[name]));
+function differing(collection: Collection, call: NotedCall, { sourceKey, fields }: Observation): readonly string[] {
+  return sets(collection, call.fields, sourceKey, fields ?? {});
+}
+
+/** The fields to which a change gives another value than a record of this key has, as it is known here. */
+export function sets(
+  collection: Collection,
+  fields: Fields,
+  sourceKey: SourceKey | null,
+  known: Fields,
+): readonly string[] {
+  const wanted = keptFields(collection, sourceKey, fields);
+  return Object.keys(wanted).filter((name) => valueText(wanted[name]) !== valueText(known[name]));
 }

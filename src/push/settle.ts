@@ -3,6 +3,7 @@ import { changedFields, parseBody, renderBody, valueText, type Collection } from
 import { conflictingFields, EVERY_FIELD } from '../core/conflict.js';
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import { asTheyAre, forgiving, layerOf, nextState, type Mapping, type SourceLayer } from '../core/overlay.js';
+import { keptFields, keptWhole } from '../core/keeping.js';
 import type { HashText } from '../core/ports.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { NextState, RecordView, RecordWrite, Stamping } from '../core/record-port.js';
@@ -33,7 +34,7 @@ export function settleApplied(
   hash: HashText,
   mapping: Mapping = asTheyAre,
 ): RecordWrite | null {
-  const { write, observation, status, error = null } = applied;
+  const { write, observation, status, error = null, isLater = false } = applied;
   const settlement = settlementOf(intent, status, error);
   if (write.kind === 'delete') {
     const layer = { ...layerOf(view), deleted: true, sourceVersion: null, hash: null, throughUs: true };
@@ -49,12 +50,14 @@ export function settleApplied(
   const key: SourceKey | null = observation?.sourceKey ?? write.sourceKey ?? known;
   if (key === null) return null;
   const before = view.body === null || view.deleted ? null : parseBody(view.body);
-  const after = observation?.fields ?? { ...before, ...write.fields };
+  const sent = keptFields(collection, key, write.fields);
+  const written = before === null ? keptWhole(collection, key, write.fields) : { ...before, ...sent };
+  const after = observation?.fields ?? written;
   const body = renderBody(collection, after);
   const sourceVersion = observation?.sourceVersion ?? null;
   const layer = { sourceKey: key, deleted: false, body, sourceVersion, hash: hash(body), throughUs: true };
   const next = without(collection, view, intent, layer, mapping);
-  return { ...nameOf(view), next, stamps: stampsOf(collection, intent, applied, before, after), settlement };
+  return { ...nameOf(view), next, stamps: stampsOf(collection, intent, { sent, isLater }, before, after), settlement };
 }
 
 /**
@@ -66,7 +69,7 @@ export function settleApplied(
 function stampsOf(
   collection: Collection,
   intent: LeasedIntent,
-  { write: { fields: sent }, isLater = false }: Applied,
+  { sent, isLater }: { readonly sent: Fields; readonly isLater: boolean },
   before: Fields | null,
   after: Fields,
 ): readonly Stamping[] {

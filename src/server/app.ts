@@ -13,6 +13,8 @@ import { printTidegateSchema } from '../graphql/schema.js';
 import { createAskedPolls } from '../ingest/asked-polls.js';
 import { createPoller } from '../ingest/poller.js';
 import { createReadCurrent } from '../pull/current.js';
+import { withLiveBodies } from '../pull/live-pull.js';
+import { createOwedBodies } from '../pull/owed-bodies.js';
 import { createPull } from '../pull/pull.js';
 import { readAhead } from '../pull/read-ahead.js';
 import { createOversight } from '../ingest/oversight.js';
@@ -26,6 +28,7 @@ import { closeAll, openConfiguredStore, TENANT } from './configured-store.js';
 import { createHttpGuard } from './http-guard.js';
 import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
+import { openKeeping } from './keeping.js';
 import { createMetrics } from './metrics.js';
 import { planOf } from './plan.js';
 import { createReadiness, type Readiness } from './readiness.js';
@@ -114,14 +117,16 @@ async function build(
   const deps = { clock, chance, log };
 
   const { store: opened, description } = await openConfiguredStore(config, log, closers);
-  const store = decorate.store?.(opened) ?? opened;
-  await store.openTenant(TENANT);
+  const plain = decorate.store?.(opened) ?? opened;
+  await plain.openTenant(TENANT);
+  const keeping = await openKeeping(plain, TENANT, collections, config.sealingKeys);
+  const { store } = keeping;
   const keyForms = keyFormsOf(config.connectors);
   const sources = config.connectors.map((connector) => createSource(connector, { ...deps, budget: store }, keyForms));
   closers.push(async () => void (await Promise.all(sources.map((source) => source.close()))));
-  const sourceCollections = sources
-    .flatMap((source) => source.collections)
-    .map((source) => decorate.source?.(source) ?? source);
+  const { sources: sourceCollections, live } = keeping.around(
+    sources.flatMap((source) => source.collections).map((source) => decorate.source?.(source) ?? source),
+  );
   await takeUpCollections(store, TENANT, sourceCollections, config.acceptNewKeys, log);
   for (const one of sourceCollections) log.info('plan', { collection: one.collection.name, plan: planOf(one) });
 
@@ -158,10 +163,16 @@ async function build(
     },
   });
 
+  const livePorts = { store, clock, hash, log, chance };
+  const liveOptions = { collections: collections.map(({ name }) => name).sort(), live };
   const useCases: UseCases = {
-    pull: readAhead(pull, clock),
+    pull: withLiveBodies(readAhead(pull, clock), livePorts, liveOptions),
     push: (session, changes, sentAtMs) => push.push(session, changes, sentAtMs),
-    readCurrent: createReadCurrent({ store, collections }),
+    readCurrent: createReadCurrent({
+      store,
+      collections: sourceCollections.map(({ collection }) => collection),
+      live: { ports: livePorts, collections: live },
+    }),
     operator,
     conflicts,
     oversight: createOversight(store, collections, (name) => poller.pollNow(name)),
@@ -202,6 +213,9 @@ async function build(
   closers.push(() => upkeep.stop());
   push.start();
   closers.push(() => push.stop());
+  const owed = createOwedBodies(livePorts, { tenant: TENANT, live });
+  owed.start();
+  closers.push(() => owed.stop());
   poller.start();
   closers.push(() => poller.stop());
   askedPolls.start();
@@ -251,7 +265,7 @@ async function viewCollections(
     const progress = states.get(collection.name);
     return {
       collection,
-      storage: 'snapshot',
+      storage: collection.storage ?? 'snapshot',
       state: progress?.state ?? 'PRIMING',
       recordCount: progress?.recordCount ?? 0,
       lastPolledAtMs: progress?.polledAtMs ?? null,

@@ -36,6 +36,11 @@ const SETTINGS = z.strictObject({
   hintWindowMs: z.int().min(0).max(60_000).default(100),
   /** Collections whose connector may read other keys than at the last start: with others every record is another one (F20). */
   acceptNewKeys: z.array(z.string().min(1)).default([]),
+  /**
+   * Keys for what rests here encrypted (`storage: 'metadataOnly'`, F29): `id:base64` of 32 bytes, the one that seals first, older ones
+   * behind it after commas. Best from the environment.
+   */
+  sealingKeys: z.string().min(1).optional(),
   /** Ready-text pages and compiled queries; off: plain graphql-js, for comparing. */
   fastPath: z.boolean().default(true),
   /** `silent` to `debug`. */
@@ -71,6 +76,7 @@ const ENVIRONMENT: readonly {
   { variable: 'TIDEGATE_DATA', key: 'dataFolder' },
   { variable: 'TIDEGATE_LOG', key: 'logLevel' },
   { variable: 'TIDEGATE_DEVELOPMENT_NETWORK', key: 'developmentNetwork' },
+  { variable: 'TIDEGATE_SEALING_KEYS', key: 'sealingKeys' },
   { variable: 'TIDEGATE_PARENT_PATIENCE', key: 'parentPatienceMs', number: true },
 ];
 

@@ -62,6 +62,7 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
     `${changesOf(facts)} every ${facts.pollEveryMs / 1_000} s`,
     deletionsOf(facts),
     ...(writes.length === 0 ? ['read only'] : [`writes: ${writes.join(', ')}`, certaintyOf(facts, collection.writes)]),
+    ...(collection.storage === 'metadataOnly' ? ['no field value is kept, bodies are read live'] : []),
     ...(facts.maintenance === undefined ? [] : [`not called ${facts.maintenance.join(' and ')}`]),
   ].join('; ');
 }

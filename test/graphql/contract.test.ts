@@ -54,7 +54,9 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'pending: Boolean!',
     'mine: [ID!]!',
     'json: JSONObject',
+    'unavailable: Unavailable',
   ],
+  Unavailable: ['code: String!', 'retryable: Boolean!'],
   ChangeKind: ['UPSERT', 'DELETE', 'REVOKE'],
   Receipt: [
     'changeId: ID!',

@@ -10,7 +10,7 @@ import {
   showVisit,
   type AnsweringClinic,
 } from './answering-clinic.js';
-import { visits } from './clinic.js';
+import { patients, visits } from './clinic.js';
 import { pullOperations } from './operations.js';
 
 const GENERIC = `query ($since: Checkpoint) { pull(since: $since) { changes { id kind json } checkpoint hasMore } }`;
@@ -252,4 +252,19 @@ describe('pages as ready texts', () => {
     expect(answered.errors.map((error) => error.extensions['code'])).toEqual(['BAD_REQUEST']);
     expect(fast.pulls).toEqual({ ready: 0, parsed: 0 });
   });
+});
+
+test('F29: a pull that asks for bodies which are not kept is executed, one that does not is ready', async () => {
+  const world = await createClinicWorld();
+  await showVisit(world, 'v1', { notes: 'here' });
+  const collections = [visits, { ...patients, storage: 'metadataOnly' as const }];
+  const clinic = await createAnsweringClinic({ world, fastPath: true, collections });
+  const changes = '{ changes { id json unavailable { code } } }';
+  const own = await clinic.ask(`{ pull(collections: ["visits"]) ${changes} }`);
+  expect(clinic.pulls).toEqual({ ready: 1, parsed: 0 });
+  expect(own.data).toMatchObject({ pull: { changes: [{ id: 'v1', unavailable: null }] } });
+  await clinic.ask(`{ pull(collections: ["visits", "patients"]) ${changes} }`);
+  await clinic.ask(`{ pull ${changes} }`);
+  expect(clinic.pulls).toEqual({ ready: 1, parsed: 2 });
+  await clinic.engine.stop();
 });

@@ -72,6 +72,7 @@ describe('the schema of the collections', () => {
       'pending: Boolean!',
       'mine: [ID!]!',
       'json: JSONObject',
+      'unavailable: Unavailable',
       'record: Visit',
     ]);
     expect(fieldsOf('VisitInput')).not.toContain('id: String');

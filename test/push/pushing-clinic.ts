@@ -3,6 +3,7 @@ import { EVERY_FIELD } from '../../src/core/conflict.js';
 import { formatVersion, type Fields, type RecordId, type SourceKey } from '../../src/core/change.js';
 import { changedFields, parseBody, renderBody, type Collection, type Policy } from '../../src/core/collection.js';
 import { idOfSourceKey } from '../../src/core/id.js';
+import { keptWhole } from '../../src/core/keeping.js';
 import { nextState } from '../../src/core/overlay.js';
 import type { RecordStore, RecordView } from '../../src/core/record-port.js';
 import { SOURCE_WRITER, type ScopeGrant, type Session } from '../../src/core/session.js';
@@ -10,6 +11,10 @@ import type { SourceFacts } from '../../src/core/source-port.js';
 import type { Store } from '../../src/core/store-port.js';
 import { createPush, type Push } from '../../src/push/push.js';
 import type { PushedChange, PushResult } from '../../src/push/pushed-change.js';
+import { digestedSource } from '../../src/sealing/digested-source.js';
+import { keptCollection } from '../../src/sealing/digests.js';
+import { createSealer } from '../../src/sealing/sealer.js';
+import { sealedStore } from '../../src/sealing/sealed-store.js';
 import { hashText } from '../../src/server/telemetry.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store/memory-store.js';
@@ -18,6 +23,7 @@ import { seededChance } from '../support/seeded-chance.js';
 import { createScriptedSource, type ScriptedSource } from './scripted-source.js';
 
 export const PATIENCE_MS = 2_000;
+const SECRET = Uint8Array.from({ length: 32 }, (_, at) => at);
 
 /** Visits with a scope per route; `number` is the source's own. */
 export function visitsCollection(policy: Policy = 'mergeFields'): Collection {
@@ -72,13 +78,19 @@ export async function createClinic(
     readonly store?: Store;
     readonly clock?: ManualClock;
     readonly isStarted?: boolean;
+    /** No field value rests in it (F29). */
+    readonly isBare?: boolean;
   } = {},
 ): Promise<Clinic> {
   const clock = options.clock ?? createManualClock();
   const chance = seededChance(7);
-  const store = options.store ?? createMemoryStore({ clock, chance });
-  const collection = { ...visitsCollection(options.policy), ...options.declares };
-  const source = createScriptedSource(collection, options.facts);
+  const opened = options.store ?? createMemoryStore({ clock, chance });
+  const declared = { ...visitsCollection(options.policy), ...options.declares };
+  const collection = options.isBare === true ? keptCollection(declared, SECRET) : declared;
+  const source = createScriptedSource(declared, options.facts);
+  const served = options.isBare === true ? digestedSource(source, collection) : source;
+  const sealer = createSealer(`k1:${Buffer.from(SECRET).toString('base64')}`);
+  const store = options.isBare === true ? sealedStore(opened, sealer, [collection]) : opened;
   const tenant = `clinic-${randomUUID()}`;
   await store.openTenant(tenant);
   // Its first load is complete.
@@ -86,7 +98,7 @@ export async function createClinic(
   const another: Clinic['another'] = ({ store: other, holder = 'another' } = {}) =>
     createPush(
       { store: { ...store, ...other }, clock, chance, hash: hashText, log: silentLog },
-      { sources: [source], holder, patienceMs: PATIENCE_MS },
+      { sources: [served], holder, patienceMs: PATIENCE_MS },
     );
   const push = another({ holder: 'node' });
   if (options.isStarted ?? true) push.start();
@@ -124,10 +136,11 @@ export async function createClinic(
     async observe(id) {
       const row = source.rows.get(id);
       const { seq, mark, ...before } = await view(id);
-      const body = row === undefined ? before.body : renderBody(collection, row.fields);
+      const shown = keptWhole(collection, id as SourceKey, row?.fields ?? {});
+      const body = row === undefined ? before.body : renderBody(collection, shown);
       const known = before.body === null || before.deleted ? null : parseBody(before.body);
       const isWhole = known === null || row === undefined;
-      const changed = isWhole ? [EVERY_FIELD] : changedFields(collection, known, row.fields);
+      const changed = isWhole ? [EVERY_FIELD] : changedFields(collection, known, shown);
       const layer = {
         sourceKey: id as SourceKey,
         deleted: row === undefined,

@@ -1,4 +1,5 @@
 import type { Fields, SourceKey } from '../../src/core/change.js';
+import type { Collection } from '../../src/core/collection.js';
 import type { Observation } from '../../src/core/source-port.js';
 import type { NotedCall } from '../../src/push/noted-call.js';
 import { judgeRead } from '../../src/push/read-back.js';
@@ -18,6 +19,16 @@ const shown = (fields: Fields | null, sourceVersion: string | null): Observation
   fields,
   sourceVersion,
 });
+/** As it is declared: nothing of it stands for values. */
+const COLLECTION: Collection = {
+  name: 'visits',
+  type: 'Visit',
+  source: 'clinic',
+  fields: [],
+  policy: 'mergeFields',
+  writes: { create: true, update: true, delete: true },
+  scopesOf: () => ['all'],
+};
 const MINE = { note: 'mine', status: 'OPEN' };
 const THEIRS = { note: 'theirs', status: 'OPEN' };
 
@@ -42,11 +53,11 @@ describe('F4: what a read says of a call', () => {
     ['a deletion of what moved', sent({ kind: 'delete', fields: {} }), shown(THEIRS, 'v2'), 'undecided'],
   ];
   test.each(cases)('%s', (_what, call, seen, verdict) => {
-    expect(judgeRead(call, seen).kind).toBe(verdict);
+    expect(judgeRead(COLLECTION, call, seen).kind).toBe(verdict);
   });
 
   test('names the fields that are not as they were sent', () => {
     const call = sent({ fields: { note: 'mine', status: 'OPEN' } });
-    expect(judgeRead(call, shown(THEIRS, 'v2'))).toEqual({ kind: 'undecided', fields: ['note'] });
+    expect(judgeRead(COLLECTION, call, shown(THEIRS, 'v2'))).toEqual({ kind: 'undecided', fields: ['note'] });
   });
 });

@@ -1,0 +1,40 @@
+import { CallFault } from './fault.js';
+import { withoutCause } from './secrets.js';
+import type { OpenTransport } from './transport.js';
+
+/** What the source said may hold a field value; a status, or the system's own code for a failed connection, does not. */
+const STATUS = /\b(?:status|it says) (\d{3})\b/;
+const NO_ANSWER = 'it did not answer as it should';
+
+/**
+ * A connection whose faults tell nothing that its source said: what a system writes into its error texts may be a field value, and faults
+ * are logged and kept (F29). Answers of writes that say no keep theirs: who passes them on takes care.
+ */
+export function hideWords(transport: OpenTransport): OpenTransport {
+  async function without<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (thrown) {
+      if (!(thrown instanceof CallFault)) throw thrown;
+      throw new CallFault(thrown.kind, withoutWords(thrown.message, thrown.cause), withoutCause(thrown));
+    }
+  }
+
+  return {
+    readPage: (...call) => without(transport.readPage(...call)),
+    readRow: (...call) => without(transport.readRow(...call)),
+    lookUp: (...call) => without(transport.lookUp(...call)),
+    async write(...call) {
+      const answer = await without(transport.write(...call));
+      return 'reason' in answer ? { ...answer, reason: withoutWords(answer.reason) } : answer;
+    },
+    close: () => transport.close(),
+  };
+}
+
+function withoutWords(message: string, cause?: unknown): string {
+  const status = STATUS.exec(message)?.[1];
+  if (status !== undefined) return `${NO_ANSWER} (status ${status})`;
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? `${NO_ANSWER} (${code})` : NO_ANSWER;
+}

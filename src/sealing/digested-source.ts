@@ -1,0 +1,60 @@
+import type { SourceKey } from '../core/change.js';
+import type { Collection } from '../core/collection.js';
+import { SyncError } from '../core/errors.js';
+import { keptWhole } from '../core/keeping.js';
+import type { Observation, ObservedBatch, SourceCollection, SourceWriteOutcome } from '../core/source-port.js';
+
+/**
+ * A source of which nobody who keeps records sees a value: what it shows comes as digests, and what it says of a change comes without its
+ * own words. Values go to it as before.
+ *
+ * @param kept the collection with its digests
+ */
+export function digestedSource(source: SourceCollection, kept: Collection): SourceCollection {
+  function digested(observation: Observation): Observation {
+    const { sourceKey, fields } = observation;
+    return fields === null ? observation : { ...observation, fields: keptWhole(kept, sourceKey, fields) };
+  }
+
+  function shown(found: Observation | 'absent'): Observation | 'absent' {
+    return found === 'absent' ? found : digested(found);
+  }
+
+  async function lookUp(idempotencyKey: string, signal: AbortSignal): Promise<Observation | 'absent'> {
+    if (source.lookUp === undefined) throw new SyncError('INTERNAL', `${kept.name}: expected a look-up`);
+    return shown(await source.lookUp(idempotencyKey, signal));
+  }
+
+  async function* batches(read: AsyncIterable<ObservedBatch>): AsyncGenerator<ObservedBatch, void> {
+    for await (const batch of read) yield { ...batch, observations: batch.observations.map(digested) };
+  }
+
+  return {
+    ...source,
+    collection: kept,
+    readChanges: (cursor, signal) => batches(source.readChanges(cursor, signal)),
+    scan: (signal) => batches(source.scan(signal)),
+    readOne: async (key: SourceKey, signal) => shown(await source.readOne(key, signal)),
+    ...(source.lookUp === undefined ? {} : { lookUp }),
+    async write(write, signal, withinMs) {
+      // What is known of the record are digests, which the source must not be sent.
+      const outcome = await source.write({ ...write, current: null }, signal, withinMs);
+      return withoutWords(outcome);
+    },
+  };
+
+  function withoutWords(outcome: SourceWriteOutcome): SourceWriteOutcome {
+    if (outcome.kind === 'applied')
+      return { ...outcome, observation: outcome.observation && digested(outcome.observation) };
+    if (outcome.kind !== 'refused') return outcome;
+    const message = 'the source refused it';
+    const isOurs = (field: string | null): boolean => kept.fields.some(({ name }) => name === field);
+    const named = (outcome.fields ?? []).filter(({ field }) => isOurs(field));
+    return {
+      kind: 'refused',
+      message: `${kept.name}: ${message}; its reason is not passed on, since no field value may rest in the gateway`,
+      field: isOurs(outcome.field) ? outcome.field : null,
+      ...(named.length === 0 ? {} : { fields: named.map(({ field }) => ({ field, message })) }),
+    };
+  }
+}
