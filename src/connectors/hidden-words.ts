@@ -1,3 +1,4 @@
+import type { Log } from '../core/ports.js';
 import { CallFault } from './fault.js';
 import { withoutCause } from './secrets.js';
 import type { OpenTransport } from './transport.js';
@@ -37,4 +38,15 @@ function withoutWords(message: string, cause?: unknown): string {
   if (status !== undefined) return `${NO_ANSWER} (status ${status})`;
   const code = (cause as { readonly code?: unknown } | undefined)?.code;
   return typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? `${NO_ANSWER} (${code})` : NO_ANSWER;
+}
+
+/** A log for what reads foreign texts by functions of a connector: why one of them failed may be in its words. */
+export function withoutWhy(log: Log): Log {
+  const bare = ({ why: _hidden, ...rest }: Readonly<Record<string, unknown>> = {}): typeof rest => rest;
+  return {
+    debug: (what, details) => log.debug(what, bare(details)),
+    info: (what, details) => log.info(what, bare(details)),
+    warn: (what, details) => log.warn(what, bare(details)),
+    error: (what, details) => log.error(what, bare(details)),
+  };
 }

@@ -10,7 +10,7 @@ import { durationMs, type Duration } from './duration.js';
 import type { FieldSpec } from './field-builder.js';
 import { createGuard } from './guard.js';
 import { compileMaintenance } from './maintenance.js';
-import { hideWords } from './hidden-words.js';
+import { hideWords, withoutWhy } from './hidden-words.js';
 import { keyFormsOf, type KeyForms } from './key-form.js';
 import { compileMapping } from './mapping.js';
 import { scanPagingOf } from './paging.js';
@@ -56,7 +56,10 @@ export function createSource(
   const { source, transport, classify, webhook } = definition;
   const names = Object.keys(definition.collections);
   const hooked = webhook === undefined ? [] : namedOf(webhook, names);
-  const reader = webhook === undefined ? null : createWebhookReader(source, webhook, names, keyForms, deps);
+  // Faults of all its collections come through one guard, and its webhooks through one reader.
+  const isBare = Object.values(definition.collections).some(isWithoutValues);
+  const readerDeps = isBare ? { ...deps, log: withoutWhy(deps.log) } : deps;
+  const reader = webhook === undefined ? null : createWebhookReader(source, webhook, names, keyForms, readerDeps);
   const maintenance = compileMaintenance(definition.maintenance ?? []);
   const guard = createGuard(source, transport.limits, maintenance, deps);
   const secrets = secretsOf(transport.auth);
@@ -71,8 +74,7 @@ export function createSource(
   };
   const skew = watchClockSkew(source, deps);
   const told = hideSecrets(transport.open(context, deps), secrets);
-  // The faults of all its collections come through one guard.
-  const opened = Object.values(definitions).some(isWithoutValues) ? hideWords(told) : told;
+  const opened = isBare ? hideWords(told) : told;
   const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
     const collection = collectionOf(source, name, one);
     const mapping = compileMapping(collection, withRowTag(one, transport), transport.textOnly, keyForms);

@@ -26,9 +26,5 @@ export function misfitsOfStorage(one: AnyCollectionDefinition): readonly string[
     misfits.push(
       `.write.update: expected one that sends what changed, since no whole record is known ${since}, got one that sends what is mapped`,
     );
-  if (update !== undefined && update.sends === 'merged' && (write?.guard === undefined || !update.guarded))
-    misfits.push(
-      `.write.update: expected a guard on it, since without one the row that it reads cannot be compared ${since}, got none`,
-    );
   return misfits;
 }

@@ -32,6 +32,7 @@ export function createPreparing(
   const { read } = definition;
   const { reference } = definition.write ?? {};
   const watch = createSecondWatch();
+  const everyName = collection.fields.map(({ name }) => name);
 
   /** Where a guard is declared nothing goes out without one: it could overwrite what somebody else wrote, unseen. */
   function withoutVersion(): Settled {
@@ -46,6 +47,7 @@ export function createPreparing(
   function isTheStateMeant(write: SourceWrite, seen: Observation): boolean {
     if (seen.fields === null) return false;
     if (write.guard !== null && seen.sourceVersion !== null) return write.guard === seen.sourceVersion;
+    if (write.isAsKnown !== undefined) return write.isAsKnown(seen.fields, everyName);
     return write.current !== null && renderBody(collection, write.current) === renderBody(collection, seen.fields);
   }
 
@@ -53,9 +55,10 @@ export function createPreparing(
   function isOverwritingWhatWasMeant(write: SourceWrite, operation: Operation, seen: Observation): boolean {
     const { current } = write;
     if (seen.fields === null) return false;
-    if (current === null) return true;
     const isWhole = write.kind === 'delete' || operation.sends === 'mapped';
-    const names = isWhole ? collection.fields.map(({ name }) => name) : Object.keys(write.fields);
+    const names = isWhole ? everyName : Object.keys(write.fields);
+    if (write.isAsKnown !== undefined) return write.isAsKnown(seen.fields, names);
+    if (current === null) return true;
     return names.every((name) => valueText(current[name]) === valueText(seen.fields?.[name]));
   }
 

@@ -84,6 +84,8 @@ export interface SourceWrite {
   readonly fields: Fields;
   /** The last known whole state, for sources that take full records only; null for a create. */
   readonly current: Fields | null;
+  /** In the place of `current` where no values are kept (F29): are these fields of the record as they were last known? Absent: `current` says. */
+  readonly isAsKnown?: (seen: Fields, names: readonly string[]) => boolean;
   /** The source version that the write is guarded by. */
   readonly guard: string | null;
   /** Stable over repeats: `hash(tenant, device, changeId)` (F5), for sources that take one. */

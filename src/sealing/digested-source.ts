@@ -1,8 +1,14 @@
-import type { SourceKey } from '../core/change.js';
+import type { Fields, SourceKey } from '../core/change.js';
 import type { Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
-import { keptWhole } from '../core/keeping.js';
-import type { Observation, ObservedBatch, SourceCollection, SourceWriteOutcome } from '../core/source-port.js';
+import { keptFields, keptWhole } from '../core/keeping.js';
+import type {
+  Observation,
+  ObservedBatch,
+  SourceCollection,
+  SourceWrite,
+  SourceWriteOutcome,
+} from '../core/source-port.js';
 
 /**
  * A source of which nobody who keeps records sees a value: what it shows comes as digests, and what it says of a change comes without its
@@ -37,11 +43,20 @@ export function digestedSource(source: SourceCollection, kept: Collection): Sour
     readOne: async (key: SourceKey, signal) => shown(await source.readOne(key, signal)),
     ...(source.lookUp === undefined ? {} : { lookUp }),
     async write(write, signal, withinMs) {
-      // What is known of the record are digests, which the source must not be sent.
-      const outcome = await source.write({ ...write, current: null }, signal, withinMs);
+      // What is known of the record are digests: they say whether it is as it was, and are not sent.
+      const { current, sourceKey } = write;
+      const known = current === null || sourceKey === null ? {} : { isAsKnown: comparing(sourceKey, current) };
+      const outcome = await source.write({ ...write, ...known, current: null }, signal, withinMs);
       return withoutWords(outcome);
     },
   };
+
+  function comparing(key: SourceKey, known: Fields): NonNullable<SourceWrite['isAsKnown']> {
+    return (seen, names) => {
+      const shown = keptFields(kept, key, Object.fromEntries(names.map((name) => [name, seen[name] ?? null])));
+      return names.every((name) => shown[name] === known[name]);
+    };
+  }
 
   function withoutWords(outcome: SourceWriteOutcome): SourceWriteOutcome {
     if (outcome.kind === 'applied')

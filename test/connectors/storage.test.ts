@@ -3,6 +3,7 @@ import {
   createSource,
   defineConnector,
   field,
+  sharedSecret,
   type ConnectorDefinition,
 } from '../../src/connectors/define.js';
 import { get, patch, post, put, rest } from '../../src/connectors/rest.js';
@@ -33,11 +34,12 @@ function linesOf(more: object): readonly string[] {
   }
 }
 
-test('F29: metadataOnly goes with every policy, with edits of what changed, and with guarded edits over the own row', () => {
+test('F29: metadataOnly goes with every policy, with edits of what changed, and with edits over the own row', () => {
   for (const policy of ['sourceWins', 'deviceWins', 'newestWins', 'mergeFields', 'ask'])
     expect(linesOf({ policy, write: { create: post('/v'), update: patch('/v/{key}') } })).toEqual([]);
   expect(linesOf({ visibility: 'confirmed', deletedRecord: 'deleteWins' })).toEqual([]);
   expect(linesOf({ write: { update: put('/v/{key}'), guard: 'ifMatch' } })).toEqual([]);
+  expect(linesOf({ write: { update: put('/v/{key}') } })).toEqual([]);
 });
 
 test.each<readonly [string, object, RegExp]>([
@@ -61,11 +63,6 @@ test.each<readonly [string, object, RegExp]>([
     'whole records',
     { write: { update: put('/v/{key}', { sends: 'mapped' }) } },
     /^\.write\.update: expected one that sends what changed, .*, got one that sends what is mapped$/,
-  ],
-  [
-    'edits over the own row without a guard',
-    { write: { update: put('/v/{key}') } },
-    /^\.write\.update: expected a guard on it, since without one .*, got none$/,
   ],
   ['another word', { storage: 'none' }, /^\.storage: expected one of .*, got "none"$|^.*storage: .*, got "none"$/],
 ])('F29: metadataOnly is refused with %s', (_what, more, line) => {
@@ -127,4 +124,22 @@ describe('F29: what a source says in a fault', () => {
     ]);
     expect(await told(new TypeError('a fault of the kit'))).toBeInstanceOf(TypeError);
   });
+});
+
+test('F29: why a webhook was not understood is not told, in the words of a function that reads it', () => {
+  const lines: string[] = [];
+  const take = (what: string, details?: object): void => void lines.push(`${what} ${JSON.stringify(details)}`);
+  const deps = { clock: systemClock, chance: () => 0, log: { debug: take, info: take, warn: take, error: take } };
+  const proof = sharedSecret({ header: 'X-Token', secret: 'a secret of sixteen bytes or more' });
+  const names = (): never => {
+    throw new Error('patient Miller');
+  };
+  const told = (storage: string): string => {
+    const definition = define({ storage });
+    const [{ webhook }] = [createSource({ ...definition, webhook: { proof, names } }, deps)];
+    webhook?.read({ 'x-token': 'a secret of sixteen bytes or more' }, Buffer.from('{}'));
+    return lines.splice(0).join();
+  };
+  expect(told('snapshot')).toContain('Miller');
+  expect(told('metadataOnly')).toMatch(/^webhook: what it names is not understood, .*"source":"clinic"}$/);
 });

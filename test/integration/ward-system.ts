@@ -68,7 +68,8 @@ export async function startWardSystem(): Promise<WardSystem> {
       return say(201, patients.get(own));
     }
     if (known === undefined) return say(404, { message: 'no such patient' });
-    if (request.headers['if-match'] !== `"${known.version}"`) return say(412, { message: JSON.stringify(known) });
+    const tag = request.headers['if-match'];
+    if (tag !== undefined && tag !== `"${known.version}"`) return say(412, { message: JSON.stringify(known) });
     edit(known.id, body);
     return say(200, patients.get(known.id));
   }
@@ -102,8 +103,12 @@ export async function startWardSystem(): Promise<WardSystem> {
 /** Its patients, of whom nothing may rest in the gateway; a ward's staff sees its own. */
 export function ward(
   baseUrl: string,
-  more: { readonly storage?: 'snapshot' | 'metadataOnly' } = {},
+  {
+    storage = 'metadataOnly',
+    isGuarded = true,
+  }: { readonly storage?: 'snapshot' | 'metadataOnly'; readonly isGuarded?: boolean } = {},
 ): ConnectorDefinition {
+  const guard = isGuarded ? { guard: 'ifMatch' as const } : {};
   return defineConnector({
     source: 'ward',
     transport: rest({ baseUrl, timeout: '20s', limit: { concurrent: 4 } }),
@@ -112,15 +117,14 @@ export function ward(
         type: 'Patient',
         key: 'id',
         version: 'version',
-        storage: 'metadataOnly',
-        ...more,
+        storage,
         read: {
           list: get('/patients'),
           one: get('/patients/{key}'),
           deletes: deletesByScan({ every: '1d' }),
           pollEvery: '1h',
         },
-        write: { create: post('/patients'), update: patch('/patients/{key}'), guard: 'ifMatch' },
+        write: { create: post('/patients'), update: patch('/patients/{key}'), ...guard },
         policy: 'sourceWins',
         scopes: (patient) => [`ward:${patient.ward ?? 'none'}`],
         fields: {
