@@ -1,4 +1,5 @@
 import type { Collection, Policy } from '../core/collection.js';
+import type { ChangeNumberFacts } from './change-number.js';
 import { checkDefinition } from './definition-check.js';
 import type { DeltaFacts } from './delta.js';
 import type { Duration } from './duration.js';
@@ -15,6 +16,7 @@ import type { BodyGuard } from './write-guard.js';
 // The public contract of `tidegate/connector`: what a connector's author needs, from one place.
 export { absent, expired, fine, notProcessed, refused, stale, unknownOutcome } from './fault.js';
 export type { Classification, Classify, SourceAnswer } from './fault.js';
+export { changeNumber } from './change-number.js';
 export { field } from './field-builder.js';
 export type { FieldSet, FieldSpec, RecordOf } from './field-builder.js';
 export { keyFormsOf, type KeyForm } from './key-form.js';
@@ -66,8 +68,8 @@ export interface ReadFacts<Op extends Operation = Operation> {
   readonly list: Op;
   /** One record by its key. Without it deletions are proven by complete scans alone, or not at all. */
   readonly one?: Op;
-  /** The filter for what changed; absent: each poll reads the whole list. `list`: another call than that of the whole list. */
-  readonly changes?: UpdatedSinceFacts & { readonly list?: Op };
+  /** The filter for what changed, by time, or by number (`changeNumber`); absent: each poll reads the whole list. `list`: another call than that of the whole list. */
+  readonly changes?: (UpdatedSinceFacts | ChangeNumberFacts) & { readonly list?: Op };
   /** The source says itself what changed since a token, or behind a link, that it gave us. Instead of `changes`. */
   readonly delta?: DeltaFacts<Op>;
   /** Default: by scan, every 6 hours. */

@@ -39,6 +39,7 @@ const fieldSpec = z.strictObject({
 });
 
 const updatedSince = z.strictObject({
+  kind: z.undefined().optional(),
   param: text,
   stamp: text.optional(),
   precision: someTime,
@@ -47,6 +48,20 @@ const updatedSince = z.strictObject({
   ordered: z.boolean(),
   maxTransaction: duration,
   format: z.enum(['iso', 'isoSeconds', 'local', 'localSeconds', 'date', 'epochMs', 'epochSeconds']).optional(),
+  render: func.optional(),
+  list: operation.optional(),
+});
+
+const changeNumber = z.strictObject({
+  kind: z.literal('number'),
+  param: text,
+  member: text,
+  inclusive: z.boolean(),
+  gap: z
+    .custom<number>((value) => Number.isSafeInteger(value) && Number(value) >= 0, 'expected a whole number from 0')
+    .optional(),
+  longestTransaction: duration.optional(),
+  form: z.enum(['digits', 'hex', 'base64']).optional(),
   render: func.optional(),
   list: operation.optional(),
 });
@@ -117,7 +132,14 @@ const collectionSchema = z.strictObject({
   read: z.strictObject({
     list: operation,
     one: operation.optional(),
-    changes: updatedSince.optional(),
+    changes: z
+      .discriminatedUnion('kind', [updatedSince, changeNumber], {
+        error: (issue) =>
+          issue.code === 'invalid_union'
+            ? 'expected changeNumber(…), or a filter of time, which needs no kind'
+            : undefined,
+      })
+      .optional(),
     delta: delta.optional(),
     deletes: deletes.optional(),
     pollEvery: someTime.optional(),

@@ -35,7 +35,7 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
       yield readRows(mapping, answer, 'changes', facts.removed);
     }
     const cursor = cursors.write({ kind: 'token', token: tokenOf(next) });
-    yield { observations: [], cursor, ...(isAgain ? { mayHideDeletions: true } : {}) };
+    yield { observations: [], cursor, ...(isAgain ? { needsScan: true } : {}) };
   }
 
   /** @returns true if the source no longer knows the token */

@@ -3,7 +3,7 @@ import { durationMs } from './duration.js';
 import type { CallPurpose } from './fault.js';
 import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
-import { misfitsOfDelta } from './read-misfits.js';
+import { misfitsOfDelta, misfitsOfNumber } from './read-misfits.js';
 import type { RestOperation } from './rest.js';
 import { misfitsOfStorage } from './storage-misfits.js';
 import type { Operation, Transport } from './transport.js';
@@ -16,6 +16,7 @@ const RESERVED_FIELDS = ['__typename', 'id'];
 export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinition): readonly string[] {
   return [
     ...misfitsOfCalls(transport, one),
+    ...misfitsOfNumber(one),
     ...misfitsOfDelta(one),
     ...misfitsOfKeyForm(one),
     ...misfitsOfFields(one),

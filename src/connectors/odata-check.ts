@@ -46,7 +46,9 @@ function factMembers({ key, version, read }: AnyCollectionDefinition): readonly 
   const needs: Need[] = [];
   if (typeof key !== 'function') for (const member of [key].flat()) needs.push(['key', member]);
   if (version !== undefined && version !== 'etag') needs.push(['version', version]);
-  if (read.changes?.stamp !== undefined) needs.push(['read.changes.stamp', read.changes.stamp]);
+  const { changes } = read;
+  if (changes?.kind === 'number') needs.push(['read.changes.member', changes.member]);
+  else if (changes?.stamp !== undefined) needs.push(['read.changes.stamp', changes.stamp]);
   if (read.deletes?.kind === 'flag') needs.push(['read.deletes.member', read.deletes.member]);
   return needs;
 }
@@ -97,7 +99,7 @@ export function problemsOf(
   problems.push(...misfitsOfKey(one, operation, set, model), ...misfitsOfSelect(one, operation, propertyOf));
   const { changes } = one.read;
   const since = changes === undefined ? null : propertyOf('read.changes.param', changes.param);
-  if (changes !== undefined && since !== null) {
+  if (changes !== undefined && changes.kind !== 'number' && since !== null) {
     const formats = MOMENTS[primitiveOf(model, since.type)] ?? [];
     const format = changes.format ?? 'iso';
     if (!formats.includes(format))

@@ -29,6 +29,15 @@ export function misfitsOfDelta({ read }: AnyCollectionDefinition): readonly stri
   return [...misfits, ...misfitsOfFeed(read)];
 }
 
+/** How late a change may show itself must be said: nobody can know it of a source. */
+export function misfitsOfNumber({ read: { changes } }: AnyCollectionDefinition): readonly string[] {
+  if (changes?.kind !== 'number' || changes.gap !== undefined || changes.longestTransaction !== undefined) return [];
+  return [
+    '.read.changes: expected gap or longestTransaction, which say how late a change may become visible (0, if numbers are given out in ' +
+      'the order in which changes do), got neither',
+  ];
+}
+
 function misfitsOfCall(where: string, operation: Operation): readonly string[] {
   const misfits: string[] = [];
   if ((operation.delta ?? null) === null)

@@ -41,7 +41,7 @@ export function createSinceReads(
     if (!clockWentBack) return;
     deps.log.warn('the clock of the source went back: reading everything again', { collection: where, cursor: text });
     // What it lost by coming back from a backup no filter shows.
-    yield { observations: [], mayHideDeletions: true };
+    yield { observations: [], needsScan: true };
     yield* run(null, signal);
   }
 

@@ -5,6 +5,7 @@ import type { ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { CallFault, unavailable } from './fault.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
+import { createNumberReads } from './number-reads.js';
 import { createPageCalls, type PageCalls } from './page-calls.js';
 import { readResult } from './pending-result.js';
 import { readRows } from './row-reading.js';
@@ -115,5 +116,6 @@ export function createReads(parts: CollectionParts): Reads {
 function createChangesReader(parts: CollectionParts, pages: PageCalls): ChangesReader | null {
   const { delta, changes } = parts.definition.read;
   if (delta !== undefined) return createDeltaReads(parts, delta, pages);
-  return changes === undefined ? null : createSinceReads(parts, changes, pages);
+  if (changes === undefined) return null;
+  return changes.kind === 'number' ? createNumberReads(parts, changes, pages) : createSinceReads(parts, changes, pages);
 }

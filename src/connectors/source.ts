@@ -3,7 +3,7 @@ import type { FieldDefinition } from '../core/field.js';
 import { StartupError } from '../core/errors.js';
 import { SCOPE_ALL } from '../core/scope.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
-import type { AnyCollectionDefinition, ConnectorDefinition } from './define.js';
+import type { AnyCollectionDefinition, ConnectorDefinition, ReadFacts } from './define.js';
 import { hasFeedOfDeletions } from './delta.js';
 import { watchClockSkew } from './clock-skew.js';
 import { durationMs, type Duration } from './duration.js';
@@ -193,14 +193,14 @@ function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinit
 function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinition): SourceFacts {
   const { read, write } = one;
   const { limits } = transport;
-  const changes = read.delta !== undefined ? 'delta' : read.changes !== undefined ? 'updatedSince' : 'list';
+  const changes = read.delta !== undefined ? 'delta' : wayOf(read.changes);
   const pollMs = changes === 'list' ? POLL_LIST_MS : POLL_CHANGES_MS;
   return {
     changes,
     ...(read.delta?.replayable === false ? { isConsumed: true } : {}),
     pollEveryMs: read.pollEvery === undefined ? pollMs : durationMs(read.pollEvery),
     scanEveryMs: read.deletes === undefined ? SCAN_MS : durationMs(read.deletes.every),
-    ...(read.changes === undefined ? {} : { maxTransactionMs: durationMs(read.changes.maxTransaction) }),
+    ...declaredMs('maxTransactionMs', longestOf(read.changes)),
     deletions: hasFeedOfDeletions(read) ? 'feed' : (read.deletes?.kind ?? 'scan'),
     readOne: read.one !== undefined,
     scanPaging: scanPagingOf(read.list.paging),
@@ -218,6 +218,15 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     callTimeoutMs: limits.timeoutMs,
     concurrency: limits.concurrent,
   };
+}
+
+function wayOf(changes: ReadFacts['changes']): SourceFacts['changes'] {
+  if (changes === undefined) return 'list';
+  return changes.kind === 'number' ? 'number' : 'updatedSince';
+}
+
+function longestOf(changes: ReadFacts['changes']): Duration | undefined {
+  return changes?.kind === 'number' ? changes.longestTransaction : changes?.maxTransaction;
 }
 
 /** A fact of time where it is declared; what absence means is the port's to say. */

@@ -3,6 +3,8 @@ import { zoneNamed } from './zone.js';
 
 /** What a source tells about its filter "changed since"; the poll is derived from it. */
 export interface UpdatedSinceFacts<Row = never> {
+  /** Other than `changeNumber(…)` it needs no name. */
+  readonly kind?: undefined;
   /** The parameter (REST) or argument (SOAP) that takes the moment. */
   readonly param: string;
   /** The row's time of last change, in the form in which the filter takes it; absent: rows do not show it. */

@@ -19,14 +19,14 @@ export interface ObservedBatch {
   readonly misfits?: readonly MisfitRecord[];
   /** Where to go on once this batch is committed; absent: the cursor stays (it moves with the last batch only). */
   readonly cursor?: string;
-  /** Deletions may have passed unseen before this cursor, as when a source forgot where we were: a scan is to find them. Absent: none. */
-  readonly mayHideDeletions?: true;
+  /** What went before this cursor may have passed unseen, as when a source forgot where we were: a scan is to find it. Absent: nothing. */
+  readonly needsScan?: true;
 }
 
 /** What is true of a source's collection: the poller derives its work from these facts. */
 export interface SourceFacts {
-  /** `updatedSince`: asks for what changed since the cursor. `delta`: follows the source's own token. `list`: every poll is a full scan. */
-  readonly changes: 'updatedSince' | 'delta' | 'list';
+  /** `updatedSince`, `number`: asks for what changed since the cursor, by time or by number. `delta`: follows the source's own token. `list`: every poll is a full scan. */
+  readonly changes: 'updatedSince' | 'number' | 'delta' | 'list';
   /** Of `delta`: may a token be asked with once only? Then a lost answer is a new full read. Absent: no. */
   readonly isConsumed?: boolean;
   readonly pollEveryMs: number;

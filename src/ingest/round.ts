@@ -137,7 +137,7 @@ async function poll(
   const read = context.quarantine.beginRead();
   for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
     // Before its cursor is committed: a process that ends in between reads the same again, and asks again.
-    if (batch.mayHideDeletions === true && !asksScan) {
+    if (batch.needsScan === true && !asksScan) {
       await store.askScan(tenant, name, null);
       asksScan = true;
     }

@@ -71,6 +71,8 @@ function changesOf({ changes, isConsumed }: SourceFacts): string {
   switch (changes) {
     case 'updatedSince':
       return 'changes are asked for';
+    case 'number':
+      return 'changes are asked for by number';
     case 'delta':
       return isConsumed === true
         ? "the source's token is followed (once each: a lost answer reads everything again)"

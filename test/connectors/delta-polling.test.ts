@@ -167,7 +167,7 @@ test('R14, R16: a delta misses no change and no deletion, and invents none, what
             else known.set(sourceKey, seen['text']);
           }
           cursor = batch.cursor ?? cursor;
-          isScanAsked ||= batch.mayHideDeletions === true;
+          isScanAsked ||= batch.needsScan === true;
           batches += 1;
           if (batches === breakAfter) return;
         }

@@ -58,7 +58,7 @@ async function poll(read: AsyncIterable<ObservedBatch>) {
       observations.map(({ sourceKey, fields }) => (fields === null ? `-${sourceKey}` : sourceKey)),
     ),
     cursor: batches.findLast(({ cursor }) => cursor !== undefined)?.cursor ?? null,
-    mayHideDeletions: batches.some((batch) => batch.mayHideDeletions === true),
+    needsScan: batches.some((batch) => batch.needsScan === true),
   };
 }
 
@@ -97,7 +97,7 @@ describe('a delta', () => {
     });
     const whole = await batchesOf(one.readChanges(null, NEVER));
     expect(whole.map(({ cursor }) => cursor !== undefined)).toEqual([false, false, true]);
-    expect(whole.some(({ mayHideDeletions }) => mayHideDeletions)).toBe(false);
+    expect(whole.some(({ needsScan }) => needsScan)).toBe(false);
     expect(asked()).toEqual(['/api/visits', '/api/visits?skip=1']);
     const next = await poll(one.readChanges(whole.at(-1)?.cursor ?? null, NEVER));
     expect(next.shown).toEqual(['V-3', '-V-1', 'V-1']);
@@ -105,7 +105,7 @@ describe('a delta', () => {
     expect(await poll(one.readChanges(next.cursor, NEVER))).toEqual({
       shown: [],
       cursor: null,
-      mayHideDeletions: false,
+      needsScan: false,
     });
     expect(asked()).toEqual(['/api/visits?since=2']);
   });
@@ -200,13 +200,13 @@ describe('a token that is no longer known', () => {
       });
       const again = await poll(one.readChanges(cursor, NEVER));
       expect(asked()).toEqual(['/api/visits?since=1', '/api/visits']);
-      expect(again).toMatchObject({ shown: ['V-9'], mayHideDeletions: true });
+      expect(again).toMatchObject({ shown: ['V-9'], needsScan: true });
       expect(source.logged.join()).toContain('no longer knows where we were');
       expect(one.isDown()).toBe(false);
       answerBy({ '/api/visits?since=9': LAST });
       expect(await poll(one.readChanges(again.cursor, NEVER))).toMatchObject({
         shown: ['V-2'],
-        mayHideDeletions: false,
+        needsScan: false,
       });
     },
   );
@@ -224,7 +224,7 @@ describe('a token that is no longer known', () => {
     const other = visits({}, { ...LINKED, query: { filter: 'open' } });
     answerBy({ '/api/visits?filter=open': LAST });
     for (const old of [cursor, JSON.stringify({ v: 1, at: '2026-01-01T00:00:00.000Z' }), 'nonsense']) {
-      expect(await poll(other.readChanges(old, NEVER))).toMatchObject({ shown: ['V-2'], mayHideDeletions: true });
+      expect(await poll(other.readChanges(old, NEVER))).toMatchObject({ shown: ['V-2'], needsScan: true });
       expect(asked()).toEqual(['/api/visits?filter=open']);
     }
   });
@@ -243,7 +243,7 @@ describe('a token that may be asked with once', () => {
     answerBy({ '/api/visits': LAST });
     expect(await poll(one.readChanges(value.cursor ?? null, NEVER))).toMatchObject({
       shown: ['V-2'],
-      mayHideDeletions: true,
+      needsScan: true,
     });
     expect(asked()).toEqual(['/api/visits']);
     expect(source.logged.join()).toContain('can be asked with once was lost');
@@ -264,7 +264,7 @@ describe('a token that may be asked with once', () => {
     const { cursors } = await brokenRead(one.readChanges(cursor, NEVER));
     expect(asked()).toEqual(['/api/visits?since=1']);
     answerBy({ '/api/visits': LAST });
-    expect(await poll(one.readChanges(cursors.at(-1) ?? null, NEVER))).toMatchObject({ mayHideDeletions: true });
+    expect(await poll(one.readChanges(cursors.at(-1) ?? null, NEVER))).toMatchObject({ needsScan: true });
     expect(asked()).toEqual(['/api/visits']);
   });
 

@@ -55,8 +55,9 @@ export async function openLedger(read: ReadFacts): Promise<SourceUnderTest> {
 
   function listed(url: URL): Answer {
     const after = url.searchParams.get('after') ?? '';
-    const found = [...rows.values()].filter(({ id }) => id > after).sort((a, b) => (a.id < b.id ? -1 : 1));
-    return { status: 200, body: found.slice(0, PAGE) };
+    const from = Number(url.searchParams.get('from') ?? 0);
+    const found = [...rows.values()].filter((row) => row.id > after && row.number >= from);
+    return { status: 200, body: found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, PAGE) };
   }
 
   /** Entries since the token, in the order of their numbers, and then the token of all that was there when the first page was made. */

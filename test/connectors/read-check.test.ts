@@ -1,4 +1,5 @@
 import {
+  changeNumber,
   defineConnector,
   deletesByFlag,
   field,
@@ -46,6 +47,8 @@ test('facts that go together are taken as they are', () => {
   expect(restLines({ list: LINKED, one: ONE, delta: { ...REPLAYABLE, removed: REMOVED } })).toEqual([]);
   expect(restLines({ list: LINKED, delta: REPLAYABLE })).toEqual([]);
   expect(restLines({ list: get('/v'), delta: { list: LINKED, removed: REMOVED, replayable: false } })).toEqual([]);
+  const numbers = { param: 'after', member: 'rev', inclusive: false, form: 'hex', longestTransaction: '30s' } as const;
+  expect(restLines({ list: get('/v'), changes: changeNumber(numbers) })).toEqual([]);
   const cancelled = { member: 'status', value: 'cancelled' };
   const delta = { param: 'syncToken', removed: cancelled, replayable: true, expiredOn: [404] };
   expect(restLines({ list: TOKENS, one: ONE, delta })).toEqual([]);
@@ -108,6 +111,24 @@ test.each<readonly [string, readonly string[], string]>([
     'deletions that are told once and cannot be looked at again',
     restLines({ list: LINKED, delta: { ...REPLAYABLE, removed: REMOVED } }),
     'visits.read.one: expected it, or a list whose scan proves what is gone (whole, keyset, offset with overlap), since a deletion that is held is found again only by one of them, got a list by nextUrl',
+  ],
+  [
+    'a number that does not say how late it may come',
+    restLines({ list: get('/v'), changes: changeNumber({ param: 'after', member: 'rev', inclusive: false }) }),
+    'visits.read.changes: expected gap or longestTransaction, which say how late a change may become visible (0, if numbers are given out in the order in which changes do), got neither',
+  ],
+  [
+    'a gap that is no number of numbers',
+    restLines({
+      list: get('/v'),
+      changes: { kind: 'number', param: 'after', member: 'rev', inclusive: false, gap: -1 },
+    }),
+    'visits.read.changes.gap: expected a whole number from 0, got -1',
+  ],
+  [
+    'a filter of neither kind',
+    restLines({ list: get('/v'), changes: { ...SINCE, kind: 'log' } }),
+    'visits.read.changes.kind: expected changeNumber(…), or a filter of time, which needs no kind, got "log"',
   ],
   [
     'a token that comes from nowhere',

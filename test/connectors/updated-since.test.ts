@@ -64,7 +64,7 @@ test('R14: a source whose clock is behind the cursor came back from a backup: al
   });
   const batches: ObservedBatch[] = [];
   for await (const batch of visits().readChanges(CURSOR, NEVER)) batches.push(batch);
-  expect(batches.filter((batch) => batch.mayHideDeletions === true)).toHaveLength(1);
+  expect(batches.filter((batch) => batch.needsScan === true)).toHaveLength(1);
   expect(batches.flatMap((batch) => batch.observations.map((one) => one.sourceKey))).toEqual(['V-1']);
   expect(source.asked.map(({ query }) => query.has('since'))).toEqual([true, false, false]);
 });

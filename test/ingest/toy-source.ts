@@ -122,7 +122,7 @@ export function createToySource(
         .filter((row) => row.changed > from)
         .toSorted((a, b) => a.changed - b.changed)
         .slice(0, pageSize);
-      if (page.length === 0 && isForgotten) yield { observations: [], cursor: String(since), mayHideDeletions: true };
+      if (page.length === 0 && isForgotten) yield { observations: [], cursor: String(since), needsScan: true };
       if (page.length === 0) return;
       since = page.at(-1)?.changed ?? since;
       yield { ...shown(page), cursor: String(since) };

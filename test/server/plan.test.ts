@@ -1,4 +1,5 @@
 import {
+  changeNumber,
   collection,
   createSource,
   defineConnector,
@@ -159,6 +160,15 @@ test.each<readonly [string, ReadFacts, string]>([
     'a token',
     { list: LINKED, one: ONE, delta: { removed: REMOVED, replayable: true } },
     "the source's token is followed every 5 s; deletions are told, each confirmed by a read, and by a scan every 21600 s; read only",
+  ],
+  [
+    'numbers',
+    {
+      list: get('/visits'),
+      one: ONE,
+      changes: changeNumber({ param: 'after', member: 'rev', inclusive: false, gap: 0 }),
+    },
+    'changes are asked for by number every 5 s; deletions by a scan every 21600 s, each confirmed by a read; read only',
   ],
   [
     'a token that is good once, of a source that does not tell deletions',

@@ -48,7 +48,7 @@ async function poll(visits: SourceCollection, cursor: string | null) {
       ]),
     ),
     cursor: batches.findLast((batch) => batch.cursor !== undefined)?.cursor ?? cursor,
-    mayHideDeletions: batches.some((batch) => batch.mayHideDeletions === true),
+    needsScan: batches.some((batch) => batch.needsScan === true),
   };
 }
 
@@ -98,7 +98,7 @@ test('R14: a link that the service no longer knows is a full read, and a scan is
   care.service.expireDeltaLinks();
   put('V-11', 'new');
   const again = await poll(visits, cursor);
-  expect([again.shown.size, again.shown.get('V-11'), again.mayHideDeletions]).toEqual([9, 'new', true]);
+  expect([again.shown.size, again.shown.get('V-11'), again.needsScan]).toEqual([9, 'new', true]);
   expect((await poll(visits, again.cursor)).shown.size).toBe(0);
 });
 
@@ -107,7 +107,7 @@ test('R14: 410 says so whatever page comes with it', async () => {
   const { cursor } = await poll(visits, null);
   care.service.instead = ({ query }) =>
     query.has('$deltatoken') ? { status: 410, headers: { 'content-type': 'text/html' }, text: '<h1>Gone</h1>' } : null;
-  expect(await poll(visits, cursor)).toMatchObject({ mayHideDeletions: true });
+  expect(await poll(visits, cursor)).toMatchObject({ needsScan: true });
 });
 
 const text = fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' }).filter((one) => one.isWellFormed());
