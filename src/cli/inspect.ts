@@ -22,7 +22,9 @@ const MOST_CHANGES = 200;
 export function addInspect(program: Command): void {
   program
     .command('inspect <description>')
-    .description('make a draft of a connector from a WSDL, OpenAPI or Swagger: the address or file of one')
+    .description(
+      "make a draft of a connector from a WSDL, OpenAPI, Swagger or OData's $metadata: the address or file of one",
+    )
     .option('--name <system>', "the source's name; else made of the description's title", readName)
     .option('--out <folder>', "the folder in which the system's own one is made", 'connectors')
     .option(

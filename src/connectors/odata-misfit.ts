@@ -23,13 +23,18 @@ const BUILDERS: Readonly<Record<ODataOperation['does'], string>> = {
 /** A simple identifier of OData: letters, digits and _, not beginning with a digit. */
 const NAME = /^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{Nd}\p{Mn}\p{Mc}\p{Pc}\p{Cf}]{0,127}$/u;
 
+/** Can it be the name of an entity set or a property? */
+export function isODataName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** What is wrong with an OData call in its place, as "expected …, got …"; null: nothing. What the service has is seen later. */
 export function misfitOfOData(operation: ODataOperation, purpose: CallPurpose): string | null {
   const { does, set, foundBy, keyIn, select, expand } = operation;
   if (does !== PLACES[purpose]) return `expected ${BUILDERS[PLACES[purpose]]}, got ${BUILDERS[does]}`;
-  if (!NAME.test(set)) return `expected the name of an entity set, got "${set}"`;
+  if (!isODataName(set)) return `expected the name of an entity set, got "${set}"`;
   for (const name of [foundBy, keyIn]) {
-    if (name !== null && !NAME.test(name)) return `expected the name of a property, got "${name}"`;
+    if (name !== null && !isODataName(name)) return `expected the name of a property, got "${name}"`;
   }
   if (Array.isArray(select) && select.length === 0) return 'expected select to name a property, got none';
   const odd = [...(Array.isArray(select) ? (select as readonly string[]) : []), ...expand].find((one) => one === '');

@@ -73,6 +73,13 @@ export interface EntitySet {
   readonly key: readonly string[];
   /** Says the description that writes need the entity's ETag (Core.OptimisticConcurrency)? */
   readonly hasETag: boolean;
+  /** May lists be asked how many records there are? */
+  readonly isCountable: boolean;
+  /** Says the description that it gives delta links (Capabilities.ChangeTracking)? */
+  readonly tracksChanges: boolean;
+  /** Members that a list can be filtered by, and be ordered by. */
+  readonly filterable: readonly string[];
+  readonly sortable: readonly string[];
 }
 
 export type Shape = ScalarShape | ListShape | ObjectShape | OpenShape;

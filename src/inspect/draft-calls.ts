@@ -116,7 +116,10 @@ function soapFacts(drafted: DraftedCall, purpose: Purpose, one: DraftedCollectio
 }
 
 function listFacts({ list, key }: DraftedCollection, context: DraftContext): readonly DraftFact[] {
-  if (list.call.kit === 'odata') return [];
+  if (list.call.kit === 'odata') {
+    if (list.call.set.isCountable) return [];
+    return [fact('count: false', 'the description says that it does not count')];
+  }
   const counts = [
     ...(list.total === null ? [] : [fact(`total: ${literal(list.total)}`, 'guess')]),
     ...(list.more === null ? [] : [fact(`more: ${literal(list.more)}`, 'guess')]),

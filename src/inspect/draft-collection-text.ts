@@ -1,7 +1,7 @@
 import { draftedCall, type DraftContext } from './draft-calls.js';
 import { fact, factLines, todo, type DraftFact } from './draft-facts.js';
 import type { DraftedCollection } from './drafted-collection.js';
-import type { Member, Shape } from './described-system.js';
+import type { EntitySet, Member, Shape } from './described-system.js';
 import { shapeAt } from './fact-guesses.js';
 import { fieldsOf } from './row-types.js';
 import { literal, propertyName } from './safe-names.js';
@@ -61,7 +61,7 @@ function versionFact({ version, list }: DraftedCollection): DraftFact {
     return fact(
       "version: 'etag'",
       list.call.kit === 'odata'
-        ? 'TODO: does the service send ETags?'
+        ? 'the description says that writes need the ETag'
         : 'guess; TODO: does each single read answer with an ETag?',
     );
   return fact(`version: ${literal(version)}`, 'guess; TODO: does each change of a record change it?');
@@ -117,9 +117,12 @@ function readFacts(one: DraftedCollection, context: DraftContext): readonly Draf
 function changesFacts(one: DraftedCollection, context: DraftContext, indent: string): readonly DraftFact[] {
   const { list, stamp } = one;
   if (list.call.kit === 'odata') {
+    const { set } = list.call;
+    const delta = deltaTodo(set);
     if (stamp === null)
       return [
         todo('changes: nothing looks like the moment of the last change; without it each poll reads the whole set.'),
+        delta,
       ];
     // An import of the kit, not of the connector's entry.
     context.kitBuilders.add('changedSince');
@@ -127,7 +130,11 @@ function changesFacts(one: DraftedCollection, context: DraftContext, indent: str
       fact("precision: '1s'", `TODO: how finely does ${literal(stamp)} count?`),
       fact("maxTransaction: '1m'", 'TODO: how long after its moment can a change become visible?'),
     ];
-    return [fact(`changes: changedSince(${literal(stamp)}, {\n${factLines(facts, `${indent}  `)}${indent}})`, 'guess')];
+    if (!set.sortable.includes(stamp)) facts.push(fact('ordered: false', 'the description says so'));
+    return [
+      fact(`changes: changedSince(${literal(stamp)}, {\n${factLines(facts, `${indent}  `)}${indent}})`, 'guess'),
+      delta,
+    ];
   }
   if (list.since === null) {
     return [
@@ -155,6 +162,15 @@ function changesFacts(one: DraftedCollection, context: DraftContext, indent: str
   return [fact(`changes: {\n${factLines(facts, `${indent}  `)}${indent}}`)];
 }
 
+function deltaTodo({ name, tracksChanges }: EntitySet): DraftFact {
+  const does = tracksChanges
+    ? 'the description says that it tracks changes'
+    : 'does it track changes (Prefer: odata.track-changes)?';
+  return todo(
+    `delta: ${does}${tracksChanges ? '.' : ''} Then trackedChanges(${literal(name)}) stands for changes and deletes`,
+  );
+}
+
 function argumentShape({ list }: DraftedCollection): Shape | null {
   if (list.since === null) return null;
   if (list.call.kit === 'rest') return list.call.query.find(({ name }) => name === list.since)?.shape ?? null;
@@ -179,10 +195,7 @@ function writeFact(one: DraftedCollection, context: DraftContext): readonly Draf
     if (drafted !== null) facts.push(fact(`${key}: ${draftedCall(drafted, key, one, context, indent)}`, remark));
   };
   if (one.create !== null)
-    call(
-      'create',
-      one.create.call.kit === 'soap' ? undefined : "TODO: does it take the device's id? Then keyIn names the member",
-    );
+    call('create', takesDeviceId(one) ? "TODO: does it take the device's id? Then keyIn names the member" : undefined);
   if (one.update !== null) {
     const lays = laysOver(one);
     const hasOne = one.one !== null && (one.one.call.kit !== 'soap' || (one.one.keyIn ?? null) !== null);
@@ -214,6 +227,13 @@ function writeFact(one: DraftedCollection, context: DraftContext): readonly Draf
     ),
   );
   return [fact(`write: {\n${factLines(facts, indent)}${INDENT}}`)];
+}
+
+/** May a create take the id that a device made, a UUID, beside the record? SOAP's calls say so of each argument. */
+function takesDeviceId({ create, key, row }: DraftedCollection): boolean {
+  if (create?.call.kit !== 'odata') return create?.call.kit === 'rest';
+  const shape = row.members.find(({ name }) => name === key)?.shape;
+  return shape?.kind === 'scalar' && ['Edm.String', 'Edm.Guid'].includes(shape.says);
 }
 
 /** Is the update laid over the source's own row? */

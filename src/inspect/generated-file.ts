@@ -43,16 +43,10 @@ function importsOf(system: DescribedSystem, names: GivenNames): string {
   if (system.kit === 'soap')
     return `${own}import { call, type CallOptions, type SoapOperation } from 'tidegate/connector/soap';\n`;
   if (system.kit === 'odata') {
-    return `${own}import {
-  entity,
-  entitySet,
-  insert,
-  remove,
-  update,
-  type EntitySetOptions,
-  type ODataOperation,
-} from 'tidegate/connector/odata';
-`;
+    const does = new Set(system.operations.map((call) => (call.kit === 'odata' ? ODATA_BUILDERS[call.does] : '')));
+    const imported = [...does].sort();
+    const options = does.has('entitySet') ? ['type EntitySetOptions'] : [];
+    return `${own}import { ${[...imported, ...options, 'type ODataOperation'].join(', ')} } from 'tidegate/connector/odata';\n`;
   }
   const methods = new Set(system.operations.map((call) => (call.kit === 'rest' ? BUILDERS[call.method] : '')));
   const builders = ['del', 'get', 'patch', 'post', 'put'].filter((name) => methods.has(name));

@@ -10,6 +10,8 @@ import { changesBetween, type Change } from './generated-changes.js';
 import { renderGenerated } from './generated-file.js';
 import { giveNames } from './given-names.js';
 import { goldenFiles } from './golden-files.js';
+import { draftODataCollections } from './odata-collections.js';
+import { readODataDescription } from './odata-reader.js';
 import { readOpenApi } from './openapi-reader.js';
 import { draftRestCollections } from './rest-collections.js';
 import { graphqlName, valueName } from './safe-names.js';
@@ -118,7 +120,12 @@ async function readSystem(loader: DescriptionLoader): Promise<DescribedSystem> {
     throw faultAt(shownAddress, 1, 'expected a description, got an HTML page: perhaps one to sign in at');
   const root = readXml(shownAddress, text.trimStart());
   if (root.local === 'definitions') return await readWsdlDescription(loader, root);
-  throw faultAt(shownAddress, root.line, `expected WSDL 1.1, OpenAPI or Swagger, got XML of ${shown(root.local)}`);
+  if (root.local === 'Edmx') return await readODataDescription(loader, root);
+  throw faultAt(
+    shownAddress,
+    root.line,
+    `expected WSDL 1.1, OpenAPI, Swagger or OData's $metadata, got XML of ${shown(root.local)}`,
+  );
 }
 
 function only(system: DescribedSystem, wanted: readonly string[]): DescribedSystem {
@@ -141,7 +148,11 @@ function only(system: DescribedSystem, wanted: readonly string[]): DescribedSyst
 function draftOf(operations: readonly DescribedOperation[]): Drafted {
   const rest = draftRestCollections(operations.filter((call) => call.kit === 'rest'));
   const soap = draftSoapCollections(operations.filter((call) => call.kit === 'soap'));
-  return { collections: [...rest.collections, ...soap.collections], leftOut: [...rest.leftOut, ...soap.leftOut] };
+  const odata = draftODataCollections(operations.filter((call) => call.kit === 'odata'));
+  return {
+    collections: [...rest.collections, ...soap.collections, ...odata.collections],
+    leftOut: [...rest.leftOut, ...soap.leftOut, ...odata.leftOut],
+  };
 }
 
 async function readIfThere(file: string): Promise<string | null> {

@@ -1,4 +1,6 @@
 import ts from 'typescript';
+import { StartupError } from '../../src/core/errors.js';
+import type { Inspection } from '../../src/inspect/inspect.js';
 import { openWorkshop, type Workshop } from './written-connector.js';
 import fc from '../support/properties.js';
 
@@ -28,6 +30,13 @@ const CALLS = new Set([
   'token',
   'nextUrl',
   'link',
+  'entity',
+  'entitySet',
+  'insert',
+  'update',
+  'remove',
+  'odata',
+  'changedSince',
 ]);
 
 /** Everything in a file that is not what `inspect` writes: what does not parse, other statements, calls and templates. */
@@ -120,6 +129,27 @@ function openApi([a, b, c, d]: readonly string[]): string {
   });
 }
 
+/** Names where a reader asks for names of OData, and others: a set of each is read, and what is no name is left out. */
+function csdl(names: readonly string[]): string {
+  const xml = (text: string): string =>
+    text
+      .replaceAll(/[&<>"]/g, (found) => `&#${found.charCodeAt(0)};`)
+      .replaceAll(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '');
+  const [one = '', other = '', third = '', fourth = ''] = names.map(xml);
+  const property = (name: string, type: string): string =>
+    `<Property Name="${name}" Type="${type}" MaxLength="${other}"/>`;
+  return `<e:Edmx Version="4.0" xmlns:e="http://docs.oasis-open.org/odata/ns/edmx"><e:DataServices>
+    <Schema Namespace="${one}" Alias="S" xmlns="http://docs.oasis-open.org/odata/ns/edm">
+      <EnumType Name="E"><Member Name="${one}"/><Member Name="${other}"/><Member Name="${third}"/></EnumType>
+      <ComplexType Name="${fourth}"><Property Name="${one}" Type="${other}"/></ComplexType>
+      <EntityType Name="${third}"><Key><PropertyRef Name="${one}"/></Key>
+        ${property(one, 'Edm.String')}${property(other, 'S.E')}${property(third, `S.${fourth}`)}${property(`a${fourth}`, one)}
+        <Property Name="Modified" Type="Edm.DateTimeOffset"/><Property Name="E" Type="S.E"/></EntityType>
+      <EntityContainer Name="${other}"><EntitySet Name="Plain" EntityType="S.${third}"/><EntitySet Name="${one}" EntityType="S.${third}"/>
+        <EntitySet Name="a${fourth}" EntityType="S.${third}"/></EntityContainer>
+    </Schema></e:DataServices></e:Edmx>`;
+}
+
 const NASTY = [
   "'); process.exit(1); ('",
   '`${process.exit(1)}`',
@@ -182,6 +212,26 @@ describe('names of a description never become code', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  test('of OData services, whatever they are', async () => {
+    let read = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(text, { minLength: 4, maxLength: 4 }), async (names) => {
+        const source = workshop.write('hostile.edmx', csdl(names));
+        const made = await workshop.inspect(source, { name: 'odd', write: true }).catch((thrown: unknown) => thrown);
+        // A type whose name cannot be referred to leaves nothing to read.
+        if (made instanceof StartupError) return;
+        const { name, counts } = made as Inspection;
+        read += counts.collections;
+        for (const file of ['generated.ts', 'connector.ts']) {
+          expect(foreignCode(file, workshop.read(name, file))).toEqual([]);
+        }
+        workshop.forget('odd');
+      }),
+      { numRuns: 150 },
+    );
+    expect(read).toBeGreaterThan(50);
   });
 
   test('are told apart after they were made alike, and keep to their own members', async () => {

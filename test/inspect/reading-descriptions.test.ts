@@ -179,7 +179,12 @@ describe('a description that cannot be used is refused with its place:', () => {
       '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"/>',
       /^a\.wsdl:1: expected operations over SOAP as document\/literal or rpc, got none$/,
     ],
-    ['other XML', 'a.xml', '<rss/>', /^a\.xml:1: expected WSDL 1\.1, OpenAPI or Swagger, got XML of "rss"$/],
+    [
+      'other XML',
+      'a.xml',
+      '<rss/>',
+      /^a\.xml:1: expected WSDL 1\.1, OpenAPI, Swagger or OData's \$metadata, got XML of "rss"$/,
+    ],
     ['other bytes', 'a.xml', '<?xml version="1.0" encoding="utf-16"?><a/>', /^a\.xml: expected a text in utf-16/],
   ];
   test.each(refused)('%s', async (_what, file, text, message) => {
