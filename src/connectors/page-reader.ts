@@ -88,6 +88,7 @@ async function* readByOffset(paging: OffsetPaging, load: LoadPage): AsyncGenerat
   let total: number | null = null;
   let anchors: readonly string[] = [];
   let begin: { readonly from: number; readonly row: string } | null = null;
+  let isStalled = false;
   for (;;) {
     const window: Window = await loadWindow(paging, load, position, anchors);
     const { answer, fresh, reached, from } = window;
@@ -107,11 +108,24 @@ async function* readByOffset(paging: OffsetPaging, load: LoadPage): AsyncGenerat
     if ((fresh.length === 0 && !isFull) || isLast(paging, answer, answer.rows.length, reached)) {
       if (answer.more === true) throw doubt('a page without new rows says that there is more');
       if (answer.total !== null && reached < answer.total) throw endedEarly(reached, answer.total);
-      return;
+      const rows = answer.rows.length;
+      if (fresh.length > 0 || rows === 0 || saysEnd(paging, answer)) return;
+      // Nothing but rows that we know: the end, or a source that gives no more rows at once than the overlap.
+      const behind = await load({ [paging.fromIn]: reached, ...sizeArgument(paging) }, null);
+      if (behind.rows.length === 0) return;
+      if (isStalled) throw doubt(`pages of ${rows} rows bring nothing behind an overlap of ${overlap}, and it goes on`);
+      isStalled = true;
+      continue;
     }
+    isStalled = false;
     position = reached;
     if (overlap > 0) anchors = [...anchors, ...fresh.slice(-overlap).map(rowText)].slice(-overlap);
   }
+}
+
+/** Does the page itself tell that nothing comes behind it? */
+function saysEnd(paging: Sized, { more, total }: PageAnswer): boolean {
+  return more === false || total !== null || paging.shortPageEnds === true;
 }
 
 interface Window {
@@ -145,11 +159,15 @@ async function loadWindow(
 /** Largest page asked for when many rows share the value by which a keyset is ordered. */
 const LARGEST_KEYSET_PAGE = 20_000;
 
+/** A source that gives so few rows at once, whatever it is asked for, is not reckoned with where a list is that short. */
+const LEAST_CAP = 20;
+
 async function* readByKeyset(paging: KeysetPaging, load: LoadPage): AsyncGenerator<PageAnswer, void> {
   let after: string | number | null = null;
   let boundary = new Set<string>();
   const passed = new Set<string | number>();
   let size = paging.size;
+  let longest = 0;
   for (;;) {
     const answer: PageAnswer = await load(
       { ...(after === null ? {} : { [paging.afterIn]: after }), ...sizeArgument({ ...paging, size }) },
@@ -165,7 +183,14 @@ async function* readByKeyset(paging: KeysetPaging, load: LoadPage): AsyncGenerat
       continue;
     }
     if (fresh.length > 0 || from === null) yield { ...answer, rows: fresh };
+    if (fresh.length === 0 && !saysEnd(paging, answer)) {
+      const least = passed.size > 1 ? Math.max(1, longest) : Math.max(LEAST_CAP, longest);
+      // As long as any page was, and all of one value: the end, or a source that gives no more rows at once than share that value.
+      if (answer.rows.length >= least)
+        throw doubt(`nothing shows whether more than ${answer.rows.length} rows have the ${paging.by} ${String(from)}`);
+    }
     if (fresh.length === 0 || answer.more === false) return;
+    longest = Math.max(longest, answer.rows.length);
     if (answer.more === null && paging.shortPageEnds === true && answer.rows.length < size) return;
     const last = orderOf(answer.rows.at(-1), paging.by);
     // Behind the last value come others, or more rows with the very same one: anything else is a page seen before.

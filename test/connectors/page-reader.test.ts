@@ -87,6 +87,58 @@ test('R14: a keyset of pages of one row goes on behind the row that comes again'
   expect(await idsOf(paging, load)).toEqual(VISITS.map(({ id }) => id));
 });
 
+test.each([1, 2])(
+  'F14: a source that gives no more rows at once than an overlap of %d gets no complete scan',
+  async (cap) => {
+    const load = source(({ from = 0 }) => VISITS.slice(Number(from), Number(from) + cap));
+    const paging = offset({ fromIn: 'from', size: 4, overlap: cap });
+    await expect(idsOf(paging, load)).rejects.toThrow(`pages of ${cap} rows bring nothing behind an overlap of ${cap}`);
+    expect(
+      await idsOf(
+        offset({ fromIn: 'from', size: 4, overlap: 1 }),
+        source(({ from = 0 }) => VISITS.slice(Number(from), Number(from) + 2)),
+      ),
+    ).toHaveLength(10);
+  },
+);
+
+test('F14: one page that is cut down to its overlap hides nothing, and a list that grew at its end is read on', async () => {
+  let asked = 0;
+  const cut = source(({ from = 0 }) => VISITS.slice(Number(from), Number(from) + (++asked === 2 ? 1 : 4)));
+  expect(await idsOf(BY_OFFSET, cut)).toEqual(VISITS.map(({ id }) => id));
+  let list = VISITS.slice(0, 4);
+  const grown = source(({ from = 0 }) => {
+    if (Number(from) === 4) list = VISITS.slice(0, 5);
+    return list.slice(Number(from), Number(from) + 4);
+  });
+  expect(await idsOf(BY_OFFSET, grown)).toEqual(['V-0', 'V-1', 'V-2', 'V-3', 'V-4']);
+});
+
+describe('F14: rows that share the value by which a keyset is ordered', () => {
+  const rows = Array.from({ length: 60 }, (_, at) => ({ id: `V-${at}`, day: at < 5 ? 1 : at < 45 ? 2 : 3 }));
+  const capped = (cap: number, of: readonly (typeof rows)[number][] = rows, total: number | null = null) =>
+    source(({ after = 0 }) => of.filter(({ day }) => day >= Number(after)).slice(0, cap), total);
+  const byDay = keyset({ by: 'day', afterIn: 'after', inclusive: true, size: 50 });
+
+  test('more of them than the source gives at once make no complete scan', async () => {
+    await expect(idsOf(byDay, capped(30))).rejects.toThrow('whether more than 30 rows have the day 2');
+    await expect(idsOf(byDay, capped(20, rows.slice(5, 45)))).rejects.toThrow(
+      'whether more than 20 rows have the day 2',
+    );
+  });
+
+  test('all that fit one page are a whole list, also where the list is one page of few', async () => {
+    expect(await idsOf(byDay, capped(45))).toHaveLength(60);
+    expect(await idsOf(byDay, capped(50, rows.slice(5, 20)))).toHaveLength(15);
+  });
+
+  test('are a whole list of any length where short pages, or a total, tell the end', async () => {
+    const list = rows.slice(5, 45);
+    expect(await idsOf({ ...byDay, shortPageEnds: true }, capped(50, list))).toHaveLength(40);
+    expect(await idsOf(byDay, capped(50, list, 40))).toHaveLength(40);
+  });
+});
+
 test('pages that overlap as a whole are refused at start', () => {
   expect(misfitOfPaging(offset({ fromIn: 'from', size: 5, overlap: 5 }))).toMatch('expected an overlap of 0 to 4 rows');
   expect(misfitOfPaging(page({ numberIn: 'page', size: 0 }))).toBe('expected a page size of at least 1, got 0');

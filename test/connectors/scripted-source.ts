@@ -42,7 +42,7 @@ export interface ScriptedSource {
   /** Everything that was logged, as text. */
   readonly logged: string[];
   /** The answer to a call; may be changed at any time. */
-  answer: (asked: Asked) => Reply;
+  answer: (asked: Asked) => Reply | Promise<Reply>;
   open(
     collections?: Readonly<Record<string, AnyCollectionDefinition>>,
     options?: Partial<RestOptions>,
@@ -81,8 +81,10 @@ export async function startScripted(nowMs = Date.now(), clock = eagerDeps(nowMs)
         body: Buffer.concat(chunks).toString(),
       };
       source.asked.push(one);
-      const reply = source.answer(one);
-      void (reply.after ?? Promise.resolve()).then(() => send(response, reply));
+      void Promise.resolve(source.answer(one)).then(async (reply) => {
+        await reply.after;
+        send(response, reply);
+      });
     });
   });
   server.listen(0, '127.0.0.1');

@@ -4,6 +4,7 @@ import { renderBody } from '../../src/core/collection.js';
 import type { Log } from '../../src/core/ports.js';
 import type { LeasedIntent } from '../../src/core/outbox-port.js';
 import type { Recheck, RecordView } from '../../src/core/record-port.js';
+import type { SourceCollection } from '../../src/core/source-port.js';
 import type { Store } from '../../src/core/store-port.js';
 import { createPoller, type Poller } from '../../src/ingest/poller.js';
 import {
@@ -19,7 +20,6 @@ import {
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 import { createMemoryStore } from '../support/memory-store/memory-store.js';
 import { seededChance } from '../support/seeded-chance.js';
-import type { ToySource } from './toy-source.js';
 
 export const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -30,7 +30,7 @@ export interface LogLine {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** A clinic's feed, fed from toy sources by a node's poller. */
+/** A clinic's feed, fed from sources by a node's poller. */
 export interface IngestingClinic {
   readonly world: World;
   readonly store: Store;
@@ -56,7 +56,7 @@ export interface IngestingClinic {
 }
 
 export async function createIngestingClinic(
-  sources: readonly ToySource[],
+  sources: readonly SourceCollection[],
   { wrap = (store) => store, seed = 1 }: { readonly wrap?: (store: Store) => Store; readonly seed?: number } = {},
 ): Promise<IngestingClinic> {
   const clock = createManualClock();
@@ -71,7 +71,7 @@ export async function createIngestingClinic(
   const logs: Log = { debug: tell('debug'), info: tell('info'), warn: tell('warn'), error: tell('error') };
   const node: IngestingClinic['node'] = (holder, nodeStore = wrap(store)) =>
     createPoller({ store: nodeStore, clock, hash, log: logs, chance: seededChance(seed) }, { tenant, holder, sources });
-  const [{ collection }] = sources as [ToySource];
+  const [{ collection }] = sources as [SourceCollection];
   const rest = async (): Promise<void> => {
     for (let turn = 0; turn < 40; turn++) await new Promise((resolve) => setImmediate(resolve));
   };

@@ -1,7 +1,7 @@
 import fc from '../support/properties.js';
 import type { Fields, RecordId } from '../../src/core/change.js';
 import type { LeasedIntent } from '../../src/core/outbox-port.js';
-import type { SourceFacts } from '../../src/core/source-port.js';
+import type { SourceCollection, SourceFacts } from '../../src/core/source-port.js';
 import type { Store } from '../../src/core/store-port.js';
 import { VISITS } from '../contract/store/world.js';
 import { createIngestingClinic, type IngestingClinic } from './ingesting-clinic.js';
@@ -169,9 +169,14 @@ class Run {
 /**
  * Runs a schedule, lets everything heal, and tells what the feed then holds and what it should.
  *
+ * @param reach how ingest reaches the source; by default as it is. What it reaches it with has to run `before`, and may make trouble of its
+ *   own while `isTroubled` says so
  * @throws Error what a commit of ingest did against R14 or R15
  */
-export async function runSchedule({ facts, atCalls, between }: Schedule): Promise<Comparison> {
+export async function runSchedule(
+  { facts, atCalls, between }: Schedule,
+  reach: (source: ToySource, isTroubled: () => boolean) => SourceCollection = (source) => source,
+): Promise<Comparison> {
   const source = createToySource({ ...facts, concurrency: 1, scanEveryMs: 1_000 });
   for (let n = 0; n < RECORDS; n++) source.put(`v${n}`, { note: '0000', route: '1' });
   let fault: unknown = null;
@@ -183,10 +188,12 @@ export async function runSchedule({ facts, atCalls, between }: Schedule): Promis
       return store.commit(...request);
     },
   });
-  const clinic = await createIngestingClinic([source], { wrap });
+  let isTroubled = false;
+  const clinic = await createIngestingClinic([reach(source, () => isTroubled)], { wrap });
   await clinic.poller.round(VISITS);
   run = new Run(clinic, source);
   const script = [...atCalls];
+  isTroubled = true;
   source.before = async () => {
     for (const action of script.shift() ?? []) await run.act(action);
   };
@@ -198,6 +205,7 @@ export async function runSchedule({ facts, atCalls, between }: Schedule): Promis
   }
   if (fault !== null) throw fault as Error;
 
+  isTroubled = false;
   source.before = () => undefined;
   source.isBlank = false;
   await run.endAll();
