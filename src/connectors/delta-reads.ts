@@ -30,7 +30,7 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
 
   async function* readWhole(isAgain: boolean, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
     let next: string | null = null;
-    for await (const answer of pages('poll', list, {}, signal)) {
+    for await (const answer of pages('poll', list, {}, signal, { isFresh: true })) {
       next = answer.delta ?? null;
       yield readRows(mapping, answer, 'changes', facts.removed);
     }

@@ -71,7 +71,7 @@ export function createNumberReads(
       await clock.wait(lateMs, signal);
     }
     const run = beginRun(NOWHERE, marks, lateness, clock.monotonicMs());
-    for await (const answer of pages('poll', read.list, {}, signal)) {
+    for await (const answer of pages('poll', read.list, {}, signal, { isFresh: true })) {
       note(run, answer);
       yield readRows(mapping, answer, 'list');
     }

@@ -16,17 +16,19 @@ export type PageCalls = (
     readonly from?: string | null;
     /** May a page be asked for again when its answer was lost? Absent: yes. */
     readonly isRepeatable?: boolean;
+    /** Must the source itself show each row, whatever the tag of an earlier answer? Absent: no. */
+    readonly isFresh?: boolean;
   },
 ) => AsyncGenerator<PageAnswer, void>;
 
 export function createPageCalls(parts: Pick<CollectionParts, 'deps' | 'guard' | 'transport' | 'skew'>): PageCalls {
   const { transport, skew } = parts;
-  return (urgency, operation, args, signal, { from = null, isRepeatable = true } = {}) =>
+  return (urgency, operation, args, signal, { from = null, isRepeatable = true, isFresh = false } = {}) =>
     readPages(operation.paging, async (pageArgs, next) => {
       const answer = await readResult(
         parts,
         urgency,
-        (deadline) => transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline),
+        (deadline) => transport.readPage(operation, { ...args, ...pageArgs }, next ?? from, deadline, isFresh),
         signal,
         isRepeatable,
       );

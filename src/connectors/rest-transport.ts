@@ -66,8 +66,9 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     path: string,
     purpose: 'list' | 'one' | 'lookUp',
     signal: AbortSignal,
+    isFresh = false,
   ): Promise<{ readonly answer: RestAnswer; readonly isAbsent: boolean }> {
-    const known = operation.tagged ? kept.get(path) : undefined;
+    const known = operation.tagged && !isFresh ? kept.get(path) : undefined;
     const conditional = known === undefined ? {} : { 'if-none-match': known.tag };
     const answer = await exchange(purpose, 'GET', path, { ...operation.headers, ...conditional }, null, signal);
     if (answer.head.status === 304 && known !== undefined) {
@@ -97,10 +98,10 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
   }
 
   return {
-    async readPage(operation, args, next, signal): Promise<PageAnswer> {
+    async readPage(operation, args, next, signal, isFresh): Promise<PageAnswer> {
       const facts = operation as RestOperation;
       const path = next === null ? pathOf(base, facts, { args }) : linkedPath(base, next);
-      const { answer, isAbsent } = await readJson(facts, path, 'list', signal);
+      const { answer, isAbsent } = await readJson(facts, path, 'list', signal, isFresh);
       const { head, body } = answer;
       if (isAbsent) throw noList(facts, head.status);
       const rows = memberAt(body, facts.rows);

@@ -56,7 +56,7 @@ export function createSinceReads(
     let newestMs: number | null = null;
     let reached: ChangesCursor | null = fromMs === null ? null : { atMs: fromMs };
     let canResume = trustsOrder && changes.ordered && hasStamps && fromMs !== null;
-    for await (const answer of pages('poll', operation, args, signal)) {
+    for await (const answer of pages('poll', operation, args, signal, { isFresh: fromMs === null })) {
       if (serverTimeMs === null) {
         const answeredMs = timeOf(answer);
         if (fromMs !== null && answeredMs < fromMs - CLOCK_SLACK_MS) return true;

@@ -12,6 +12,9 @@ import { readRows } from './row-reading.js';
 import { createSinceReads } from './since-reads.js';
 import type { RowAnswer } from './transport.js';
 
+/** A tag that stays although a record changed hides the change no longer than this, and until the next scan. */
+const FRESH_EVERY_MS = 86_400_000;
+
 /** The reading half of a collection. */
 export interface Reads extends Pick<SourceCollection, 'readChanges' | 'scan' | 'readOne'> {
   /** The source's own row, for writes that lay changes over it. @throws CallFault */
@@ -38,9 +41,16 @@ export function createReads(parts: CollectionParts): Reads {
   const pages = createPageCalls(parts);
   const changes = createChangesReader(parts, pages);
 
-  async function* scan(signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  /** When a whole scan last asked for every row. */
+  let freshAtMs: number | null = null;
+
+  async function* scan(signal: AbortSignal, isProof = false): AsyncGenerator<ObservedBatch, void> {
+    const beganMs = deps.clock.monotonicMs();
+    const isFresh = isProof || freshAtMs === null || beganMs - freshAtMs >= FRESH_EVERY_MS;
     try {
-      for await (const answer of pages('scan', read.list, {}, signal)) yield readRows(mapping, answer, 'list');
+      for await (const answer of pages('scan', read.list, {}, signal, { isFresh }))
+        yield readRows(mapping, answer, 'list');
+      if (isFresh) freshAtMs = beganMs;
     } catch (thrown) {
       throw unavailable(where, thrown);
     }

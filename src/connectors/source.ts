@@ -199,6 +199,7 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     changes,
     ...(read.delta?.replayable === false ? { isConsumed: true } : {}),
     pollEveryMs: read.pollEvery === undefined ? pollMs : durationMs(read.pollEvery),
+    ...(read.list.tagged === true ? { trustsTag: true } : {}),
     scanEveryMs: read.deletes === undefined ? SCAN_MS : durationMs(read.deletes.every),
     ...declaredMs('maxTransactionMs', longestOf(read.changes)),
     deletions: hasFeedOfDeletions(read) ? 'feed' : (read.deletes?.kind ?? 'scan'),

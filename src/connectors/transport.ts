@@ -32,6 +32,8 @@ export interface Operation {
   readonly guarded: boolean;
   /** Of a create: the source takes the device's id as key. */
   readonly takesKey: boolean;
+  /** Of a list: its kit sends the tag of the last answer back, and takes a source's word that nothing changed. Absent: no. */
+  readonly tagged?: boolean;
   /** Of a list: its last page brings a link, or a token, of what comes after (`PageAnswer.delta`). Absent: neither. */
   readonly delta?: 'link' | 'token' | null;
   /** Of such a list: its kit knows the rows that say that their record is gone (`PageAnswer.removed`). Absent: no. */
@@ -93,11 +95,13 @@ export type WriteAnswer =
 
 /** A kit's connection to one source. Calls throw CallFault. */
 export interface OpenTransport {
+  /** @param isFresh the source itself must show the rows: nothing that was kept of an earlier answer may stand for them. Absent: it may */
   readPage(
     operation: Operation,
     args: PageArguments,
     next: string | null,
     signal: AbortSignal,
+    isFresh?: boolean,
   ): Promise<PageAnswer | PendingResult<PageAnswer>>;
   readRow(
     operation: Operation,

@@ -30,6 +30,8 @@ export interface SourceFacts {
   /** Of `delta`: may a token be asked with once only? Then a lost answer is a new full read. Absent: no. */
   readonly isConsumed?: boolean;
   readonly pollEveryMs: number;
+  /** A source's word that its list is unchanged (304) stands for the list, for a day at most. Absent: it is always read. */
+  readonly trustsTag?: boolean;
   /** Full scans find deletions, and what polls missed. */
   readonly scanEveryMs: number;
   /** A change may become visible this long after it was made: reads that confirm a deletion wait for it (F7). Absent: 0. */
@@ -134,8 +136,13 @@ export interface SourceCollection {
    * asked for, so that the reader can note its token before (specification part 5).
    */
   readChanges(cursor: string | null, signal: AbortSignal): AsyncIterable<ObservedBatch>;
-  /** The whole collection. Ends normally only if the scan is complete; any doubt throws (R14). */
-  scan(signal: AbortSignal): AsyncIterable<ObservedBatch>;
+  /**
+   * The whole collection. Ends normally only if the scan is complete; any doubt throws (R14).
+   *
+   * @param isProof absences of this scan are to be believed: it asks for every row, where it would trust the source's word that none
+   * changed (304). Absent: no
+   */
+  scan(signal: AbortSignal, isProof?: boolean): AsyncIterable<ObservedBatch>;
   /** One record by key; `absent` is the source's 404 or 410. @throws RecordMisfit - it is there, but not as declared */
   readOne(key: SourceKey, signal: AbortSignal): Promise<Observation | 'absent'>;
   /** The record that a create with this idempotency key made. Only where the facts say `lookUp`. */

@@ -80,12 +80,13 @@ async function readThrough(
   source: SourceCollection,
   context: BatchContext,
   signal: AbortSignal,
+  isProof = false,
 ): Promise<Pass> {
   const sum = { observed: 0, changed: 0, deleted: 0, held: 0 };
   const shown = new Set<SourceKey>();
   const alive: SourceKey[] = [];
   const read = context.quarantine.beginRead();
-  for await (const { token, batch } of observedBatches(ports.store, tenant, source.scan(signal), signal)) {
+  for await (const { token, batch } of observedBatches(ports.store, tenant, source.scan(signal, isProof), signal)) {
     // What is flagged was shown too: its deletion is decided with its batch. So was what does not fit: it is there.
     for (const one of [...batch.observations, ...(batch.misfits ?? [])]) shown.add(one.sourceKey);
     const living = batch.observations.filter((one) => one.fields !== null).slice(-ALIVE_KEPT);
@@ -184,7 +185,7 @@ async function deleteUnshown(
 ): Promise<Pick<ScanResult, 'changed' | 'deleted' | 'kept'>> {
   const { gone, pass: first } = end;
   const isMeant = gone.length > 0 && first.alive.length > 0;
-  const second = isMeant ? await readThrough(ports, tenant, source, context, signal) : null;
+  const second = isMeant ? await readThrough(ports, tenant, source, context, signal, true) : null;
   const isProven = second !== null && second.alive.length > 0;
   const still = isProven ? gone.filter((key) => !second.shown.has(key)) : [];
   let deleted = 0;

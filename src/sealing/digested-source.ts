@@ -39,7 +39,7 @@ export function digestedSource(source: SourceCollection, kept: Collection): Sour
     ...source,
     collection: kept,
     readChanges: (cursor, signal) => batches(source.readChanges(cursor, signal)),
-    scan: (signal) => batches(source.scan(signal)),
+    scan: (signal, isProof) => batches(source.scan(signal, isProof)),
     readOne: async (key: SourceKey, signal) => shown(await source.readOne(key, signal)),
     ...(source.lookUp === undefined ? {} : { lookUp }),
     async write(write, signal, withinMs) {

@@ -67,7 +67,7 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
   ].join('; ');
 }
 
-function changesOf({ changes, isConsumed }: SourceFacts): string {
+function changesOf({ changes, isConsumed, trustsTag }: SourceFacts): string {
   switch (changes) {
     case 'updatedSince':
       return 'changes are asked for';
@@ -78,7 +78,9 @@ function changesOf({ changes, isConsumed }: SourceFacts): string {
         ? "the source's token is followed (once each: a lost answer reads everything again)"
         : "the source's token is followed";
     case 'list':
-      return 'the whole list is read';
+      return trustsTag === true
+        ? 'the whole list is read (where its tag says that it is unchanged, once a day)'
+        : 'the whole list is read';
   }
 }
 

@@ -1,8 +1,27 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { collection, field, keyset, link, nextUrl, offset, page, token } from '../../src/connectors/define.js';
+import {
+  changeNumber,
+  collection,
+  field,
+  keyset,
+  link,
+  nextUrl,
+  offset,
+  page,
+  token,
+  type ReadFacts,
+} from '../../src/connectors/define.js';
 import { get, type GetOptions } from '../../src/connectors/rest.js';
-import type { SourceCollection } from '../../src/core/source-port.js';
-import { scanned, startScripted, VISITS, type Asked, type Reply, type ScriptedSource } from './scripted-source.js';
+import type { ObservedBatch, SourceCollection } from '../../src/core/source-port.js';
+import {
+  observed,
+  scanned,
+  startScripted,
+  VISITS,
+  type Asked,
+  type Reply,
+  type ScriptedSource,
+} from './scripted-source.js';
 
 let source: ScriptedSource;
 beforeEach(async () => {
@@ -147,6 +166,69 @@ test.each([
   const again = source.asked.slice(asked);
   expect(again).toHaveLength(asked);
   expect(again.every(({ headers }) => headers['if-none-match'] !== undefined)).toBe(true);
+});
+
+const DAY_MS = 86_400_000;
+const NEVER = new AbortController().signal;
+
+describe.each([
+  ['strong', '"1"'],
+  ['weak', 'W/"1"'],
+])('a %s tag that stays although a record changed', (_strength, tag) => {
+  let note = '';
+  beforeEach(() => {
+    note = 'as it was';
+    source.answer = ({ headers }) =>
+      headers['if-none-match'] === tag
+        ? { status: 304, body: '', headers: { etag: tag } }
+        : { rows: [{ id: 'V-1', note, rev: 7 }], headers: { etag: tag, 'x-token': 't' } };
+  });
+
+  async function shownBy(batches: AsyncIterable<ObservedBatch>): Promise<unknown> {
+    return (await observed(batches)).map(({ fields }) => fields?.['note']);
+  }
+
+  test('R14: hides it for a day at most, counted from a scan that was whole', async () => {
+    const one = visits({ tagged: true });
+    expect(await shownBy(one.scan(NEVER))).toEqual(['as it was']);
+    note = 'as it is';
+    source.advance(DAY_MS - 1);
+    expect(await shownBy(one.scan(NEVER))).toEqual(['as it was']);
+    source.advance(1);
+    const { answer } = source;
+    source.answer = () => ({ status: 403, rows: {} });
+    await expect(scanned(one)).rejects.toThrow('403');
+    source.answer = answer;
+    expect(await shownBy(one.scan(NEVER))).toEqual(['as it is']);
+    expect(source.asked.at(-1)?.headers['if-none-match']).toBeUndefined();
+    note = 'as it will be';
+    source.advance(DAY_MS - 1);
+    expect(await shownBy(one.scan(NEVER))).toEqual(['as it is']);
+    expect(source.asked.at(-1)?.headers['if-none-match']).toBe(tag);
+  });
+
+  test('F14: counts for nothing in a scan of which absences are believed', async () => {
+    const one = visits({ tagged: true });
+    await scanned(one);
+    note = 'as it is';
+    expect(await shownBy(one.scan(NEVER, true))).toEqual(['as it is']);
+  });
+
+  const list = get('/visits', { tagged: true, deltaTokenHeader: 'x-token' });
+  test.each<[string, ReadFacts]>([
+    [
+      'time',
+      { list, changes: { param: 'since', precision: '1s', maxTransaction: '0s', inclusive: true, ordered: false } },
+    ],
+    ['number', { list, changes: changeNumber({ param: 'after', member: 'rev', inclusive: false, gap: 0 }) }],
+    ['token', { list, delta: { param: 'token', replayable: true } }],
+  ])('R16: counts for nothing where everything is read, for want of a %s to go on from', async (_what, read) => {
+    const fields = { note: field.string() };
+    const [one] = source.open({ visits: collection({ type: 'Visit', key: 'id', fields, read }) });
+    await shownBy((one as SourceCollection).readChanges(null, NEVER));
+    note = 'as it is';
+    expect(await shownBy((one as SourceCollection).readChanges(null, NEVER))).toEqual(['as it is']);
+  });
 });
 
 /** Pages of two, each with the address or the token of the next one, as the test wants them. */

@@ -205,6 +205,25 @@ describe('a record that is missing from a scan', () => {
     },
   );
 
+  test('F14: stays, without a keyed read, where only a list that is taken for unchanged does not show it', async () => {
+    const source = createToySource({ readOne: false, scanPaging: 'whole' });
+    for (const key of ['v0001', 'v0002', 'v0003']) source.put(key);
+    const tagged: ToySource = {
+      ...source,
+      async *scan(signal, isProof) {
+        for await (const batch of source.scan(signal)) {
+          const isShown = (key: string): boolean => isProof === true || key !== 'v0002';
+          yield { ...batch, observations: batch.observations.filter((one) => isShown(one.sourceKey)) };
+        }
+      },
+    };
+    const clinic = await createIngestingClinic([tagged]);
+    await clinic.poller.round(VISITS);
+    source.remove('v0003');
+    await scan(clinic);
+    expect(Object.keys(await clinic.live())).toEqual(['v0001', 'v0002']);
+  });
+
   test.each<Partial<SourceFacts>>([
     { scanPaging: 'offset' },
     { deletions: 'none' },

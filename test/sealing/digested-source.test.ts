@@ -63,6 +63,18 @@ test('F29: what is read comes as digests, by every way; a deleted and an absent 
     expect(observations).toContainEqual(one);
     expect(JSON.stringify(observations)).not.toContain('Bert');
   }
+  const asked: unknown[] = [];
+  const watched = {
+    ...source,
+    async *scan(_signal: AbortSignal, isProof?: boolean) {
+      asked.push(isProof);
+      yield { observations: [] };
+    },
+  };
+  // A scan of which absences are believed is one through the digests, too (F14).
+  for await (const { observations } of digestedSource(watched, kept.collection).scan(signal, true))
+    expect(observations).toEqual([]);
+  expect(asked).toEqual([true]);
   const gone = { sourceKey: KEY, fields: null, sourceVersion: null };
   const found = { ...source, lookUp: async () => gone, readOne: async () => gone };
   const digested = digestedSource(found, kept.collection);

@@ -171,6 +171,11 @@ test.each<readonly [string, ReadFacts, string]>([
     'changes are asked for by number every 5 s; deletions by a scan every 21600 s, each confirmed by a read; read only',
   ],
   [
+    'a list with a tag',
+    { list: get('/visits', { tagged: true }), one: ONE },
+    'the whole list is read (where its tag says that it is unchanged, once a day) every 300 s; deletions by a scan every 21600 s, each confirmed by a read; read only',
+  ],
+  [
     'a token that is good once, of a source that does not tell deletions',
     { list: LINKED, one: ONE, delta: { replayable: false }, pollEvery: '1m' },
     "the source's token is followed (once each: a lost answer reads everything again) every 60 s; deletions by a scan every 21600 s, each confirmed by a read; read only",
