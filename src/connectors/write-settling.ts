@@ -45,7 +45,9 @@ export function createSettling(
       return { kind: 'unknown', reason: 'it says that it is done, and tells of an error in the same answer' };
     }
     if (write.kind === 'delete') return { kind: 'applied', observation: null };
-    const told = operation.answers === 'nothing' ? null : readable(() => mapping.keyOf(answer.row));
+    // 204 has no record: nothing is there that could fit.
+    const isEmpty = operation.answers === 'nothing' || (answer.isBare && answer.row === undefined);
+    const told = isEmpty ? null : readable(() => mapping.keyOf(answer.row));
     if (told === null && operation.answers !== 'nothing' && !answer.isBare) {
       const promised = operation.answers === 'record' ? 'the record' : 'its key';
       return { kind: 'unknown', reason: `it says that it is done, and does not answer with ${promised}` };

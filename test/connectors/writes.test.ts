@@ -50,6 +50,12 @@ function sent(): readonly Asked[] {
   return source.asked.filter(({ method }) => method !== 'GET');
 }
 
+test('R11: an update that is answered with 204 is read back, and nothing is logged about an answer that does not fit', async () => {
+  const outcome = await written(UPDATE, { status: 204 }, { rows: NEW });
+  expect(outcome).toMatchObject({ kind: 'applied', observation: { fields: { note: 'new' } } });
+  expect(source.logged).toEqual([]);
+});
+
 describe('a write under a guard', () => {
   it('R11: is not sent where the source shows no version', async () => {
     const outcome = await written({ ...UPDATE, guard: null }, { rows: NEW }, { rows: { id: '1', note: 'old' } });
