@@ -270,7 +270,18 @@ function doubt(message: string): CallFault {
 }
 
 function rowText(row: unknown): string {
-  return JSON.stringify(row);
+  try {
+    return JSON.stringify(row);
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError) || typeof row !== 'object' || row === null) throw thrown;
+    // Nested deeper than can be written: told apart by what stands at its top, so that one such row does not end the reading of all.
+    return JSON.stringify(
+      Object.entries(row as Readonly<Record<string, unknown>>).map(([name, value]) => [
+        name,
+        typeof value === 'object' ? null : value,
+      ]),
+    );
+  }
 }
 
 function memberOf(row: unknown, name: string): unknown {
