@@ -251,6 +251,8 @@ describe('names of a description never become code', () => {
     });
     expect(made.folder.startsWith(`${workshop.folder}/connectors/`)).toBe(true);
     expect(made.name).toBe('etcX');
+    const named = await workshop.inspect(`${workshop.folder}/paths.json`, { name: '../../evil' });
+    expect([named.name, named.folder]).toEqual(['evil', `${workshop.folder}/connectors/evil`]);
     expect(workshop.golden(made.name)).toEqual(expect.arrayContaining(['a.json', 'con.json']));
   });
 

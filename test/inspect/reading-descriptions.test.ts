@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, truncateSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LEDGER_WSDL, METERS_SWAGGER, PATROL_OPENAPI } from './descriptions.js';
@@ -68,6 +68,16 @@ describe('a description at an address', () => {
       message: expect.stringMatching(/^http:[^?]*\/old: expected the description, got status 401/),
     });
     await expect(refused).rejects.not.toThrow(/hush/);
+  });
+
+  test('has parts at other ports of its host, which get no headers', async () => {
+    const part = { one: { type: 'object', properties: { b: { type: 'string' } } } };
+    const beside = await serve((_request, response) => response.end(JSON.stringify(part)));
+    const here = await serve((_request, response) => response.end(openApi({ $ref: `${beside.url}/part.json#/one` })));
+    await workshop.inspect(`${here.url}/api.json`, { headers: { 'x-token': 'hush' } });
+    expect(here.asked).toEqual([['/api.json', 'hush']]);
+    expect(beside.asked).toEqual([['/part.json', undefined]]);
+    expect(workshop.read('small', 'generated.ts')).toContain('readonly b?: string;');
   });
 
   test('is not looked for at another host, or in a circle', async () => {
@@ -164,6 +174,30 @@ describe('a description that cannot be used is refused with its place:', () => {
       openApi({ $ref: '#/paths/~1a/get/responses/200/content/application~1json/schema' }),
       /got one that leads in a circle$/,
     ],
+    [
+      'schemas that are too deep',
+      'a.json',
+      openApi(nested(70)),
+      /schema\/items\/items.*: expected at most 60 schemas within each other, got more$/,
+    ],
+    [
+      'too many operations',
+      'a.json',
+      JSON.stringify({
+        openapi: '3.0.0',
+        paths: Object.fromEntries(Array.from({ length: 10_001 }, (_, at) => [`/a${at}`, { get: { responses: {} } }])),
+      }),
+      /expected at most 10000 operations, got more$/,
+    ],
+    [
+      'XML types that are too deep',
+      'a.wsdl',
+      LEDGER_WSDL.replace('type="xsd:anyType"', 'type="tns:T0"').replace('<xsd:complexType name="Entry">', (entry) => {
+        const types = Array.from({ length: 110 }, (_, at) => xsdType(`T${at}`, `tns:T${at + 1}`));
+        return `${types.join('')}${entry}`;
+      }),
+      /^a\.wsdl:\d+: expected at most 100 types within each other, got more$/,
+    ],
     ['broken XML', 'a.wsdl', '<definitions>\n<types>\n</definitions>', /^a\.wsdl:3: expected well-formed XML: /],
     [
       'a DOCTYPE',
@@ -190,6 +224,22 @@ describe('a description that cannot be used is refused with its place:', () => {
   test.each(refused)('%s', async (_what, file, text, message) => {
     const given = workshop.inspect(workshop.write(file, text));
     await expect(given).rejects.toMatchObject({ reason: 'config', message: expect.stringMatching(message) });
+  });
+
+  test('a file that is too large', async () => {
+    const source = workshop.write('a.json', '');
+    truncateSync(source, 32 * 1024 * 1024 + 1);
+    await expect(workshop.inspect(source)).rejects.toThrow(/a\.json: expected at most 33554432 bytes, got 33554433$/);
+  });
+
+  test('one of too many parts', async () => {
+    const here = await serve((request, response) => {
+      const isPart = request.url !== '/api.json';
+      const parts = Array.from({ length: 500 }, (_, at) => ({ $ref: `part${at}.json` }));
+      response.end(isPart ? '{"type":"object"}' : openApi({ allOf: parts }));
+    });
+    await expect(workshop.inspect(`${here.url}/api.json`)).rejects.toThrow(/: expected at most 500 parts, got more$/);
+    expect(here.asked).toHaveLength(500);
   });
 
   test('no such file', async () => {
@@ -235,6 +285,16 @@ test('types that contain themselves end, in rows, fields and examples', async ()
     answer: { status: 200, body: { b: {}, c: {} } },
   });
 });
+
+function xsdType(name: string, inner: string): string {
+  return `<xsd:complexType name="${name}"><xsd:all><xsd:element name="a" type="${inner}"/></xsd:all></xsd:complexType>`;
+}
+
+function nested(levels: number): object {
+  let schema: object = { type: 'string' };
+  for (let level = 0; level < levels; level++) schema = { type: 'array', items: schema };
+  return schema;
+}
 
 function billionLaughs(): string {
   const lines = ['openapi: 3.0.0', 'a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
