@@ -8,11 +8,12 @@ import { createGate, scanned, startScripted, type Reply, type ScriptedSource } f
 
 const NOW = Date.UTC(2026, 0, 5, 8);
 const NEVER = new AbortController().signal;
-const VISITS_FACTS = { type: 'Visit', key: 'id', fields: { note: field.string() } } as const;
+// Guarded by a version: other writes are compared with a read before them.
+const VISITS_FACTS = { type: 'Visit', key: 'id', version: 'version', fields: { note: field.string() } } as const;
 const VISITS = collection({
   ...VISITS_FACTS,
   read: { list: get('/visits'), one: get('/visits/{key}') },
-  write: { update: patch('/visits/{key}') },
+  write: { update: patch('/visits/{key}'), guard: 'ifMatch' },
 });
 const BROKEN: Reply = { status: 500, rows: { message: 'out of order' } };
 
@@ -25,7 +26,7 @@ function open(options: Partial<RestOptions> = {}): SourceCollection {
 
 function update(visits: SourceCollection): Promise<SourceWriteOutcome> {
   const fields = { note: 'ring twice' };
-  const key = { sourceKey: 'V-1' as SourceKey, idempotencyKey: 'k', guard: null };
+  const key = { sourceKey: 'V-1' as SourceKey, idempotencyKey: 'k', guard: '1' };
   return visits.write({ kind: 'update', fields, current: fields, ...key }, NEVER);
 }
 
@@ -196,7 +197,11 @@ describe('a write to a source that was away', () => {
 
   test('R11: is made after a read of the list where there is no read of a record', async () => {
     const visits = await openAfterOutage(
-      collection({ ...VISITS_FACTS, read: { list: get('/visits') }, write: { update: patch('/visits/{key}') } }),
+      collection({
+        ...VISITS_FACTS,
+        read: { list: get('/visits') },
+        write: { update: patch('/visits/{key}'), guard: 'ifMatch' },
+      }),
     );
     source.answer = ({ method }) => ({ rows: method === 'GET' ? [] : { id: 'V-1', note: 'ring twice' } });
     expect(await update(visits)).toMatchObject({ kind: 'applied' });

@@ -18,9 +18,10 @@ export const ROW = { id: 'V-1', note: 'ring twice' };
 export const VISITS = collection({
   type: 'Visit',
   key: 'id',
+  version: 'version',
   fields: { note: field.string() },
   read: { list: get('/visits'), one: get('/visits/{key}') },
-  write: { create: post('/visits', { keyIn: 'id' }), update: patch('/visits/{key}') },
+  write: { create: post('/visits', { keyIn: 'id' }), update: patch('/visits/{key}'), guard: 'ifMatch' },
 });
 
 /** A source and, beside it at `/token`, the endpoint whose tokens it takes. */
@@ -89,7 +90,7 @@ export function readOne(visits: SourceCollection, signal = NEVER) {
 
 export function write(visits: SourceCollection, kind: 'create' | 'update' = 'update'): Promise<SourceWriteOutcome> {
   const fields = { note: 'ring twice' };
-  const key = { sourceKey: 'V-1' as SourceKey, idempotencyKey: 'k', guard: null };
+  const key = { sourceKey: 'V-1' as SourceKey, idempotencyKey: 'k', guard: '1' };
   return visits.write({ kind, fields, current: kind === 'create' ? null : fields, ...key }, NEVER);
 }
 

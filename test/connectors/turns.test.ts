@@ -21,9 +21,10 @@ function collectionOf<Type extends string>(type: Type, path: string) {
   return collection({
     type,
     key: 'id',
+    version: 'version',
     fields: { note: field.string() },
     read: { list: get(path), one: get(`${path}/{key}`) },
-    write: { update: patch(`${path}/{key}`) },
+    write: { update: patch(`${path}/{key}`), guard: 'ifMatch' },
   });
 }
 
@@ -111,7 +112,7 @@ test('reads of all collections leave one place free, which a write takes at once
   const [visits, patients] = open({ limit: { concurrent: 3 } });
   const reads = ['1', '2', '3', '4'].map((key, at) => startRead(at % 2 === 0 ? visits : patients, key));
   expect([...(await askedFor(2))].sort()).toEqual(['1', '2']);
-  const write = { kind: 'update' as const, sourceKey: 'W' as SourceKey, guard: null, idempotencyKey: 'k' };
+  const write = { kind: 'update' as const, sourceKey: 'W' as SourceKey, guard: '1', idempotencyKey: 'k' };
   const fields = { note: 'ring twice' };
   expect(await visits.write({ ...write, fields, current: fields }, NEVER)).toMatchObject({ kind: 'applied' });
   expect(source.asked.map(({ method }) => method)).toEqual(['GET', 'GET', 'PATCH']);
@@ -179,7 +180,7 @@ test('the trouble of a source is that of all its collections', async () => {
   source.answer = ({ path }) => (path.startsWith('/api/visits') ? { status: 500 } : { rows: row('P') });
   const [visits, patients] = open();
   const fields = { note: 'ring twice' };
-  const write = { kind: 'update' as const, sourceKey: 'V' as SourceKey, guard: null, idempotencyKey: 'k' };
+  const write = { kind: 'update' as const, sourceKey: 'V' as SourceKey, guard: '1', idempotencyKey: 'k' };
   for (let call = 0; call < 3; call++) await visits.write({ ...write, fields, current: fields }, NEVER);
   expect(patients.isDown()).toBe(true);
   await expect(scanned(patients)).rejects.toThrow('clinic.patients: it has not answered lately');

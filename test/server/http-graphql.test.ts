@@ -2,7 +2,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { SyncError } from '../../src/core/errors.js';
 import type { SessionResolver } from '../../src/server/session.js';
 import { getRaw, sendRaw } from './raw-http.js';
-import { closeClinics, serveClinic } from './serving-clinic.js';
+import { closeClinics, serveClinic, WEBHOOK_SECRET } from './serving-clinic.js';
 
 afterEach(closeClinics);
 
@@ -150,12 +150,12 @@ describe('a connection', () => {
   ])('that asks for HTTP/2, as Java does, is served in HTTP/1.1: %s', async (_how, pieces) => {
     const clinic = await serveClinic();
     const body = JSON.stringify({ query: QUERY });
-    const wish = 'connection: close, Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n';
+    const wish = `x-token: ${WEBHOOK_SECRET}\r\nconnection: close, Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n`;
     const head = `host: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${wish}\r\n`;
     const asked = await sendRaw(clinic.url, pieces(`POST /graphql HTTP/1.1\r\n${head}${body}`));
     expect([asked.status, asked.body]).toEqual([200, '{"data":{"collections":[]}}\n']);
     const woken = await sendRaw(clinic.url, pieces(`POST /webhooks/clinic HTTP/1.1\r\n${head}${body}`));
-    expect([woken.status, clinic.woken]).toEqual([202, ['clinic']]);
+    expect([woken.status, clinic.woken]).toEqual([202, ['visits']]);
   });
 
   test('that asks for HTTP/2 with each request serves one after the other', async () => {
@@ -164,7 +164,8 @@ describe('a connection', () => {
     const sockets = new Set<unknown>();
     for (let turn = 0; turn < 3; turn++) {
       const status = await new Promise<number | undefined>((resolve, reject) => {
-        const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAA' };
+        const upgrade = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAA' };
+        const headers = { ...upgrade, 'x-token': WEBHOOK_SECRET };
         const request = httpRequest(`${clinic.url}/webhooks/clinic`, { method: 'POST', agent, headers }, (response) => {
           response.resume().once('end', () => resolve(response.statusCode));
         });
