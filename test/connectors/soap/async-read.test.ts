@@ -119,6 +119,8 @@ describe('a read that is answered with a ticket', () => {
     const answer = notes.answer;
     notes.answer = (asked) => {
       if (asked.body.includes('Result>')) setImmediate(seen);
+      // An end for a reader that would never give up.
+      if (polls().length > 200) results = [done('<note><id>7</id></note>')];
       return answer(asked);
     };
     const first = polled();
