@@ -11,6 +11,7 @@ const SQL_TYPES: Readonly<Record<string, string>> = {
   Json: 'jsonb',
   Bytes: 'bytea',
   DateTime: 'timestamp(3) with time zone',
+  Float: 'double precision',
 };
 
 /** What schema.prisma declares. */

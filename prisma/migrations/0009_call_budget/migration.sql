@@ -2,6 +2,6 @@
 
 create table call_budget (
   source text primary key,
-  at_ms double precision[] not null default '{}',
-  turns integer[] not null default '{}'
+  at_ms double precision[] default '{}',
+  turns integer[] default '{}'
 );
