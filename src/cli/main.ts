@@ -60,9 +60,13 @@ program
   );
 
 program
-  .command('doctor')
-  .description('try the configuration, the store and each source, and say what is wrong')
-  .action(async () => (await doctor())(environment()));
+  .command('doctor [connector]')
+  .description('try the configuration, the store, and what each connector declares of its source; writes nothing')
+  .option('--json', 'for programs')
+  .option('--write <collection/key>', "send this record's own values back with a version that is not current")
+  .action(async (connector: string | undefined, options: { json?: boolean; write?: string }) =>
+    (await doctor())(environment(), { connector, json: options.json === true, write: options.write }),
+  );
 
 addInspect(program);
 addCollections(program, environment());

@@ -24,7 +24,8 @@ export async function plan(
   }
 }
 
-function callsText({ polls, scans }: { readonly polls: number; readonly scans: number }): string {
+/** What a plan costs, in words. */
+export function callsText({ polls, scans }: { readonly polls: number; readonly scans: number }): string {
   const rest = 'a call for each page more, each record that is read again, and each write';
   return `${(polls + scans).toLocaleString('en')} calls a day at least: ${polls.toLocaleString('en')} polls and ${scans.toLocaleString('en')} scans; ${rest}`;
 }

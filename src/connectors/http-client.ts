@@ -58,7 +58,7 @@ const KEEP_ALIVE_MS = 1_000;
  * @param origin where the source is, like https://erp.example.com:8443
  * @param heard is called whenever something comes from there: an answer's head, or a piece of its body
  */
-export function openHttp(origin: string, limits: HttpLimits, heard: () => void): HttpClient {
+export function openHttp(origin: string, limits: HttpLimits, heard: (head?: HttpHead) => void): HttpClient {
   const pool = new Pool(origin, {
     connections: limits.connections,
     pipelining: 1,
@@ -92,13 +92,11 @@ export function openHttp(origin: string, limits: HttpLimits, heard: () => void):
       } catch (cause) {
         throw faultOf(cause, started.yes);
       }
-      heard();
       const headers = joined(answer.headers);
+      const head = { status: answer.statusCode, headers };
+      heard(head);
       try {
-        return await read(
-          { status: answer.statusCode, headers },
-          chunksOf(answer.body, headers, limits.maxAnswerBytes, heard),
-        );
+        return await read(head, chunksOf(answer.body, headers, limits.maxAnswerBytes, heard));
       } catch (cause) {
         throw cause instanceof CallFault ? cause : faultOf(cause, true);
       } finally {

@@ -18,7 +18,7 @@ export interface WsdlSettings extends WsdlChoice {
   readonly credentials: Credentials;
   readonly http: HttpLimits;
   /** Something came from the source. */
-  readonly heard: () => void;
+  readonly heard: (head?: HttpHead) => void;
 }
 
 /** A WSDL of more parts than this leads in a circle. */

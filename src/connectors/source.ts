@@ -8,7 +8,9 @@ import { hasFeedOfDeletions } from './delta.js';
 import { watchClockSkew } from './clock-skew.js';
 import { durationMs, type Duration } from './duration.js';
 import type { FieldSpec } from './field-builder.js';
+import { createExamined, type ExaminedCollection } from './examined-collection.js';
 import { createGuard } from './guard.js';
+import type { HttpHead } from './http-client.js';
 import { compileMaintenance } from './maintenance.js';
 import { hideWords, withoutWhy } from './hidden-words.js';
 import { keyFormsOf, type KeyForms } from './key-form.js';
@@ -29,6 +31,8 @@ export interface Source {
   readonly collections: readonly SourceCollection[];
   /** Judges its webhooks; null: it sends none. */
   readonly webhook: WebhookReader | null;
+  /** Its collections beside what it really answers, to try the declared facts. */
+  readonly examined: readonly ExaminedCollection[];
   /** Ends its connections; calls under way are broken off. */
   close(): Promise<void>;
 }
@@ -70,12 +74,15 @@ export function createSource(
     collections: definitions,
     secrets,
     headers: transport.headers,
-    heard: () => guard.heard(),
+    heard: (head?: HttpHead) => {
+      guard.heard();
+      if (head !== undefined) deps.answered?.(head);
+    },
   };
   const skew = watchClockSkew(source, deps);
   const told = hideSecrets(transport.open(context, deps), secrets);
   const opened = isBare ? hideWords(told) : told;
-  const collections = Object.entries(definition.collections).map(([name, one]): SourceCollection => {
+  const examined = Object.entries(definition.collections).map(([name, one]): ExaminedCollection => {
     const collection = collectionOf(source, name, one);
     const mapping = compileMapping(collection, withRowTag(one, transport), transport.textOnly, keyForms);
     const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps, skew };
@@ -83,7 +90,7 @@ export function createSource(
     const { readRow, readRowWithin, probe } = reads;
     const write = createWrites({ ...parts, collection, readRowWithin, probe });
     const reference = one.write?.reference;
-    return {
+    const asKnown: SourceCollection = {
       collection,
       facts: {
         ...factsOf(definition, one),
@@ -101,10 +108,12 @@ export function createSource(
       write,
       reading: compileReading(definition, one, collection, keyForms, deps.chance),
     };
+    return createExamined(parts, asKnown);
   });
   return {
     name: source,
-    collections,
+    collections: examined.map((one) => one.source),
+    examined,
     webhook: reader,
     close: () => opened.close(),
   };

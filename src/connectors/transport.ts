@@ -5,6 +5,7 @@ import type { Auth } from './auth.js';
 import type { AnyCollectionDefinition } from './define.js';
 import type { CallPurpose, Classify } from './fault.js';
 import type { GuardLimits } from './guard.js';
+import type { HttpHead } from './http-client.js';
 import type { UsernameToken } from './username-token.js';
 import type { PendingResult } from './pending-result.js';
 import type { Secrets } from './secrets.js';
@@ -17,6 +18,8 @@ export interface SourceDeps {
   readonly log: Log;
   /** Turns of sources that have a limit, shared with other gateways; absent: this process is the only one. */
   readonly budget?: CallBudget;
+  /** Is told the head of every answer of the source; absent: nobody asks. */
+  readonly answered?: (head: HttpHead) => void;
 }
 
 /** How one call is made: plain facts of a kit (`get`, `post`, `call` …). */
@@ -129,8 +132,8 @@ export interface OpenContext {
   readonly headers: Readonly<Record<string, string>>;
   /** Takes what must not be told of our credentials. */
   readonly secrets: Secrets;
-  /** Is called whenever something comes from the source. */
-  readonly heard: () => void;
+  /** Is called whenever something comes from the source: the head of an answer, or a piece of its body. */
+  readonly heard: (head?: HttpHead) => void;
 }
 
 /** A kit with its settings: part of a connector's definition, opens nothing until it is asked to. */

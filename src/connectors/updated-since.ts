@@ -42,6 +42,8 @@ const GRAIN_MS: { readonly [format in MomentFormat]?: number } = {
 
 /** Moments to and from a source's texts, and how far back to ask. */
 export interface UpdatedSince {
+  /** The finest step in which moments are asked for, ms. */
+  readonly grainMs: number;
   /** Ask this far before the cursor: precision, longest transaction, how late a read may be, the hour that is there twice. */
   readonly overlapMs: number;
   /** How far a row's time may lie before its predecessor's in an ordered answer. */
@@ -71,6 +73,7 @@ export function compileUpdatedSince(facts: UpdatedSinceFacts, readAfterWrite: Du
     epochSeconds: (ms) => String(Math.floor(ms / 1_000)),
   };
   return {
+    grainMs,
     overlapMs,
     orderSlackMs: grainMs + (zone.isUtc ? 0 : DST_MS),
     argument(ms) {

@@ -134,6 +134,8 @@ export const EXIT_CODES = {
   refused: 8,
   /** `inspect` found another description than the one that its files are made of, and was not told to write. */
   changed: 9,
+  /** `doctor` found a source that does not do what its connector declares. */
+  contradicted: 10,
 } as const;
 export type ExitReason = keyof typeof EXIT_CODES;
 

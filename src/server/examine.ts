@@ -1,15 +1,19 @@
+import type { SourceKey } from '../core/change.js';
 import { createSource, keyFormsOf } from '../connectors/define.js';
+import type { ExaminedCollection } from '../connectors/examined-collection.js';
+import { examineCollection } from '../connectors/examination.js';
+import { createAnswerWatch, type AnswerWatch } from '../connectors/probe-answers.js';
+import type { FactFinding } from '../connectors/probe-finding.js';
 import { StartupError, SyncError, type ExitReason } from '../core/errors.js';
-import { RecordMisfit } from '../core/misfit.js';
-import type { Log } from '../core/ports.js';
-import type { SourceCollection } from '../core/source-port.js';
+import type { Clock, Log } from '../core/ports.js';
 import { createSchema } from '../graphql/schema.js';
 import { describeUrl, openDatabase } from '../store/database.js';
 import { checkDataFolder } from '../store/data-folder.js';
 import { readCollections } from './app.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
-import { planOf } from './plan.js';
+import { guaranteesOf, type Guarantees } from './guarantees.js';
+import { planFor, type CollectionPlan } from './plan.js';
 
 /** One thing that was looked at, and what there is to say about it. */
 export interface Finding {
@@ -20,29 +24,105 @@ export interface Finding {
   readonly reason: ExitReason | null;
 }
 
-/** The first read of a collection may take this long. */
-const READ_WITHIN_MS = 15_000;
+/** What was found of one collection, and what follows from its facts as they are declared. */
+export interface CollectionReport {
+  readonly source: string;
+  readonly collection: string;
+  /** Why it was not asked; null: it was. */
+  readonly notAsked: string | null;
+  /** Did its list answer at all? */
+  readonly isRead: boolean;
+  readonly findings: readonly FactFinding[];
+  /** Requests that the examination took. */
+  readonly calls: number;
+  readonly plan: CollectionPlan;
+  readonly guarantees: Guarantees;
+}
 
-/** Looks at everything that a start needs, one after the other, with one small read per collection. Writes nothing. */
-export async function* examine(config: Config, log: Log): AsyncGenerator<Finding, void> {
+/** What to examine: one source, or all; and a record whose write guard is tried. */
+export interface Asked {
+  readonly connector: string | null;
+  readonly write: { readonly collection: string; readonly key: SourceKey } | null;
+}
+
+/** A collection's examination may take this long. */
+const EXAMINED_WITHIN_MS = 120_000;
+
+/**
+ * Looks at everything that a start needs, then at each collection's declared facts, one after the other. Writes nothing but what
+ * `asked.write` names.
+ *
+ * @throws StartupError config - there is no such connector or collection
+ */
+export async function* examine(
+  config: Config,
+  asked: Asked,
+  log: Log,
+  clock: Clock = systemClock,
+): AsyncGenerator<Finding | CollectionReport, void> {
+  const chosen = chosenOf(config, asked);
   yield await find('schema', 'config', async () => {
     const collections = readCollections(config);
     createSchema(collections);
     return `${collections.length} collections: ${collections.map(({ name }) => name).join(', ') || 'none'}`;
   });
   yield await find('store', 'store', () => lookAtStore(config));
-  const deps = { clock: systemClock, chance: Math.random, log };
   const keyForms = keyFormsOf(config.connectors);
-  for (const connector of config.connectors) {
-    const source = createSource(connector, deps, keyForms);
+  for (const connector of chosen) {
+    const watch = createAnswerWatch(clock);
+    const source = createSource(connector, { clock, chance: Math.random, log, answered: watch.note }, keyForms);
     try {
-      for (const collection of source.collections) {
-        yield await find(`${source.name}.${collection.collection.name}`, 'source', () => readSome(collection));
+      for (const examined of source.examined) {
+        const { name } = examined.source.collection;
+        const named = asked.write?.collection === name ? asked.write.key : null;
+        yield await reportOf(source.name, examined, named, watch, clock);
       }
     } finally {
       await source.close();
     }
   }
+}
+
+function chosenOf({ connectors }: Config, { connector, write }: Asked): Config['connectors'] {
+  const chosen = connector === null ? connectors : connectors.filter(({ source }) => source === connector);
+  if (connector !== null && chosen.length === 0)
+    throw new StartupError(
+      'config',
+      `expected one of ${connectors.map(({ source }) => source).join(', ')}, got ${connector}`,
+    );
+  const names = chosen.flatMap(({ collections }) => Object.keys(collections));
+  if (write !== null && !names.includes(write.collection))
+    throw new StartupError('config', `--write: expected one of ${names.join(', ')}, got ${write.collection}`);
+  return chosen;
+}
+
+async function reportOf(
+  source: string,
+  examined: ExaminedCollection,
+  named: SourceKey | null,
+  watch: AnswerWatch,
+  clock: Clock,
+): Promise<CollectionReport> {
+  const { collection, facts } = examined.source;
+  const maintainedMs = examined.source.maintenanceLeftMs?.() ?? 0;
+  const isAsked = maintainedMs === 0;
+  const until = new Date(clock.nowMs() + maintainedMs).toISOString();
+  const examination = isAsked
+    ? await examineCollection(
+        examined,
+        { clock, chance: Math.random, watch },
+        named,
+        AbortSignal.timeout(EXAMINED_WITHIN_MS),
+      )
+    : { findings: [], calls: 0, isRead: false };
+  return {
+    source,
+    collection: collection.name,
+    notAsked: isAsked ? null : `it is being maintained until ${until}`,
+    ...examination,
+    plan: planFor(source, examined.source),
+    guarantees: guaranteesOf(facts, collection.writes),
+  };
 }
 
 async function find(what: string, reason: ExitReason, look: () => Promise<string>): Promise<Finding> {
@@ -60,24 +140,4 @@ async function lookAtStore({ databaseUrl, dataFolder }: Config): Promise<string>
   const database = await openDatabase(databaseUrl, 1);
   await database.end();
   return `Postgres at ${describeUrl(databaseUrl)} answers`;
-}
-
-/** The first page of the whole list: address, credentials, shape and types in one. */
-async function readSome(source: SourceCollection): Promise<string> {
-  const maintainedMs = source.maintenanceLeftMs?.() ?? 0;
-  if (maintainedMs > 0) {
-    const until = new Date(systemClock.nowMs() + maintainedMs).toISOString();
-    return `not asked: it is being maintained until ${until}; ${planOf(source)}`;
-  }
-  const deadline = AbortSignal.timeout(READ_WITHIN_MS);
-  const begin = systemClock.monotonicMs();
-  for await (const batch of source.scan(deadline)) {
-    const ms = Math.round(systemClock.monotonicMs() - begin);
-    const [misfit] = batch.misfits ?? [];
-    const fault = misfit === undefined ? null : new RecordMisfit(source.collection.name, misfit);
-    if (fault !== null && batch.observations.length === 0) throw fault;
-    const unfit = fault === null ? '' : ` besides ${batch.misfits?.length} that do not fit (${fault.message})`;
-    return `${batch.observations.length} records${unfit} in the first answer after ${ms} ms; ${planOf(source)}`;
-  }
-  return `the list is empty; ${planOf(source)}`;
 }

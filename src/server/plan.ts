@@ -22,18 +22,15 @@ export async function readPlans({ connectors }: Pick<Config, 'connectors'>): Pro
   const plans: CollectionPlan[] = [];
   for (const connector of connectors) {
     const source = createSource(connector, { clock: systemClock, chance: Math.random, log: SILENT }, keyForms);
-    for (const one of source.collections) {
-      const { collection } = one;
-      plans.push({
-        source: source.name,
-        collection: collection.name,
-        says: planOf(one),
-        callsPerDay: callsOf(one.facts),
-      });
-    }
+    for (const one of source.collections) plans.push(planFor(source.name, one));
     await source.close();
   }
   return plans;
+}
+
+/** The plan of one collection of a source that is open. */
+export function planFor(source: string, one: Pick<SourceCollection, 'facts' | 'collection'>): CollectionPlan {
+  return { source, collection: one.collection.name, says: planOf(one), callsPerDay: callsOf(one.facts) };
 }
 
 function callsOf({ changes, pollEveryMs, scanEveryMs }: SourceFacts): CollectionPlan['callsPerDay'] {
