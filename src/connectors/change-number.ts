@@ -1,5 +1,5 @@
 import type { SourceKey } from '../core/change.js';
-import { describe } from '../core/field.js';
+import { kindOf } from '../core/field.js';
 import type { Duration } from './duration.js';
 import { CallFault } from './fault.js';
 import type { Operation } from './transport.js';
@@ -76,7 +76,7 @@ export function compileChangeNumber({ member, inclusive, form = 'digits', render
       const wanted = typeof value === 'number' ? 'digits as a text, since JSON does not keep such a number' : form;
       throw new CallFault(
         'badAnswer',
-        `expected each row to have its number of change in ${member}, as ${wanted}, got ${describe(value)}`,
+        `expected each row to have its number of change in ${member}, as ${wanted}, got ${kindOf(value)}`,
         {
           sourceIsSick: false,
         },

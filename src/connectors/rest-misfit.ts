@@ -33,6 +33,8 @@ export function misfitOfRest(operation: RestOperation, purpose: CallPurpose, key
   if (!methods.includes(method)) {
     return `expected ${methods.map((one) => BUILDERS[one]).join(' or ')}, got ${BUILDERS[method]}`;
   }
+  if (purpose !== 'list' && operation.tagged)
+    return 'expected tagged of a list only: a tag that stays could hide a change from the read before a write, got true';
   if (!path.startsWith('/')) return `expected a path that begins with "/", got "${path}"`;
   const named = [path, ...Object.values(operation.query)].filter((one) => String(one).includes(REFERENCE));
   if (purpose === 'lookUp') {

@@ -172,7 +172,7 @@ function misfit(expected: string, value: unknown): Fit {
 }
 
 /** What kind of thing a foreign value is, without telling it. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'an empty text' : `a text of length ${value.length}`;
   if (typeof value === 'number') return Number.isFinite(value) ? 'a number' : 'no finite number';
   if (typeof value === 'boolean') return 'true or false';

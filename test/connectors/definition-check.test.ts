@@ -103,6 +103,11 @@ test.each<readonly [string, object, string]>([
     'visits.read.one: expected {key} or {key.0} in the path, got "{id}"',
   ],
   [
+    'a single record by its tag',
+    read({ one: get('/visits/{key}', { tagged: true }) }),
+    'visits.read.one: expected tagged of a list only: a tag that stays could hide a change from the read before a write, got true',
+  ],
+  [
     'a relative path',
     read({ list: get('visits') }),
     'visits.read.list: expected a path that begins with "/", got "visits"',

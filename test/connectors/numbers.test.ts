@@ -77,10 +77,10 @@ describe('numbers of change', () => {
     [
       'a number that JSON has rounded',
       2 ** 60,
-      'as digits as a text, since JSON does not keep such a number, got 1152921504606847000',
+      'as digits as a text, since JSON does not keep such a number, got a number',
     ],
-    ['one beyond 64 bits', '18446744073709551616', 'as digits, got "18446744073709551616"'],
-    ['a text', 'new', 'as digits, got "new"'],
+    ['one beyond 64 bits', '18446744073709551616', 'as digits, got a text of length 20'],
+    ['a text', 'new', 'as digits, got a text of length 3'],
   ])('R16: a row with %s leaves the cursor where it was', async (_what, rev, message) => {
     source.answer = () => ({ rows: [row('V-1', 5), row('V-2', rev)] });
     const { cursors, thrown } = await brokenRead(visits().readChanges(null, NEVER));
