@@ -5,11 +5,12 @@ import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceFacts, SourceWriteOutcome } from '../core/source-port.js';
 import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
+import { idempotencyKeyOf } from './confirmed-change.js';
 import { lacksGuard, type DeliveryDecision } from './decide-delivery.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
 import { resolveDoubt } from './doubt.js';
 import { refuseFollowers } from './followers.js';
-import { keepCopy } from './fresh-copy.js';
+import { keepCopy, readOrNot } from './fresh-copy.js';
 import { holdIntent } from './held-intent.js';
 import { callText, lastCallOf, type NotedCall } from './noted-call.js';
 import { judgeRead, sets, showsCall } from './read-back.js';
@@ -97,6 +98,11 @@ export async function deliverIntent(
       return null;
     },
     async refused({ view, call }, refusal) {
+      const made = await lookUpEarlier(call);
+      if (made === 'unread') return await leave();
+      if (made !== 'none' && made !== 'absent') {
+        return made.fields === null ? await parkTaken(view, call, refusal.message) : await applyLater(view, call, made);
+      }
       const shown = await sightEarlier(view, call);
       // A deletion that is refused because the record is gone may have been done by the call before.
       if (shown === 'unread' || (shown === 'unconfirmed' && call.kind === 'delete')) return await leave();
@@ -158,6 +164,15 @@ export async function deliverIntent(
     const key = call.sourceKey ?? view.sourceKey;
     if (intent.attempt === 0 || key === null || !facts.readOne || setsNothing(collection, view, call)) return 'none';
     return await sightRecord(tools, source, intent.tenant, { key });
+  }
+
+  /**
+   * Of a create that was sent before: the record that its reference finds. A refusal may be the answer to that earlier call's effect, also
+   * where a look-up did not find it yet. `none`: it was not sent, or cannot be looked up.
+   */
+  async function lookUpEarlier({ kind }: NotedCall): Promise<Observation | 'absent' | 'unread' | 'none'> {
+    if (intent.attempt === 0 || kind !== 'create' || facts.lookUp !== true) return 'none';
+    return await readOrNot(tools, source, { idempotencyKey: idempotencyKeyOf(tools.hash, intent) });
   }
 
   /** The source's own copy in the lane, before the next decision. */

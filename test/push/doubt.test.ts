@@ -94,6 +94,19 @@ describe('a call whose outcome is unknown', () => {
     expect([stamps['note']?.writer, stamps['route']?.writer]).toEqual(['source', 'device:nurse/nurse-phone']);
   });
 
+  test('R11: a create that is made again after a look-up that found nothing, and refused then, is looked up once more', async () => {
+    const clinic = await createClinic({ facts: { readOne: false, lookUp: true } });
+    clinic.source.script.push('applyUnanswered', 'refuse');
+    const change = edit(randomUUID(), null, { note: 'mine', route: '7' });
+    // The source shows nothing for a while, as one that is restarted may.
+    const lookUp = async () =>
+      clinic.source.calls.length < 2 ? ('absent' as const) : clinic.source.showAs(change.id as string as SourceKey);
+    Object.assign(clinic.source, { lookUp });
+    await clinic.sendOne(change);
+    await fateOf(clinic, change.changeId, 'APPLIED');
+    expect([clinic.source.calls.length, clinic.source.journal.length]).toEqual([2, 1]);
+  });
+
   test('R11: is not sent again when its key may be forgotten by now: it is parked with what is known of it', async () => {
     const clinic = await createClinic({ facts: { ...KEY, idempotencyKeyLifetimeMs: HOUR_MS } });
     const version = await clinic.visit('17');
