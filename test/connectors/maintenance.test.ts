@@ -101,16 +101,17 @@ describe('a source under maintenance', () => {
   const VISITS = collection({
     type: 'Visit',
     key: 'id',
+    version: 'version',
     fields: { note: field.string() },
     read: { list: get('/visits'), one: get('/visits/{key}') },
-    write: { update: patch('/visits/{key}') },
+    write: { update: patch('/visits/{key}'), guard: 'ifMatch' },
   });
   const UPDATE: SourceWrite = {
     kind: 'update',
     sourceKey: 'V-1' as SourceKey,
     fields: { note: 'ring twice' },
     current: { note: 'ring once' },
-    guard: null,
+    guard: '1',
     idempotencyKey: 'k',
   };
 

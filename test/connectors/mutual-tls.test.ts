@@ -78,7 +78,7 @@ function open(transport: Transport, isSoap = false): SourceCollection {
     read: isSoap
       ? { list: call('ListNotes', { rows: 'notes.note' }), one: call('GetNote', { keyIn: 'id', rows: 'note' }) }
       : { list: get('/visits'), one: get('/visits/{key}') },
-    ...(isSoap ? {} : { write: { update: patch('/visits/{key}') } }),
+    ...(isSoap ? {} : { version: 'version', write: { update: patch('/visits/{key}'), guard: 'ifMatch' as const } }),
   });
   const source = createSource(defineConnector({ source: 'clinic', transport, collections: { visits } }), eagerDeps());
   opened.push(source);
