@@ -78,6 +78,12 @@ describe('a read that is answered with a ticket', () => {
     for (const body of polls()) expect(body).toContain('<n1:Result><n1:ticket>t-0</n1:ticket></n1:Result>');
   });
 
+  test('has questions for it that are calls like others: one that met a passing fault is made again', async () => {
+    results = [state('RUNNING'), { status: 503 }, done('<note><id>7</id><title>A</title></note>')];
+    expect(await read(open(ROW))).toMatchObject({ sourceKey: '7' });
+    expect([starts().length, polls().length]).toEqual([1, 3]);
+  });
+
   test('R14: of a list has each page with a ticket of its own, and is complete only if its total is', async () => {
     const page = (ids: readonly number[], total: number): Reply =>
       done(`<notes>${ids.map((id) => `<note><id>${id}</id></note>`).join('')}</notes><total>${total}</total>`);
