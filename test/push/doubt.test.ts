@@ -100,7 +100,7 @@ describe('a call whose outcome is unknown', () => {
     const change = edit(randomUUID(), null, { note: 'mine', route: '7' });
     // The source shows nothing for a while, as one that is restarted may.
     const lookUp = async () =>
-      clinic.source.calls.length < 2 ? ('absent' as const) : clinic.source.showAs(change.id as string as SourceKey);
+      clinic.source.calls.length < 2 ? ('absent' as const) : clinic.source.showAs(change.id as SourceKey);
     Object.assign(clinic.source, { lookUp });
     await clinic.sendOne(change);
     await fateOf(clinic, change.changeId, 'APPLIED');
