@@ -6,6 +6,8 @@ import type { Clock } from '../core/ports.js';
 export interface Fate {
   readonly status: PushStatus;
   readonly error: ChangeError | null;
+  /** The change with which it fell; absent: none. */
+  readonly blockedBy?: string;
 }
 
 /** Where deliveries tell what became of intents, and pushes wait for it (R10). Lives in this process only. */

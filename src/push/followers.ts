@@ -4,6 +4,7 @@ import type { LeasedIntent } from '../core/outbox-port.js';
 import type { OpenIntent, RecordStore, RecordView } from '../core/record-port.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import { sameDevice } from '../core/session.js';
+import type { Fates } from './fates.js';
 import { settleRefused } from './settle.js';
 
 /**
@@ -18,7 +19,12 @@ export async function refuseFollowers(
   {
     store,
     references,
-  }: { readonly store: Pick<RecordStore, 'commit' | 'readRecords'>; readonly references: ReferenceMap },
+    fates,
+  }: {
+    readonly store: Pick<RecordStore, 'commit' | 'readRecords'>;
+    readonly references: ReferenceMap;
+    readonly fates: Pick<Fates, 'tell'>;
+  },
   collection: Collection,
   intent: LeasedIntent,
   seen: RecordView,
@@ -35,7 +41,9 @@ export async function refuseFollowers(
       blockedBy: intent.changeId,
     } as const;
     const mapping = await references.mappingOf(intent.tenant, collection, view, null);
-    await store.commit(intent.tenant, [settleRefused(collection, view, follower, refusal, mapping)]);
+    const [outcome] = await store.commit(intent.tenant, [settleRefused(collection, view, follower, refusal, mapping)]);
+    // The push that brought it waits for its fate, too.
+    if (outcome?.kind === 'written') fates.tell(follower.intentNo, refusal);
     const [now] = await store.readRecords(intent.tenant, [{ collection: intent.collection, id: intent.id }]);
     view = now as RecordView;
   }

@@ -102,7 +102,7 @@ export function createPush(
       );
       return results.map((result) => {
         const fate = result.status === 'ACCEPTED' ? byChange.get(result.changeId) : undefined;
-        return fate === undefined ? result : { ...result, ...fate, blockedBy: null };
+        return fate === undefined ? result : { ...result, ...fate, blockedBy: fate.blockedBy ?? null };
       });
     },
     wake: () => outbox.wake(),

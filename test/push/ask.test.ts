@@ -1,5 +1,5 @@
 import type { KeptEdit } from '../../src/core/intent.js';
-import { createClinic, edit, removal, type Clinic } from './pushing-clinic.js';
+import { createClinic, edit, PATIENCE_MS, removal, type Clinic } from './pushing-clinic.js';
 
 /** The kept edits of a clinic's conflicts, by change id. */
 async function kept(clinic: Clinic): Promise<ReadonlyMap<string, KeptEdit>> {
@@ -44,6 +44,25 @@ describe('ask', () => {
       route: '8',
       status: 'OPEN',
     });
+  });
+
+  test('F19: what falls with a change is told at once, with what it fell with, and not waited for', async () => {
+    const clinic = await createClinic({ policy: 'ask' });
+    const version = await clinic.visit('17');
+    // Nobody has read it yet.
+    clinic.source.edit('17', { status: 'UNDERWAY' });
+    const begunMs = clinic.clock.nowMs();
+    const changes = [
+      edit('17', version, { note: 'mine' }),
+      edit('17', version, { status: 'DONE' }),
+      removal('17', version),
+    ] as const;
+    expect(await clinic.send(changes)).toMatchObject([
+      { status: 'APPLIED' },
+      { status: 'CONFLICT', blockedBy: null },
+      { status: 'CONFLICT', blockedBy: changes[1].changeId },
+    ]);
+    expect(clinic.clock.nowMs() - begunMs).toBeLessThan(PATIENCE_MS);
   });
 
   test('F19: under every other policy the changes of a lane are decided each by itself', async () => {
