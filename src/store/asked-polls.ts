@@ -1,15 +1,10 @@
 import type { AskedPollStore } from '../core/asked-poll-port.js';
-import { storeFault, type Database } from './database.js';
+import { queryRows, type Database } from './database.js';
 
 /** Polls that webhooks ask for: see `AskedPollStore`. */
 export function askedPolls(database: Database): AskedPollStore {
-  async function rowsOf<Row extends object>(name: string, text: string, values: unknown[]): Promise<readonly Row[]> {
-    try {
-      return (await database.query<Row>({ name, text, values })).rows;
-    } catch (cause) {
-      throw storeFault(cause);
-    }
-  }
+  const rowsOf = <Row extends object>(name: string, text: string, values: unknown[]): Promise<readonly Row[]> =>
+    queryRows<Row>(database, { name, text, values });
 
   return {
     async askPoll(tenant, collection, keys, nowMs) {

@@ -1,5 +1,5 @@
 import type { CallBudget } from '../core/call-budget-port.js';
-import { storeFault, type Database } from './database.js';
+import { queryRows, type Database } from './database.js';
 
 interface Granted {
   readonly taken: number;
@@ -12,10 +12,9 @@ interface Granted {
  */
 export function callBudget(database: Database): CallBudget {
   const take = (source: string, values: readonly number[]): Promise<readonly Granted[]> =>
-    database
-      .query<Granted>({
-        name: 'take_turns',
-        text: `
+    queryRows<Granted>(database, {
+      name: 'take_turns',
+      text: `
           -- Not waited for on the disk: what a crash of the database forgets is one window of turns.
           with quick as materialized (select set_config('synchronous_commit', 'off', true)),
           held as (select at_ms, turns from call_budget, quick where source = $1 for update of call_budget),
@@ -38,14 +37,8 @@ export function callBudget(database: Database): CallBudget {
           where b.source = $1
           returning taken, case when taken > 0 then 0
             else coalesce((select min(at_ms) from recent) + $3::double precision - now_ms, 0) end as wait_ms`,
-        values: [source, ...values],
-      })
-      .then(
-        ({ rows }) => rows,
-        (cause: unknown) => {
-          throw storeFault(cause);
-        },
-      );
+      values: [source, ...values],
+    });
 
   return {
     async takeTurns(source, { most, windowMs }, atMost) {
@@ -53,11 +46,8 @@ export function callBudget(database: Database): CallBudget {
       let [granted] = await take(source, values);
       if (granted === undefined) {
         // The first call of a source that has a limit.
-        await database
-          .query('insert into call_budget (source) values ($1) on conflict do nothing', [source])
-          .catch((cause: unknown) => {
-            throw storeFault(cause);
-          });
+        const text = 'insert into call_budget (source) values ($1) on conflict do nothing';
+        await queryRows(database, { text, values: [source] });
         [granted] = await take(source, values);
       }
       return { taken: granted?.taken ?? 0, waitMs: granted?.wait_ms ?? 0 };

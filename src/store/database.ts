@@ -97,6 +97,22 @@ export function storeFault(cause: unknown): SyncError {
   );
 }
 
+/**
+ * The rows of one statement. With a name its plan is kept on each connection; without one it is planned for each call.
+ *
+ * @throws SyncError UNAVAILABLE, INTERNAL
+ */
+export async function queryRows<Row extends object>(
+  database: Database,
+  statement: { readonly name?: string; readonly text: string; readonly values: unknown[] },
+): Promise<readonly Row[]> {
+  try {
+    return (await database.query<Row>(statement)).rows;
+  } catch (cause) {
+    throw storeFault(cause);
+  }
+}
+
 /** Where a database is, without user and password. @throws StartupError config - not a URL */
 export function describeUrl(url: string): string {
   try {

@@ -1,7 +1,7 @@
 import type { Seq, SourceKey } from '../core/change.js';
 import type { CollectionProgress, IngestStore, QuarantinedRecord } from '../core/ingest-port.js';
 import type { CollectionState, Recheck } from '../core/record-port.js';
-import { storeFault, type Database } from './database.js';
+import { queryRows, type Database } from './database.js';
 import { readingStore } from './reading-store.js';
 
 interface QuarantineRow {
@@ -14,13 +14,8 @@ interface QuarantineRow {
 
 /** What ingest keeps per collection, and leases: see `IngestStore`. */
 export function ingestProgress(database: Database): IngestStore {
-  async function rowsOf<Row extends object>(name: string, text: string, values: unknown[]): Promise<readonly Row[]> {
-    try {
-      return (await database.query<Row>({ name, text, values })).rows;
-    } catch (cause) {
-      throw storeFault(cause);
-    }
-  }
+  const rowsOf = <Row extends object>(name: string, text: string, values: unknown[]): Promise<readonly Row[]> =>
+    queryRows<Row>(database, { name, text, values });
 
   return {
     ...readingStore(database),

@@ -1,15 +1,10 @@
 import type { KeepingStore, Storage } from '../core/keeping.js';
-import { storeFault, type Database } from './database.js';
+import { queryRows, type Database } from './database.js';
 
 /** What is kept for collections whose values are not: see `KeepingStore`. */
 export function keepingStore(database: Database): KeepingStore {
-  async function rowsOf<Row extends object>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    try {
-      return (await database.query<Row>(text, values)).rows;
-    } catch (cause) {
-      throw storeFault(cause);
-    }
-  }
+  const rowsOf = <Row extends object>(text: string, values: unknown[]): Promise<readonly Row[]> =>
+    queryRows<Row>(database, { text, values });
 
   return {
     async keepAs(tenant, collection, storage) {

@@ -1,19 +1,14 @@
 import type { RecordId, Seq } from '../core/change.js';
 import type { OpenState } from '../core/intent.js';
 import type { OperatorStore } from '../core/operator-port.js';
-import { storeFault, type Database } from './database.js';
+import { queryRows, type Database } from './database.js';
 import { BLOCKER, LEASED_JSON, leasedOf, type LeasedRow } from './intent-row.js';
 import { errorOf, knownOf, type ChangeRow } from './known-changes.js';
 
 /** What operators see and do: low-rate, so its statements are planned for each call. */
 export function operatorStore(database: Database): OperatorStore {
-  async function rowsOf<Row extends object>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    try {
-      return (await database.query<Row>(text, values)).rows;
-    } catch (cause) {
-      throw storeFault(cause);
-    }
-  }
+  const rowsOf = <Row extends object>(text: string, values: unknown[]): Promise<readonly Row[]> =>
+    queryRows<Row>(database, { text, values });
 
   return {
     async readOutbox(tenant, { states, collection, after, limit }) {

@@ -1,16 +1,11 @@
 import type { SourceKey } from '../core/change.js';
 import type { IngestStore } from '../core/ingest-port.js';
-import { storeFault, type Database } from './database.js';
+import { queryRows, type Database } from './database.js';
 
 /** What is kept of how collections are read, and what a change of it needs: rare, so planned for each call. See `IngestStore`. */
 export function readingStore(database: Database): Pick<IngestStore, 'noteReading' | 'readScopes' | 'restate'> {
-  async function rowsOf<Row extends object>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    try {
-      return (await database.query<Row>(text, values)).rows;
-    } catch (cause) {
-      throw storeFault(cause);
-    }
-  }
+  const rowsOf = <Row extends object>(text: string, values: unknown[]): Promise<readonly Row[]> =>
+    queryRows<Row>(database, { text, values });
 
   return {
     async noteReading(tenant, collection, { readAs, provenAs, shape }) {
