@@ -1,8 +1,9 @@
-import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
 import type { Credentials } from './credentials.js';
 import { operationsOf } from './fact-misfits.js';
-import { CallFault, type CallPurpose } from './fault.js';
-import { openHttp, readAll, retryAfterMs, serverTimeOf, tagsOf, type HttpLimits } from './http-client.js';
+import { CallFault } from './fault.js';
+import { openHttp, serverTimeOf, tagsOf, type HttpLimits } from './http-client.js';
+import { createJsonExchange } from './json-exchange.js';
 import {
   classifyOData,
   countOf,
@@ -29,7 +30,7 @@ import {
   writeHeaders,
 } from './odata-request.js';
 import type { ODataOperation } from './odata.js';
-import { factsOf, parseBody, type RestAnswer } from './rest-answer.js';
+import { factsOf, type RestAnswer } from './rest-answer.js';
 import { parseBase } from './rest-request.js';
 import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
@@ -80,30 +81,11 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     }
   }
 
-  function exchange(
-    purpose: CallPurpose,
-    method: ODataOperation['method'],
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    body: string | null,
-    signal: AbortSignal,
-  ): Promise<RestAnswer> {
-    const own = { ...ODATA_HEADERS, ...settings.headers };
-    return settings.credentials.send(
-      (credentials) =>
-        http.exchange(
-          { method, path, headers: { ...own, ...credentials, ...headers }, body },
-          signal,
-          async (head, chunks) => ({
-            head,
-            ...parseBody(head, await readAll(chunks)),
-            retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
-          }),
-        ),
-      { seen: sessionAnswerOf, isUndone: (answer) => isUndone(classifyOData(answer, purpose, settings)) },
-      signal,
-    );
-  }
+  const exchange = createJsonExchange(http, settings, deps, {
+    headersOf: () => ({ ...ODATA_HEADERS, ...settings.headers }),
+    classify: classifyOData,
+    seen: sessionAnswerOf,
+  });
 
   async function read(
     facts: ODataOperation,

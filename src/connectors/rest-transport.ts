@@ -1,17 +1,10 @@
-import { isUndone, readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
+import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
 import type { Credentials } from './credentials.js';
-import { CallFault, type CallPurpose } from './fault.js';
-import {
-  openHttp,
-  readAll,
-  retryAfterMs,
-  serverTimeOf,
-  tagsOf,
-  type HttpHead,
-  type HttpLimits,
-} from './http-client.js';
+import { CallFault } from './fault.js';
+import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from './http-client.js';
+import { createJsonExchange } from './json-exchange.js';
 import type { PageAnswer } from './paging.js';
-import { classifyRest, factsOf, memberAt, parseBody, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
+import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
 import type { OpenContext, OpenTransport, SourceDeps } from './transport.js';
@@ -32,34 +25,15 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
   const http = openHttp(base.origin, settings.http, settings.heard);
   const kept = new Map<string, { readonly tag: string; readonly body: unknown; readonly head: HttpHead }>();
 
-  function exchange(
-    purpose: CallPurpose,
-    method: RestOperation['method'],
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    body: string | null,
-    signal: AbortSignal,
-  ): Promise<RestAnswer> {
-    const own = {
+  const exchange = createJsonExchange(http, settings, deps, {
+    headersOf: (body) => ({
       accept: 'application/json',
       ...(body === null ? {} : { 'content-type': 'application/json' }),
       ...settings.headers,
-    };
-    return settings.credentials.send(
-      (credentials) =>
-        http.exchange(
-          { method, path, headers: { ...own, ...credentials, ...headers }, body },
-          signal,
-          async (head, chunks) => ({
-            head,
-            ...parseBody(head, await readAll(chunks)),
-            retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
-          }),
-        ),
-      { seen: sessionAnswerOf, isUndone: (answer) => isUndone(classifyRest(answer, purpose, settings)) },
-      signal,
-    );
-  }
+    }),
+    classify: classifyRest,
+    seen: sessionAnswerOf,
+  });
 
   async function readJson(
     operation: RestOperation,
