@@ -4,9 +4,11 @@ import { callRate, createOwnTurns } from './call-rate.js';
 
 /** What a call is for. Calls that wait are begun in this order: writes, then single records, then polls, then scans. */
 export type Urgency = 'write' | 'record' | 'poll' | 'scan';
+/** `turn`: of a call that is under way, and has its place. */
+type Kind = Urgency | 'turn';
 /** Of a read. */
 export type ReadUrgency = Exclude<Urgency, 'write'>;
-const URGENCIES: readonly Urgency[] = ['write', 'record', 'poll', 'scan'];
+const KINDS: readonly Kind[] = ['turn', 'write', 'record', 'poll', 'scan'];
 
 /** The places and the turns of one source: which of the calls that wait is made next, and when. */
 export interface CallQueue {
@@ -16,6 +18,12 @@ export interface CallQueue {
    * @throws the signal's reason when it is over before; whatever the call throws; NoTurn
    */
   run<T>(urgency: Urgency, call: () => Promise<T>, signal: AbortSignal): Promise<T>;
+  /**
+   * Waits for another turn of a call that is under way, for one request more.
+   *
+   * @throws the signal's reason when it is over before; NoTurn
+   */
+  turn(signal: AbortSignal): Promise<void>;
 }
 
 /** The call was not made: too many wait, or nobody can say whether it may be. */
@@ -30,7 +38,7 @@ const ASK_AGAIN_MS = 25;
 const TURN_LASTS_MS = 250;
 
 interface Waiting {
-  readonly urgency: Urgency;
+  readonly kind: Kind;
   readonly order: number;
   readonly begin: () => void;
   readonly fail: (cause: Error) => void;
@@ -51,26 +59,26 @@ export function createCallQueue(
   const places = { write: limits.concurrent, read: Math.max(1, limits.concurrent - 1) };
   const rate = limits.perSecond === null ? null : callRate(limits.perSecond);
   const own = rate === null ? null : createOwnTurns(rate, clock);
-  const waiting = new Map<Urgency, Set<Waiting>>(URGENCIES.map((urgency) => [urgency, new Set()]));
-  const underWay = { write: 0, read: 0 };
+  const waiting = new Map<Kind, Set<Waiting>>(KINDS.map((kind) => [kind, new Set()]));
+  const underWay = { write: 0, read: 0, turn: 0 };
   const shared = { turns: 0, untilMs: -Infinity, isAsked: false };
   let pause: AbortController | null = null;
   let orders = 0;
   let begun = 0;
 
-  const isFree = (urgency: Urgency): boolean => {
+  const isFree = (kind: Kind): boolean => {
     const all = underWay.write + underWay.read;
-    return all < limits.concurrent && (urgency === 'write' || underWay.read < places.read);
+    return kind === 'turn' || (all < limits.concurrent && (kind === 'write' || underWay.read < places.read));
   };
-  const waits = (): number => URGENCIES.reduce((sum, urgency) => sum + (waiting.get(urgency)?.size ?? 0), 0);
+  const waits = (): number => KINDS.reduce((sum, kind) => sum + (waiting.get(kind)?.size ?? 0), 0);
 
   /** The call that is to be made next; of those for the same purpose the first one. */
   function next(): Waiting | null {
     const isForOldest = begun % OLDEST_EVERY === OLDEST_EVERY - 1;
     let found: Waiting | null = null;
-    for (const urgency of URGENCIES) {
-      const [first] = waiting.get(urgency) ?? [];
-      if (first === undefined || !isFree(urgency)) continue;
+    for (const kind of KINDS) {
+      const [first] = waiting.get(kind) ?? [];
+      if (first === undefined || !isFree(kind)) continue;
       if (!isForOldest) return first;
       if (found === null || first.order < found.order) found = first;
     }
@@ -88,7 +96,7 @@ export function createCallQueue(
       }
       own?.take();
       begun += 1;
-      waiting.get(one.urgency)?.delete(one);
+      waiting.get(one.kind)?.delete(one);
       one.begin();
     }
   }
@@ -124,21 +132,21 @@ export function createCallQueue(
   }
 
   /** Resolves with the way to give the place back. */
-  function enter(urgency: Urgency, signal: AbortSignal): Promise<() => void> {
+  function enter(kind: Kind, signal: AbortSignal): Promise<() => void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error);
       if (waits() >= LONGEST_QUEUE) return reject(new NoTurn('too many calls wait'));
-      const kind = urgency === 'write' ? 'write' : 'read';
-      const calls = waiting.get(urgency) as Set<Waiting>;
+      const place = kind === 'write' || kind === 'turn' ? kind : 'read';
+      const calls = waiting.get(kind) as Set<Waiting>;
       const giveUp = (): void => one.fail(signal.reason as Error);
       const one: Waiting = {
-        urgency,
+        kind,
         order: (orders += 1),
         begin() {
           signal.removeEventListener('abort', giveUp);
-          underWay[kind] += 1;
+          underWay[place] += 1;
           resolve(() => {
-            underWay[kind] -= 1;
+            underWay[place] -= 1;
             go();
           });
         },
@@ -163,6 +171,10 @@ export function createCallQueue(
       } finally {
         leave();
       }
+    },
+    async turn(signal) {
+      const leave = await enter('turn', signal);
+      leave();
     },
   };
 }

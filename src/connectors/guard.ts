@@ -39,6 +39,12 @@ export interface Guard {
    * @throws CallFault, `notSent` if it certainly had no effect
    */
   write<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, withinMs?: number): Promise<T>;
+  /**
+   * Another turn for a call that is under way, and makes one request more.
+   *
+   * @throws CallFault notSent - none came in time
+   */
+  turn(signal: AbortSignal): Promise<void>;
   /** True while calls would fail at once: the breaker is open, the source asked us to wait, or maintenance is under way. */
   isDown(): boolean;
   /** How long the maintenance that is under way still lasts, ms; 0: there is none. */
@@ -152,6 +158,11 @@ export function createGuard(
       }
     },
     write: (call, signal, withinMs = limits.timeoutMs) => once('write', call, signal, withinMs),
+    turn: (signal) =>
+      queue.turn(signal).catch((cause: unknown) => {
+        const why = cause instanceof NoTurn ? cause.message : 'no turn came in time for another request';
+        throw new CallFault('notSent', why, { cause, sourceIsSick: false });
+      }),
     isDown: () => breaker.isOpen() || pausedUntilMs > clock.monotonicMs() || maintenanceLeftMs() > 0,
     maintenanceLeftMs,
     isProbeDue: () => breaker.isProbeDue(),

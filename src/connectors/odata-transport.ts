@@ -1,9 +1,8 @@
-import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
-import type { Credentials } from './credentials.js';
+import { readFaultOf, writeAnswerOf } from './answer-meaning.js';
 import { operationsOf } from './fact-misfits.js';
 import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpLimits } from './http-client.js';
-import { createJsonExchange } from './json-exchange.js';
+import { createJsonExchange, type JsonSettings } from './json-exchange.js';
 import {
   classifyOData,
   countOf,
@@ -34,10 +33,8 @@ import { factsOf, type RestAnswer } from './rest-answer.js';
 import { parseBase } from './rest-request.js';
 import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
-export interface ODataSettings
-  extends ClassifySettings, Pick<OpenContext, 'source' | 'headers' | 'heard' | 'collections'> {
+export interface ODataSettings extends JsonSettings, Pick<OpenContext, 'source' | 'collections'> {
   readonly serviceUrl: string;
-  readonly credentials: Credentials;
   readonly http: HttpLimits;
   /** Longest time for reading the `$metadata`, ms. */
   readonly metadataTimeoutMs: number;
@@ -81,7 +78,7 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     }
   }
 
-  const exchange = createJsonExchange(http, settings, deps, {
+  const exchange = createJsonExchange(http, base, settings, deps, {
     headersOf: () => ({ ...ODATA_HEADERS, ...settings.headers }),
     classify: classifyOData,
     seen: sessionAnswerOf,

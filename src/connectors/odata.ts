@@ -1,5 +1,6 @@
 import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
+import { csrfPathOf, misfitsOfCsrf } from './csrf.js';
 import type { DeltaFacts } from './delta.js';
 import type { Duration } from './duration.js';
 import { misfitOfOData } from './odata-misfit.js';
@@ -11,6 +12,7 @@ import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
+export type { CsrfOptions } from './csrf.js';
 export type { TlsOptions } from './client-certificate.js';
 export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
 export { sessionLogin, type LoginRequest, type SessionLoginOptions } from './session-login.js';
@@ -200,7 +202,7 @@ function call(
   };
 }
 
-export interface ODataOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'headers' | 'notProcessed'> {
+export interface ODataOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'headers' | 'notProcessed' | 'csrf'> {
   /** The service root, like https://erp.example.com/odata/v4/care; `$metadata` and the entity sets are behind it. */
   readonly serviceUrl: string;
 }
@@ -220,7 +222,7 @@ export function odata(options: ODataOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth)],
+    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfCsrf(options.csrf)],
     misfitOf: (operation, purpose) => misfitOfOData(operation as ODataOperation, purpose),
     open: (context, deps) =>
       openOData(
@@ -229,6 +231,7 @@ export function odata(options: ODataOptions): Transport {
           serviceUrl: options.serviceUrl,
           credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
           notProcessed: options.notProcessed ?? [429],
+          csrfPath: csrfPathOf(options.csrf),
           metadataTimeoutMs: limits.guard.timeoutMs,
           http: limits.http,
         },

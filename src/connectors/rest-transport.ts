@@ -1,17 +1,15 @@
-import { readFaultOf, writeAnswerOf, type ClassifySettings } from './answer-meaning.js';
-import type { Credentials } from './credentials.js';
+import { readFaultOf, writeAnswerOf } from './answer-meaning.js';
 import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from './http-client.js';
-import { createJsonExchange } from './json-exchange.js';
+import { createJsonExchange, type JsonSettings } from './json-exchange.js';
 import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
-import type { OpenContext, OpenTransport, SourceDeps } from './transport.js';
+import type { OpenTransport, SourceDeps } from './transport.js';
 
-export interface RestSettings extends ClassifySettings, Pick<OpenContext, 'headers' | 'heard'> {
+export interface RestSettings extends JsonSettings {
   readonly baseUrl: string;
-  readonly credentials: Credentials;
   readonly http: HttpLimits;
 }
 
@@ -25,7 +23,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
   const http = openHttp(base.origin, settings.http, settings.heard);
   const kept = new Map<string, { readonly tag: string; readonly body: unknown; readonly head: HttpHead }>();
 
-  const exchange = createJsonExchange(http, settings, deps, {
+  const exchange = createJsonExchange(http, base, settings, deps, {
     headersOf: (body) => ({
       accept: 'application/json',
       ...(body === null ? {} : { 'content-type': 'application/json' }),

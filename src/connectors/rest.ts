@@ -1,5 +1,6 @@
 import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
+import { csrfPathOf, misfitsOfCsrf, type CsrfOptions } from './csrf.js';
 import type { Paging } from './paging.js';
 import { misfitOfRest } from './rest-misfit.js';
 import { openRest } from './rest-transport.js';
@@ -7,6 +8,7 @@ import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { Operation, Transport } from './transport.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
+export type { CsrfOptions } from './csrf.js';
 export type { TlsOptions } from './client-certificate.js';
 export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
 export { sessionLogin, type LoginRequest, type SessionLoginOptions } from './session-login.js';
@@ -164,6 +166,11 @@ export interface RestOptions extends LimitOptions {
    * only if the source never answers it after it has begun.
    */
   readonly notProcessed?: readonly number[];
+  /**
+   * The source takes no write without the token that a read with `X-CSRF-Token: Fetch` is answered with; `true`: a read of its own
+   * address. Default: none is wanted.
+   */
+  readonly csrf?: true | CsrfOptions;
 }
 
 /** The REST kit: JSON over HTTP. Opens nothing; limits that do not fit are told by `defineConnector`. */
@@ -177,7 +184,7 @@ export function rest(options: RestOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth)],
+    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfCsrf(options.csrf)],
     misfitOf: (operation, purpose, keyParts) => misfitOfRest(operation as RestOperation, purpose, keyParts),
     open: (context, deps) =>
       openRest(
@@ -186,6 +193,7 @@ export function rest(options: RestOptions): Transport {
           baseUrl: options.baseUrl,
           credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
           notProcessed: options.notProcessed ?? [429],
+          csrfPath: csrfPathOf(options.csrf),
           http: limits.http,
         },
         deps,

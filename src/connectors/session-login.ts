@@ -168,7 +168,7 @@ function memberOf({ body, misfit }: RestAnswer, member: string): unknown {
 }
 
 /** Names and values; a cookie that the answer takes back is none. Path and domain do not matter: they go to this source alone. */
-function cookiesOf({ head }: RestAnswer): readonly string[] {
+export function cookiesOf({ head }: Pick<RestAnswer, 'head'>): readonly string[] {
   const set = (head.headers.get('set-cookie') ?? '').split('\n').flatMap((line) => {
     const [pair = '', ...attributes] = line.split(';').map((part) => part.trim());
     const isTakenBack =

@@ -74,6 +74,7 @@ export function createSource(
     collections: definitions,
     secrets,
     headers: transport.headers,
+    turn: (signal: AbortSignal) => guard.turn(signal),
     heard: (head?: HttpHead) => {
       guard.heard();
       if (head !== undefined) deps.answered?.(head);

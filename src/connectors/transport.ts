@@ -134,6 +134,8 @@ export interface OpenContext {
   readonly secrets: Secrets;
   /** Is called whenever something comes from the source: the head of an answer, or a piece of its body. */
   readonly heard: (head?: HttpHead) => void;
+  /** Another turn of the source's limit, for a call that makes one request more. @throws CallFault notSent - none came in time */
+  readonly turn: (signal: AbortSignal) => Promise<void>;
 }
 
 /** A kit with its settings: part of a connector's definition, opens nothing until it is asked to. */

@@ -202,3 +202,12 @@ describe('a client certificate', () => {
     expect(soapLinesOf({ tls: CLIENT })).toEqual([line]);
   });
 });
+
+test.each<readonly [string, unknown, string]>([
+  ['no truth value but true', false, '.csrf: expected true or { path }, a path that begins with "/", got a boolean'],
+  ['another path', { path: 'token' }, '.csrf.path: expected a path that begins with "/", got another text'],
+  ['another key', { url: '/token' }, '.csrf.url: expected no such key'],
+])('csrf is refused with %s', (_what, csrf, line) => {
+  expect(linesOf({ csrf })).toEqual([`connector clinic: transport${line}`]);
+  expect(linesOf({ csrf: { path: '/token' } })).toEqual([]);
+});
