@@ -1,6 +1,7 @@
 import type { Collection, Policy } from '../core/collection.js';
 import type { ChangeNumberFacts } from './change-number.js';
 import { checkDefinition } from './definition-check.js';
+import type { DeletionLogFacts } from './deletion-log.js';
 import type { DeltaFacts } from './delta.js';
 import type { Duration } from './duration.js';
 import type { Classify } from './fault.js';
@@ -17,6 +18,7 @@ import type { BodyGuard } from './write-guard.js';
 export { absent, expired, fine, notProcessed, refused, stale, unknownOutcome } from './fault.js';
 export type { Classification, Classify, SourceAnswer } from './fault.js';
 export { changeNumber } from './change-number.js';
+export { deletesByLog } from './deletion-log.js';
 export { field } from './field-builder.js';
 export type { FieldSet, FieldSpec, RecordOf } from './field-builder.js';
 export { keyFormsOf, type KeyForm } from './key-form.js';
@@ -35,7 +37,7 @@ export type SourceRow = Readonly<Record<string, unknown>>;
 export type KeyValue = string | number | readonly (string | number)[];
 
 /** How deletions can be seen (R14). */
-export type DeletionFacts =
+export type DeletionFacts<Op extends Operation = Operation> =
   /** By their absence from a complete list, each confirmed by a keyed read where there is one. */
   | { readonly kind: 'scan'; readonly every: Duration }
   /** Deleted rows are still delivered, with this member set (to `value`, or to anything but false, 0, '' and null). */
@@ -45,6 +47,8 @@ export type DeletionFacts =
       readonly value?: string | number | boolean;
       readonly every: Duration;
     }
+  /** The source lists what was deleted, each for a while. */
+  | DeletionLogFacts<Op>
   /** Not at all: what is gone at the source stays with the devices. */
   | { readonly kind: 'none'; readonly every: Duration };
 
@@ -73,7 +77,7 @@ export interface ReadFacts<Op extends Operation = Operation> {
   /** The source says itself what changed since a token, or behind a link, that it gave us. Instead of `changes`. */
   readonly delta?: DeltaFacts<Op>;
   /** Default: by scan, every 6 hours. */
-  readonly deletes?: DeletionFacts;
+  readonly deletes?: DeletionFacts<Op>;
   /** Time between polls. Default: 5 s with `changes` or `delta`, 5 min without. */
   readonly pollEvery?: Duration;
   /** For this long after a write of ours a read may still show the state before it (F30). Default: not at all. */

@@ -26,6 +26,7 @@ const zone = z.string().refine(isZone, 'expected a zone like "UTC" or "Europe/Be
 const func = z.custom((value) => typeof value === 'function', 'expected a function');
 const operation = z.custom<Operation>(isOperation, 'expected a call of a kit, like get(…) or call(…)');
 const text = z.string().min(1, 'expected a text');
+const key = z.union([text, z.array(text).min(1), func], 'expected the name of a member, names, or a function');
 
 const fieldSpec = z.strictObject({
   type: z.enum(FIELD_TYPES),
@@ -38,21 +39,20 @@ const fieldSpec = z.strictObject({
   maxLength: z.int().min(1).optional(),
 });
 
-const updatedSince = z.strictObject({
+const timeFilter = z.strictObject({
   kind: z.undefined().optional(),
   param: text,
   stamp: text.optional(),
   precision: someTime,
   zone: zone.optional(),
   inclusive: z.boolean(),
-  ordered: z.boolean(),
+  ordered: z.boolean().optional(),
   maxTransaction: duration,
   format: z.enum(['iso', 'isoSeconds', 'local', 'localSeconds', 'date', 'epochMs', 'epochSeconds']).optional(),
   render: func.optional(),
-  list: operation.optional(),
 });
 
-const changeNumber = z.strictObject({
+const numberFilter = z.strictObject({
   kind: z.literal('number'),
   param: text,
   member: text,
@@ -63,8 +63,20 @@ const changeNumber = z.strictObject({
   longestTransaction: duration.optional(),
   form: z.enum(['digits', 'hex', 'base64']).optional(),
   render: func.optional(),
-  list: operation.optional(),
 });
+
+const FILTER = 'expected changeNumber(…), or a filter of time, which needs no kind';
+const filterError = {
+  error: (issue: { readonly code?: string }) => (issue.code === 'invalid_union' ? FILTER : undefined),
+};
+const changes = z.discriminatedUnion(
+  'kind',
+  [
+    timeFilter.extend({ ordered: z.boolean(), list: operation.optional() }),
+    numberFilter.extend({ list: operation.optional() }),
+  ],
+  filterError,
+);
 
 const rowFlag = z.strictObject({
   member: text,
@@ -88,6 +100,15 @@ const delta = z.strictObject({
 const deletes = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('scan'), every: someTime }),
   rowFlag.extend({ kind: z.literal('flag'), every: someTime }),
+  z.strictObject({
+    kind: z.literal('log'),
+    list: operation,
+    key: key.optional(),
+    since: z.discriminatedUnion('kind', [timeFilter, numberFilter], filterError),
+    keepsFor: duration,
+    comesBack: z.boolean().optional(),
+    every: someTime,
+  }),
   z.strictObject({ kind: z.literal('none'), every: someTime }),
 ]);
 
@@ -114,7 +135,7 @@ const writeGuard = z.union(
 
 const collectionSchema = z.strictObject({
   type: name,
-  key: z.union([text, z.array(text).min(1), func], 'expected the name of a member, names, or a function'),
+  key,
   keyForm: z
     .union(
       [keyForm, z.array(keyForm).min(1)],
@@ -132,14 +153,7 @@ const collectionSchema = z.strictObject({
   read: z.strictObject({
     list: operation,
     one: operation.optional(),
-    changes: z
-      .discriminatedUnion('kind', [updatedSince, changeNumber], {
-        error: (issue) =>
-          issue.code === 'invalid_union'
-            ? 'expected changeNumber(…), or a filter of time, which needs no kind'
-            : undefined,
-      })
-      .optional(),
+    changes: changes.optional(),
     delta: delta.optional(),
     deletes: deletes.optional(),
     pollEvery: someTime.optional(),

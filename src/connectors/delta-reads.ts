@@ -1,14 +1,11 @@
 import type { ObservedBatch } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaCursors, type DeltaCursor, type DeltaFacts } from './delta.js';
-import { CallFault } from './fault.js';
+import { CallFault, isForgotten } from './fault.js';
 import type { PageCalls } from './page-calls.js';
 import type { PageArguments } from './paging.js';
 import { readRows } from './row-reading.js';
 import type { ChangesReader } from './source-reads.js';
-
-/** HTTP's own way to say that what was there once is no longer known. */
-const GONE = 410;
 
 /**
  * Changes by the source's own token or link, which is saved with what it brought. Without one, and when the source no longer
@@ -57,8 +54,7 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
       }
     } catch (thrown) {
       if (!(thrown instanceof CallFault)) throw thrown;
-      if (thrown.isExpired || thrown.status === GONE || facts.expiredOn?.includes(thrown.status ?? GONE) === true)
-        return true;
+      if (isForgotten(thrown, facts.expiredOn)) return true;
       const isUnasked = !replayable && !isAnswered && thrown.kind === 'notSent';
       if (isUnasked) yield { observations: [], cursor: cursors.write(before) };
       throw thrown;

@@ -3,7 +3,7 @@ import { durationMs } from './duration.js';
 import type { CallPurpose } from './fault.js';
 import { misfitsOfKeyForm } from './key-form.js';
 import { misfitOfPaging } from './paging.js';
-import { misfitsOfDelta, misfitsOfNumber } from './read-misfits.js';
+import { misfitsOfDelta, misfitsOfLog, misfitsOfNumber } from './read-misfits.js';
 import type { RestOperation } from './rest.js';
 import { misfitsOfStorage } from './storage-misfits.js';
 import type { Operation, Transport } from './transport.js';
@@ -18,6 +18,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfCalls(transport, one),
     ...misfitsOfNumber(one),
     ...misfitsOfDelta(one),
+    ...misfitsOfLog(one),
     ...misfitsOfKeyForm(one),
     ...misfitsOfFields(one),
     ...misfitsOfGuard(transport, one),
@@ -49,6 +50,7 @@ export function operationsOf(one: AnyCollectionDefinition): readonly (readonly [
     ['read.changes.list', 'list', read.changes?.list],
     ['read.delta.list', 'list', read.delta?.list],
     ['read.delta.follow', 'list', read.delta?.follow],
+    ['read.deletes.list', 'list', read.deletes?.kind === 'log' ? read.deletes.list : undefined],
     ['write.create', 'create', write?.create],
     ['write.update', 'update', write?.update],
     ['write.remove', 'delete', write?.remove],

@@ -91,7 +91,7 @@ export function unknownOutcome(reason: string): Classification {
   return { kind: 'unknown', reason };
 }
 
-/** The source no longer knows the token or the link of its changes (`read.delta`), which it usually says with 410: all is read again. */
+/** The source no longer knows the token or the link of its changes (`read.delta`), or so far back in its log of deletions, which it usually says with 410: all is read again. */
 export function expired(): Classification {
   return { kind: 'expired' };
 }
@@ -132,6 +132,15 @@ const MAX_MESSAGE = 500;
 export function shownText(text: string): string {
   const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
   return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE)}…` : line;
+}
+
+/** HTTP's own way to say that what was there once is no longer known. */
+const GONE = 410;
+
+/** Does a list's fault say that the source no longer knows the place from which it was asked? */
+export function isForgotten(thrown: unknown, expiredOn: readonly number[] = []): boolean {
+  if (!(thrown instanceof CallFault)) return false;
+  return thrown.isExpired || thrown.status === GONE || expiredOn.includes(thrown.status ?? GONE);
 }
 
 /** What a write came to when its call ended in a fault. */

@@ -21,6 +21,8 @@ export interface Mapping {
    */
   observe(row: unknown, tag: RowTags | null): Observation;
   keyOf(row: unknown): SourceKey;
+  /** The key that an entry of the source's log of deletions names. @throws CallFault badAnswer - it names none */
+  deletedKeyOf(entry: unknown): SourceKey;
   /** Fields in the source's names, references as the source has them. */
   bodyOf(fields: Fields): Readonly<Record<string, unknown>>;
   /** Our name of a source's field, if it is one of ours. */
@@ -49,16 +51,22 @@ export function compileMapping(
   const { version } = definition;
   const { deletes } = definition.read;
   const flag = deletes?.kind === 'flag' ? deletes : null;
+  const deletedKeyParts = deletes?.kind === 'log' && deletes.key !== undefined ? keyReader(deletes.key) : keyParts;
 
-  function keyOf(row: unknown): SourceKey {
-    const given = keyParts(rowOf(row));
+  function keyFrom(given: unknown, what: string): SourceKey {
     const key = readKey(given, form);
     if (key !== null) return key;
-    throw new CallFault('badAnswer', `expected a record of ${collection.name} to have a key, got ${describe(given)}`);
+    throw new CallFault('badAnswer', `expected ${what} of ${collection.name} to have a key, got ${describe(given)}`);
   }
+
+  const keyOf = (row: unknown): SourceKey => keyFrom(keyParts(rowOf(row)), 'a record');
 
   return {
     keyOf,
+    deletedKeyOf(entry) {
+      const isKey = typeof entry === 'string' || typeof entry === 'number';
+      return keyFrom(isKey ? entry : deletedKeyParts(rowOf(entry)), 'a log of deletions');
+    },
     observe(row, tag) {
       const key = keyOf(row);
       const keyReason = misfitOfKey(key);

@@ -8,6 +8,8 @@ import type { ODataOperation } from './odata.js';
 export interface ODataUse {
   readonly name: string;
   readonly definition: AnyCollectionDefinition;
+  /** The definition is that of the entries in its log of deletions. Absent: its own. */
+  readonly isLog?: boolean;
 }
 
 /** What follows for one call from its facts, the collections that make it, and the service's model. */
@@ -35,10 +37,10 @@ export interface ODataPlan {
  */
 export function planCall(operation: ODataOperation, uses: readonly ODataUse[], model: ODataModel): ODataPlan {
   const set = model.entitySet(operation.set);
-  const problems = uses.flatMap(({ name, definition }) =>
-    problemsOf(definition, operation, set, model).map((problem) =>
-      uses.length === 1 ? problem : `(${name}) ${problem}`,
-    ),
+  const problems = uses.flatMap(({ name, definition, isLog = false }) =>
+    problemsOf(definition, operation, set, model)
+      .map((problem) => (isLog ? `read.deletes.${problem.replace(/^read\.changes/, 'since')}` : problem))
+      .map((problem) => (uses.length === 1 ? problem : `(${name}) ${problem}`)),
   );
   if (problems.length > 0) throw new CallFault('notSent', problems.join('; '), { sourceIsSick: false });
   const properties = [...set.type.properties.values()];

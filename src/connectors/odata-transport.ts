@@ -1,4 +1,5 @@
 import { readFaultOf, writeAnswerOf } from './answer-meaning.js';
+import { entriesOf } from './deletion-log.js';
 import { operationsOf } from './fact-misfits.js';
 import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpLimits } from './http-client.js';
@@ -225,5 +226,9 @@ function noList({ set }: ODataOperation, status: number): CallFault {
 function usesOf(collections: OpenContext['collections'], operation: ODataOperation): readonly ODataUse[] {
   return Object.entries(collections)
     .filter(([, definition]) => operationsOf(definition).some(([, , one]) => one === operation))
-    .map(([name, definition]) => ({ name, definition }));
+    .map(([name, definition]) => {
+      const { deletes } = definition.read;
+      const isLog = deletes?.kind === 'log' && deletes.list === operation;
+      return isLog ? { name, definition: entriesOf(definition, deletes), isLog } : { name, definition };
+    });
 }

@@ -17,7 +17,7 @@ import {
 } from './updated-since.js';
 
 /** A source whose clock went back further than this has been restored, or set: its times prove nothing any more. */
-const CLOCK_SLACK_MS = 5_000;
+export const CLOCK_SLACK_MS = 5_000;
 
 /** Changes by a filter of the time of change. */
 export function createSinceReads(

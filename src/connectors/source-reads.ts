@@ -5,6 +5,7 @@ import type { ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { CallFault, unavailable } from './fault.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
+import { createLogReads } from './log-reads.js';
 import { createNumberReads } from './number-reads.js';
 import { createPageCalls, type PageCalls } from './page-calls.js';
 import { readResult } from './pending-result.js';
@@ -124,6 +125,12 @@ export function createReads(parts: CollectionParts): Reads {
 }
 
 function createChangesReader(parts: CollectionParts, pages: PageCalls): ChangesReader | null {
+  const { deletes } = parts.definition.read;
+  const reader = createUpdatesReader(parts, pages);
+  return reader === null || deletes?.kind !== 'log' ? reader : createLogReads(parts, deletes, reader, pages);
+}
+
+function createUpdatesReader(parts: CollectionParts, pages: PageCalls): ChangesReader | null {
   const { delta, changes } = parts.definition.read;
   if (delta !== undefined) return createDeltaReads(parts, delta, pages);
   if (changes === undefined) return null;

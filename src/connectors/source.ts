@@ -212,7 +212,8 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     ...(read.list.tagged === true ? { trustsTag: true } : {}),
     scanEveryMs: read.deletes === undefined ? SCAN_MS : durationMs(read.deletes.every),
     ...declaredMs('maxTransactionMs', longestOf(read.changes)),
-    deletions: hasFeedOfDeletions(read) ? 'feed' : (read.deletes?.kind ?? 'scan'),
+    ...declaredMs('deletionLogKeepsMs', read.deletes?.kind === 'log' ? read.deletes.keepsFor : undefined),
+    deletions: hasFeedOfDeletions(read) ? 'feed' : seenBy(read.deletes),
     readOne: read.one !== undefined,
     scanPaging: scanPagingOf(read.list.paging),
     createKey: write?.create?.takesKey === true ? 'device' : 'source',
@@ -229,6 +230,11 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     callTimeoutMs: limits.timeoutMs,
     concurrency: limits.concurrent,
   };
+}
+
+function seenBy(deletes: ReadFacts['deletes']): SourceFacts['deletions'] {
+  if (deletes === undefined) return 'scan';
+  return deletes.kind === 'log' ? 'feed' : deletes.kind;
 }
 
 function wayOf(changes: ReadFacts['changes']): SourceFacts['changes'] {

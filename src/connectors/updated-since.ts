@@ -55,7 +55,10 @@ export interface UpdatedSince {
 }
 
 /** @param readAfterWrite for this long a read may show the state before a write, while later changes show already; absent: not at all */
-export function compileUpdatedSince(facts: UpdatedSinceFacts, readAfterWrite: Duration = '0s'): UpdatedSince {
+export function compileUpdatedSince(
+  facts: Omit<UpdatedSinceFacts, 'ordered'>,
+  readAfterWrite: Duration = '0s',
+): UpdatedSince {
   const precisionMs = durationMs(facts.precision);
   const zone = zoneNamed(facts.zone ?? 'UTC');
   const format = facts.format ?? 'iso';

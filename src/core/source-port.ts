@@ -38,6 +38,8 @@ export interface SourceFacts {
   readonly maxTransactionMs?: number;
   /** `scan`: absent from a complete scan and confirmed; `flag`: seen in every read; `feed`: told once; `none`: not observable (R14). */
   readonly deletions: 'scan' | 'flag' | 'feed' | 'none';
+  /** Of `feed`: it is a log of its own, asked for with each poll, that keeps what was deleted for so long. Absent: changes tell it. */
+  readonly deletionLogKeepsMs?: number;
   /** Can a single record be read by key? Without it a scan proves a deletion only by F14. */
   readonly readOne: boolean;
   /** `keyset` and `overlap` paging cannot pass over a record that moved (F14). */

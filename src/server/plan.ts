@@ -33,12 +33,17 @@ export function planFor(source: string, one: Pick<SourceCollection, 'facts' | 'c
   return { source, collection: one.collection.name, says: planOf(one), callsPerDay: callsOf(one.facts) };
 }
 
-function callsOf({ changes, pollEveryMs, scanEveryMs }: SourceFacts): CollectionPlan['callsPerDay'] {
+function callsOf({
+  changes,
+  pollEveryMs,
+  scanEveryMs,
+  deletionLogKeepsMs,
+}: SourceFacts): CollectionPlan['callsPerDay'] {
   const each = (everyMs: number): number => Math.round(DAY_MS / everyMs);
   // The scan of a list is its poll.
   return changes === 'list'
     ? { polls: 0, scans: each(pollEveryMs) }
-    : { polls: each(pollEveryMs), scans: each(scanEveryMs) };
+    : { polls: each(pollEveryMs) * (deletionLogKeepsMs === undefined ? 1 : 2), scans: each(scanEveryMs) };
 }
 
 function ignore(): void {
@@ -96,8 +101,10 @@ function guarded(operation: string, guard: 'version' | 'none', { readOne, guardF
 function deletionsOf(facts: SourceFacts): string {
   const scanned = `by a scan every ${facts.scanEveryMs / 1_000} s`;
   if (facts.deletions === 'none') return 'deletions are not observable';
+  const { deletionLogKeepsMs: keptMs } = facts;
+  const told = keptMs === undefined ? 'told' : `told by a log (scanned after more than ${hours(keptMs)} away)`;
   if (facts.deletions === 'feed')
-    return `deletions are told${facts.readOne ? ', each confirmed by a read' : ''}, and ${scanned}`;
+    return `deletions are ${told}${facts.readOne ? ', each confirmed by a read' : ''}, and ${scanned}`;
   if (facts.deletions === 'flag') return `deletions by flag, and ${scanned}`;
   if (facts.readOne) return `deletions ${scanned}, each confirmed by a read`;
   return facts.scanPaging === 'offset'

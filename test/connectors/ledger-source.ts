@@ -30,7 +30,7 @@ const PAGE = 3;
 
 /**
  * A REST system that numbers its changes, and offers what one may follow them by, over real HTTP: `/visits` by key, `/changes` by a
- * token of the source's own. It takes the caller's keys and the number as a tag.
+ * token of the source's own, `/deleted` by number. It takes the caller's keys and the number as a tag.
  *
  * @param read how its visits are read
  */
@@ -78,6 +78,12 @@ export async function openLedger(read: ReadFacts): Promise<SourceUnderTest> {
     };
   }
 
+  /** What was deleted since, and is not there again. */
+  function deleted(url: URL): Answer {
+    const gone = [...removed].map(([id, at]) => ({ id, number: at })).sort((a, b) => a.number - b.number);
+    return { status: 200, body: gone.filter((one) => one.number >= Number(url.searchParams.get('from') ?? 0)) };
+  }
+
   function one(ask: Ask, id: string): Answer {
     const row = rows.get(id);
     if (row === undefined) return { status: 404, body: { message: 'no such visit' } };
@@ -97,6 +103,7 @@ export async function openLedger(read: ReadFacts): Promise<SourceUnderTest> {
   function answer(ask: Ask): Answer {
     const path = ask.url.pathname.replace('/api', '');
     if (path === '/changes') return changed(ask.url);
+    if (path === '/deleted') return deleted(ask.url);
     if (path === '/visits' && ask.method === 'GET') return listed(ask.url);
     if (path === '/visits') return { status: 201, body: put(String(ask.body['id']), String(ask.body['note'])) };
     return one(ask, decodeURIComponent(path.replace('/visits/', '')));

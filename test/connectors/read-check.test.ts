@@ -43,6 +43,8 @@ const REPLAYABLE = { replayable: true } as const;
 const REMOVED = { member: '@removed' };
 const SINCE = { param: 'since', precision: '1s', inclusive: true, ordered: true, maxTransaction: '5s' } as const;
 
+const LOG = { kind: 'log', list: get('/deleted'), since: SINCE, keepsFor: '30d', every: '1d' } as const;
+
 test('facts that go together are taken as they are', () => {
   expect(restLines({ list: LINKED, one: ONE, delta: { ...REPLAYABLE, removed: REMOVED } })).toEqual([]);
   expect(restLines({ list: LINKED, delta: REPLAYABLE })).toEqual([]);
@@ -54,11 +56,56 @@ test('facts that go together are taken as they are', () => {
   expect(restLines({ list: TOKENS, one: ONE, delta })).toEqual([]);
   const deletes = deletesByFlag({ member: 'gone' });
   expect(restLines({ list: LINKED, delta: { ...REPLAYABLE, removed: REMOVED }, deletes })).toEqual([]);
+  expect(restLines({ list: get('/v'), one: ONE, changes: SINCE, deletes: LOG })).toEqual([]);
+  expect(restLines({ list: LINKED, one: ONE, delta: REPLAYABLE, deletes: LOG })).toEqual([]);
+  expect(restLines({ list: get('/v'), changes: SINCE, deletes: { ...LOG, comesBack: false } })).toEqual([]);
   const list = call('List', { rows: 'v', deltaToken: 'sync', paging: token({ in: 'page', from: 'next' }) });
   expect(soapLines({ list, one: call('Get', { keyIn: 'id' }), delta: { param: 'since', ...REPLAYABLE } })).toEqual([]);
 });
 
 test.each<readonly [string, readonly string[], string]>([
+  [
+    'a log beside nothing that says what changed',
+    restLines({ list: get('/v'), one: ONE, deletes: LOG }),
+    'visits.read.deletes: expected read.changes or read.delta beside a log, since each poll without them reads the whole list, got neither',
+  ],
+  [
+    'a log beside a delta that tells deletions',
+    restLines({ list: LINKED, one: ONE, delta: { ...REPLAYABLE, removed: REMOVED }, deletes: LOG }),
+    'visits.read.deletes: expected no log beside a read.delta that says what is gone, got both',
+  ],
+  [
+    'a log whose entries cannot be looked at',
+    restLines({ list: get('/v'), changes: SINCE, deletes: LOG }),
+    'visits.read.one: expected it, or comesBack: false in read.deletes, since the record of an entry may be there again, got neither',
+  ],
+  [
+    'a log of which nothing that was held is found again',
+    restLines({ list: get('/v', { paging: link() }), changes: SINCE, deletes: { ...LOG, comesBack: false } }),
+    'visits.read.one: expected it, or a list whose scan proves what is gone (whole, keyset, offset with overlap), since a deletion ' +
+      'that is held is found again only by one of them, got a list by link',
+  ],
+  [
+    'a log that forgets between two polls',
+    restLines({ list: get('/v'), one: ONE, changes: SINCE, deletes: { ...LOG, keepsFor: '1m' } }),
+    'visits.read.deletes.keepsFor: expected at least 100000 ms, the time of 20 polls, got "1m"',
+  ],
+  [
+    'a log by numbers that does not say how late they come',
+    restLines({
+      list: get('/v'),
+      one: ONE,
+      changes: SINCE,
+      deletes: { ...LOG, since: { kind: 'number', param: 'after', member: 'seq', inclusive: true } },
+    }),
+    'visits.read.deletes.since: expected gap or longestTransaction, which say how late a change may become visible (0, if numbers are ' +
+      'given out in the order in which changes do), got neither',
+  ],
+  [
+    'a log that does not say how long it keeps entries',
+    restLines({ list: get('/v'), one: ONE, changes: SINCE, deletes: { ...LOG, keepsFor: undefined } }),
+    'visits.read.deletes.keepsFor: expected string, got nothing',
+  ],
   [
     'a delta whose list says nothing about what comes after',
     restLines({ list: get('/v'), delta: REPLAYABLE }),

@@ -1,5 +1,6 @@
 import {
   changeNumber,
+  deletesByLog,
   collection,
   createSource,
   defineConnector,
@@ -154,6 +155,7 @@ async function readPlan(read: ReadFacts): Promise<string | undefined> {
 
 const LINKED = get('/visits', { deltaLink: 'deltaLink' });
 const REMOVED = { member: 'removed' };
+const SINCE = { param: 'since', precision: '1s', inclusive: true, ordered: false, maxTransaction: '5s' } as const;
 
 test.each<readonly [string, ReadFacts, string]>([
   [
@@ -169,6 +171,17 @@ test.each<readonly [string, ReadFacts, string]>([
       changes: changeNumber({ param: 'after', member: 'rev', inclusive: false, gap: 0 }),
     },
     'changes are asked for by number every 5 s; deletions by a scan every 21600 s, each confirmed by a read; read only',
+  ],
+  [
+    'a filter of time, and deletions by a log',
+    {
+      list: get('/visits'),
+      one: ONE,
+      changes: SINCE,
+      deletes: deletesByLog({ list: get('/deleted'), since: SINCE, keepsFor: '30d' }),
+    },
+    'changes are asked for every 5 s; deletions are told by a log (scanned after more than 720 h away), each confirmed by a read, and by ' +
+      'a scan every 86400 s; read only',
   ],
   [
     'a list with a tag',
