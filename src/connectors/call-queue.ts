@@ -34,8 +34,8 @@ const LONGEST_QUEUE = 10_000;
 const OLDEST_EVERY = 8;
 /** Where turns are shared they are asked for together, and not one by one as they come. */
 const ASK_AGAIN_MS = 25;
-/** A shared turn that could not be used for so long is left: by then it may be another's second. */
-const TURN_LASTS_MS = 250;
+/** A shared turn that was not used for so long is left: by then it may be another's second. */
+const TURN_LASTS_MS = 50;
 
 interface Waiting {
   readonly kind: Kind;
@@ -61,6 +61,7 @@ export function createCallQueue(
   const own = rate === null ? null : createOwnTurns(rate, clock);
   const waiting = new Map<Kind, Set<Waiting>>(KINDS.map((kind) => [kind, new Set()]));
   const underWay = { write: 0, read: 0, turn: 0 };
+  const ahead = rate === null ? 0 : Math.floor((rate.most * TURN_LASTS_MS) / rate.windowMs);
   const shared = { turns: 0, untilMs: -Infinity, isAsked: false };
   let pause: AbortController | null = null;
   let orders = 0;
@@ -113,12 +114,23 @@ export function createCallQueue(
     }, ended);
   }
 
+  /**
+   * How many turns to take together: those that can be used at once, or as many as were used of late. One question for each call would
+   * make the store's round trip the source's rate.
+   */
+  function atOnce(most: number): number {
+    const free = limits.concurrent - underWay.write - underWay.read;
+    const ofLate = Math.min(ahead, own?.takenWithin(TURN_LASTS_MS) ?? 0);
+    return Math.max(1, Math.min(Math.max(free, ofLate), waits(), most));
+  }
+
   async function ask(from: CallBudget): Promise<void> {
     if (shared.isAsked || rate === null || pause !== null) return;
     shared.isAsked = true;
-    const free = limits.concurrent - underWay.write - underWay.read;
+    // A turn that may be used later than it is taken keeps others away for longer.
+    const kept = ahead > 1 ? { ...rate, windowMs: rate.windowMs + TURN_LASTS_MS } : rate;
     try {
-      const { taken, waitMs } = await from.takeTurns(source, rate, Math.max(1, Math.min(free, waits(), rate.most)));
+      const { taken, waitMs } = await from.takeTurns(source, kept, atOnce(rate.most));
       shared.isAsked = false;
       shared.turns = taken;
       shared.untilMs = clock.monotonicMs() + TURN_LASTS_MS;

@@ -15,6 +15,8 @@ export interface OwnTurns {
   /** When the next one may be taken, ms from now; 0: now. */
   leftMs(): number;
   take(): void;
+  /** How many were taken in the last so many ms. */
+  takenWithin(ms: number): number;
 }
 
 /**
@@ -30,6 +32,12 @@ export function createOwnTurns({ most, windowMs }: CallRate, clock: Clock): OwnT
     take() {
       taken[oldest] = clock.monotonicMs();
       oldest = (oldest + 1) % most;
+    },
+    takenWithin(ms) {
+      const since = clock.monotonicMs() - ms;
+      let count = 0;
+      while (count < most && (taken[(oldest - 1 - count + 2 * most) % most] ?? -Infinity) > since) count += 1;
+      return count;
     },
   };
 }

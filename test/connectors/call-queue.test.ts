@@ -86,14 +86,22 @@ describe('calls that wait', () => {
 
 describe('turns that gateways share', () => {
   /** When each call of several gateways went. */
-  async function goTogether(perSecond: number, calls: readonly number[], stepMs: number): Promise<readonly number[]> {
+  async function goTogether(
+    limits: { readonly perSecond: number; readonly concurrent: number },
+    calls: readonly number[],
+    { stepMs, callMs }: { readonly stepMs: number; readonly callMs: number },
+  ): Promise<readonly number[]> {
     const budget = createCallBudget(clock);
     const went: number[] = [];
     const total = calls.reduce((sum, one) => sum + one, 0);
+    const call = async (): Promise<void> => {
+      went.push(clock.monotonicMs());
+      if (callMs > 0) await clock.wait(callMs, NEVER);
+    };
     for (const count of calls) {
-      const queue = createCallQueue('clinic', { concurrent: 50, perSecond }, clock, budget);
+      const queue = createCallQueue('clinic', limits, clock, budget);
       for (let at = 0; at < count; at++) {
-        void queue.run('write', () => Promise.resolve(void went.push(clock.monotonicMs())), NEVER);
+        void queue.run('write', call, NEVER);
       }
     }
     for (let steps = 0; went.length < total && steps < 100_000; steps++) {
@@ -106,12 +114,15 @@ describe('turns that gateways share', () => {
   test('together never make more calls in a second than the source takes, and all are made', () =>
     fc.assert(
       fc.asyncProperty(
-        fc.constantFrom(0.5, 1, 3, 10, 40),
+        fc.constantFrom(0.5, 1, 3, 10, 40, 120),
+        fc.constantFrom(2, 50),
         fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 3 }),
-        fc.integer({ min: 1, max: 90 }),
-        async (perSecond, calls, stepMs) => {
+        fc.record({ stepMs: fc.integer({ min: 1, max: 90 }), callMs: fc.constantFrom(0, 9) }),
+        async (perSecond, concurrent, drawn, pace) => {
           clock = createManualClock();
-          const went = await goTogether(perSecond, calls, stepMs);
+          // Enough for the limit to be met.
+          const calls = drawn.map((count) => (perSecond > 100 ? count * 6 : count));
+          const went = await goTogether({ perSecond, concurrent }, calls, pace);
           expect(went).toHaveLength(calls.reduce((sum, one) => sum + one, 0));
           const { most, windowMs } = callRate(perSecond);
           went.forEach((at, n) => {
@@ -135,6 +146,56 @@ describe('turns that gateways share', () => {
     }
     expect(made).toBeGreaterThan(900);
     expect(asked).toBeLessThan(420);
+  });
+
+  /**
+   * Calls that take so long, two at a time: how many were made in a second, how often turns were asked for, how many were taken, and
+   * how much later than it was taken a turn was used.
+   */
+  async function callInPairs(callMs: number) {
+    const shared = createCallBudget(clock);
+    const count = { made: 0, asked: 0, taken: 0, latestMs: 0, windowMs: 0 };
+    let takenMs = 0;
+    const budget: CallBudget = {
+      async takeTurns(...values) {
+        const granted = await shared.takeTurns(...values);
+        takenMs = clock.monotonicMs();
+        count.windowMs = values[1].windowMs;
+        count.asked += 1;
+        count.taken += granted.taken;
+        return granted;
+      },
+    };
+    const queue = createCallQueue('clinic', { concurrent: 2, perSecond: 400 }, clock, budget);
+    const call = async (): Promise<void> => {
+      count.latestMs = Math.max(count.latestMs, clock.monotonicMs() - takenMs);
+      await clock.wait(callMs, NEVER);
+      count.made += 1;
+    };
+    for (let at = 0; at < 1_000; at++) void queue.run('write', call, NEVER);
+    for (let ms = 0; ms < 1_000; ms++) {
+      await turns();
+      clock.advance(1);
+    }
+    return count;
+  }
+
+  test('are taken ahead where calls are quick: the store is not asked before each of them', async () => {
+    const { made, asked } = await callInPairs(4);
+    expect(made).toBeGreaterThan(350);
+    expect(asked).toBeLessThan(60);
+  });
+
+  test('that are used later than they were taken keep others away for as long', async () => {
+    const { latestMs, windowMs } = await callInPairs(4);
+    expect(latestMs).toBeGreaterThan(10);
+    expect(windowMs - callRate(400).windowMs).toBeGreaterThanOrEqual(latestMs);
+  });
+
+  test('are not taken in vain where calls are slow', async () => {
+    const { made, taken } = await callInPairs(100);
+    expect(made).toBeGreaterThan(17);
+    expect(taken).toBeLessThan(25);
   });
 
   test('cannot be taken while the store does not answer: nothing is called, and whoever waits is told', async () => {
