@@ -154,12 +154,17 @@ async function namedRows({ systems, store, judge }: World): Promise<NamedRows> {
         open.add(`${name} ${id}`).add(keyOf(maker)).add(`${name} ${row.key}`);
       else if (id === undefined) wrong.push(`(a) nobody knows ${name} ${row.key}`);
       else if (!isItsKey && maker?.id !== id) wrong.push(`(a) ${name} ${row.key} is known as ${id}`);
-      else if (maker !== undefined && maker.id !== id && !judge.isRestored)
+      else if (maker !== undefined && maker.id !== id && !judge.isRestored && !isMergedByKey(maker, id, judge))
         wrong.push(`(a) ${maker} became another record: ${id}`);
       else known.set(`${name} ${id}`, row);
     }
   }
   return { known, open, wrong, patients };
+}
+
+/** An edit that made a deleted record again, under a key that another one had in between, of which nobody saw the end (F20). */
+function isMergedByKey(maker: LocalChange, id: string | undefined, judge: World['judge']): boolean {
+  return id?.startsWith(`${maker.id}~`) === true && judge.fateOf(maker) === 'MERGED';
 }
 
 function isParked(change: LocalChange, judge: World['judge']): boolean {
