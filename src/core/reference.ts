@@ -120,9 +120,10 @@ export function keyOf({ sourceKey, deleted }: Pick<RecordView, 'sourceKey' | 'de
  */
 export function idsSeen(
   collection: Pick<Collection, 'fields'>,
-  { body, vis, intents }: Pick<RecordView, 'body' | 'vis' | 'intents'>,
+  { body, vis, deleted, intents }: Pick<RecordView, 'body' | 'vis' | 'deleted' | 'intents'>,
 ): IdsByKey {
-  if (body === null) return new Map();
+  // A deleted record keeps its last keys only.
+  if (body === null || deleted) return new Map();
   const shown = intents.filter((intent) => intent.seq !== null);
   const covered = new Set(shown.flatMap((intent) => Object.keys(JSON.parse(intent.fields) as Fields)));
   const keys = JSON.parse(body) as Fields;

@@ -84,9 +84,11 @@ describe('references', () => {
   test('R12: a record itself tells which ids are behind its references, but not below an overlay', () => {
     const body = renderBody(VISITS, { patient: '7', route: '1', supplies: ['a'] });
     const vis = renderBody(VISITS, { patient: UUID, route: '2', supplies: ['a'] });
-    const seen = idsSeen(VISITS, { body, vis, intents: [intent({ route: '2' }, 5)] });
+    const seen = idsSeen(VISITS, { body, vis, deleted: false, intents: [intent({ route: '2' }, 5)] });
     expect(Object.fromEntries(seen)).toEqual({ [patient('7')]: UUID, 'supplies a': 'a' });
-    expect(idsSeen(VISITS, { body, vis: null, intents: [] }).get(patient('7'))).toBe('7');
+    const last = { body, vis: null, intents: [] };
+    expect(idsSeen(VISITS, { ...last, deleted: false }).get(patient('7'))).toBe('7');
+    expect(idsSeen(VISITS, { ...last, deleted: true }).size).toBe(0);
   });
 
   test('R12: what goes out comes in again as it was, whatever the map', () => {

@@ -250,7 +250,8 @@ export class Judge {
         if (value === shown.value) continue;
         const writer = this.writerOf(shown.value);
         const isOwn = writer !== undefined && writer !== 'office' && writer.device === device.name;
-        if (shown.earlier.has(value) && isOwn && !this.isFallen(writer) && !this.isAltered(shown.value, value)) {
+        const isBack = shown.earlier.has(value) && !this.isInEffectAfterAll(value);
+        if (isBack && isOwn && !this.isFallen(writer) && !this.isAltered(shown.value, value)) {
           this.fail(
             `flicker on ${device.name}: ${key} ${field} goes from its own ${String(shown.value)} back to ${String(value)}`,
           );
@@ -264,6 +265,12 @@ export class Judge {
   /** Told so, or settled so: a receipt may be purged before its device comes back. */
   private isFallen(change: LocalChange): boolean {
     return [...change.told, this.fates.get(change)].some(isFall);
+  }
+
+  /** Its device was told CONFLICT of what may have taken effect (F4), and it did: what the source has comes back with the next pull. */
+  private isInEffectAfterAll(value: unknown): boolean {
+    const writer = this.writerOf(value);
+    return writer !== undefined && writer !== 'office' && this.isFallen(writer) && this.effectsOf(writer).length > 0;
   }
 
   private isAltered(a: unknown, b: unknown): boolean {
