@@ -1,5 +1,6 @@
 import type { Fields, RecordId, SourceKey } from './change.js';
 import { parseBody, type Collection } from './collection.js';
+import type { IngestStore } from './ingest-port.js';
 import { asTheyAre, type Mapping } from './overlay.js';
 import type { RecordStore, RecordView } from './record-port.js';
 import {
@@ -24,6 +25,18 @@ export interface ReferenceMap {
    * @param after the fields that the source layer is to have; null: those that it has
    */
   mappingOf(tenant: string, collection: Collection, view: RecordView, after: Fields | null): Promise<Mapping>;
+  /**
+   * As `mappingOf`, for a state that its source has shown. A reference that names nobody while a create is open that may have made whom
+   * it names is left as it was (F9): it comes with a later observation, which is another state then.
+   *
+   * @param seen read before this is asked
+   */
+  mappingOfSeen(
+    tenant: string,
+    collection: Collection,
+    view: RecordView,
+    seen: Fields,
+  ): Promise<{ readonly mapping: Mapping; readonly sure: Fields }>;
   /** For states of a collection's records as a source shows them: every reference is looked up. */
   mappingFor(tenant: string, collection: Collection, states: readonly Fields[]): Promise<LookedUp>;
   /** The records that references name by id. One that was never there is an absent view. */
@@ -39,9 +52,11 @@ export interface LookedUp extends Mapping {
   readonly unknown: ReadonlySet<string>;
 }
 
+export type ReferenceStore = Pick<RecordStore, 'readHashes' | 'readRecords'> & Pick<IngestStore, 'readCreates'>;
+
 /** @param sources every collection of the gateway, whichever its source */
 export function createReferenceMap(
-  store: Pick<RecordStore, 'readHashes' | 'readRecords'>,
+  store: ReferenceStore,
   sources: readonly Pick<SourceCollection, 'collection' | 'facts'>[],
 ): ReferenceMap {
   const mapped = new Set(sources.filter(hasOtherIds).map(({ collection }) => collection.name));
@@ -99,22 +114,54 @@ export function createReferenceMap(
     return new Map([...found, ...resolved]);
   }
 
+  async function mappingOf(
+    tenant: string,
+    collection: Collection,
+    view: RecordView,
+    after: Fields | null,
+  ): Promise<{ readonly mapping: Mapping; readonly ids: IdsByKey }> {
+    if (referenceFields(collection).length === 0) return { mapping: asTheyAre, ids: new Map() };
+    const before = view.body === null ? null : parseBody(view.body);
+    const states = [before, after].filter((state) => state !== null);
+    // Only of a record that its source does not have yet are the scopes made of what devices pushed.
+    const pushed = states.length > 0 ? [] : view.intents.map((intent) => JSON.parse(intent.fields) as Fields);
+    const references = pushed.flatMap((fields) => referencesIn(collection, fields));
+    const [ids, records] = await Promise.all([
+      idsOf(tenant, collection, states, idsSeen(collection, view)),
+      referredTo(tenant, references),
+    ]);
+    return { mapping: { outgoing: outgoingBy(collection, ids), incoming: incomingBy(collection, records) }, ids };
+  }
+
+  /** Of these collections, those that have an open create whose key nobody knows. */
+  async function withOpenCreates(tenant: string, collections: readonly string[]): Promise<ReadonlySet<string>> {
+    const open = new Set<string>();
+    for (const name of new Set(collections)) {
+      const { inFlight, parked } = await store.readCreates(tenant, name);
+      if (inFlight || parked.length > 0) open.add(name);
+    }
+    return open;
+  }
+
   return {
     referredTo,
     isReferredTo: (collection) => parents.has(collection),
     isKeyedBySource: (collection) => keyedBySource.has(collection),
-    async mappingOf(tenant, collection, view, after) {
-      if (referenceFields(collection).length === 0) return asTheyAre;
-      const before = view.body === null ? null : parseBody(view.body);
-      const states = [before, after].filter((state) => state !== null);
-      // Only of a record that its source does not have yet are the scopes made of what devices pushed.
-      const pushed = states.length > 0 ? [] : view.intents.map((intent) => JSON.parse(intent.fields) as Fields);
-      const references = pushed.flatMap((fields) => referencesIn(collection, fields));
-      const [ids, records] = await Promise.all([
-        idsOf(tenant, collection, states, idsSeen(collection, view)),
-        referredTo(tenant, references),
-      ]);
-      return { outgoing: outgoingBy(collection, ids), incoming: incomingBy(collection, records) };
+    mappingOf: async (tenant, collection, view, after) => (await mappingOf(tenant, collection, view, after)).mapping,
+    async mappingOfSeen(tenant, collection, view, seen) {
+      const named = referencesIn(collection, seen).filter((one) => keyedBySource.has(one.collection));
+      // In this order: a create that was sent before the state was seen is either still open, or its key is found.
+      const open = await withOpenCreates(
+        tenant,
+        named.map((one) => one.collection),
+      );
+      const { mapping, ids } = await mappingOf(tenant, collection, view, seen);
+      const isUnsure = (one: Reference): boolean => open.has(one.collection) && !ids.has(referenceName(one));
+      const unsure = new Set(named.filter(isUnsure).map((one) => one.field));
+      if (unsure.size === 0) return { mapping, sure: seen };
+      const before: Fields = view.body === null || view.deleted ? {} : parseBody(view.body);
+      const left = [...unsure].map((name) => [name, before[name] ?? null] as const);
+      return { mapping, sure: { ...seen, ...Object.fromEntries(left) } };
     },
     async mappingFor(tenant, collection, states) {
       if (referenceFields(collection).length === 0) return { ...asTheyAre, unknown: new Set() };

@@ -11,7 +11,8 @@ import { incomingBy, referencesIn } from '../core/reference.js';
 import type { Observation, SourceCollection } from '../core/source-port.js';
 import { sentCall } from './call-history.js';
 import type { OpenChange } from './operator.js';
-import { settleApplied } from './settle.js';
+import { settleApplied, type Applied } from './settle.js';
+import { withLinks } from './shown-links.js';
 import { readCopy } from './source-copy.js';
 
 /**
@@ -40,10 +41,9 @@ export async function confirmChange(
   const key = keyOf(view.sourceKey ?? call.sourceKey ?? deviceKey(source, entry, call), given);
   const observation = await readNow(key);
   const write = { kind: call.kind, sourceKey: key, fields: call.fields };
-  const applied = { write, observation, isLater: true, status: call.status, error: call.error };
-  const after = observation?.fields ?? call.fields;
-  const mapping = await ports.references.mappingOf(entry.tenant, collection, view, after);
-  const settled = settleApplied(collection, view, entry, applied, ports.hash, mapping);
+  const applied: Applied = { write, observation, isLater: true, status: call.status, error: call.error };
+  const linked = await withLinks(ports.references, entry.tenant, collection, view, applied);
+  const settled = settleApplied(collection, view, entry, linked.applied, ports.hash, linked.mapping);
   if (settled !== null) return settled;
   throw new SyncError(
     'VALIDATION',

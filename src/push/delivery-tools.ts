@@ -13,7 +13,7 @@ import type { Settling } from './settling.js';
 
 /** What delivery needs of the store: its own part, and which records could be a canary (F7). */
 export type DeliveryStore = RecordStore &
-  Pick<IngestStore, 'knownKeys' | 'readCollection'> &
+  Pick<IngestStore, 'knownKeys' | 'readCollection' | 'readCreates'> &
   Pick<FeedReader, 'readHead'>;
 
 /** The binding decision, with references as the source knows them; or the open change that must be settled before (F18). */

@@ -33,8 +33,8 @@ export async function keepCopy(
   seen: PresentObservation,
 ): Promise<boolean> {
   const { collection } = source;
-  const mapping = await ports.references.mappingOf(tenant, collection, view, seen.fields);
-  const write = writeOf(source, view, seen, ports.hash, mapping);
+  const { mapping, sure } = await ports.references.mappingOfSeen(tenant, collection, view, seen.fields);
+  const write = writeOf(source, view, { ...seen, fields: sure }, ports.hash, mapping);
   if (write === null) return true;
   const [outcome] = await ports.store.commit(tenant, [write]);
   if (outcome?.kind === 'written' || outcome?.kind === 'stale') return true;

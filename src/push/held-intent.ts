@@ -1,4 +1,3 @@
-import type { Fields } from '../core/change.js';
 import {
   nextIntentState,
   retryDelayMs,
@@ -12,6 +11,7 @@ import type { OpenIntent, RecordView, RecordWrite } from '../core/record-port.js
 import type { SourceCollection } from '../core/source-port.js';
 import type { DeliveryTools } from './delivery-tools.js';
 import { settleApplied, settleParked, settleRefused, type Applied, type Refusal } from './settle.js';
+import { withLinks } from './shown-links.js';
 
 /**
  * A leased intent in the hands of this process. Whatever happens to it goes through the intent machine (`core/intent`): each
@@ -83,8 +83,8 @@ export function holdIntent(tools: DeliveryTools, source: SourceCollection, inten
     return settleParked(now, intent, `${collection.source} took the record and did not say under which key`);
   }
 
-  function mappingOf(now: RecordView, after: Fields | null): Promise<Mapping> {
-    return tools.references.mappingOf(intent.tenant, collection, now, after);
+  function mappingOf(now: RecordView): Promise<Mapping> {
+    return tools.references.mappingOf(intent.tenant, collection, now, null);
   }
 
   const nameOf = (): Readonly<Record<string, unknown>> => nameOfIntent(intent);
@@ -101,8 +101,10 @@ export function holdIntent(tools: DeliveryTools, source: SourceCollection, inten
         intent,
         view,
         async (now) => {
-          const mapping = await mappingOf(now, applied.observation?.fields ?? applied.write.fields);
-          return settleApplied(collection, now, intent, applied, tools.hash, mapping) ?? parkedWithoutKey(now);
+          const linked = await withLinks(tools.references, intent.tenant, collection, now, applied);
+          return (
+            settleApplied(collection, now, intent, linked.applied, tools.hash, linked.mapping) ?? parkedWithoutKey(now)
+          );
         },
         source,
       );
@@ -110,12 +112,12 @@ export function holdIntent(tools: DeliveryTools, source: SourceCollection, inten
     async refused(event, view, refusal) {
       move(event, 'SETTLED');
       await settling.untilDone(intent, view, async (now) =>
-        settleRefused(collection, now, intent, refusal, await mappingOf(now, null)),
+        settleRefused(collection, now, intent, refusal, await mappingOf(now)),
       );
     },
     async refusedOn(view, refusal) {
       move('refusedByPolicy', 'SETTLED');
-      const mapping = await mappingOf(view, null);
+      const mapping = await mappingOf(view);
       return await settling.once(intent, view, settleRefused(collection, view, intent, refusal, mapping));
     },
     async park(event, view, reason) {

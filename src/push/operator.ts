@@ -4,7 +4,7 @@ import type { OpenState, PushStatus } from '../core/intent.js';
 import type { Clock, HashText } from '../core/ports.js';
 import type { OperatorStore, OutboxEntry } from '../core/operator-port.js';
 import type { RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
-import { createReferenceMap } from '../core/reference-map.js';
+import { createReferenceMap, type ReferenceStore } from '../core/reference-map.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { describeCall, mayHaveTakenEffect } from './call-history.js';
 import { confirmChange } from './confirmed-change.js';
@@ -101,7 +101,11 @@ const MAX_DECISIONS = 8;
 
 /** @param options.wake looks for due changes now: what waited for a settled one goes on */
 export function createOperator(
-  ports: { readonly store: RecordStore & OperatorStore; readonly clock: Clock; readonly hash: HashText },
+  ports: {
+    readonly store: RecordStore & OperatorStore & ReferenceStore;
+    readonly clock: Clock;
+    readonly hash: HashText;
+  },
   options: { readonly sources: readonly SourceCollection[]; wake(): void },
 ): Operator {
   const { store } = ports;
