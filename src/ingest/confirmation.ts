@@ -1,11 +1,10 @@
 import type { SourceKey } from '../core/change.js';
-import { SyncError } from '../core/errors.js';
 import { RecordMisfit } from '../core/misfit.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceCollection } from '../core/source-port.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { FenceLost, ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } from './ingest.js';
-import { unlessAborted } from './observed-batches.js';
+import { askCanary, isObservation, readEach, type Answer } from './keyed-reads.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
 
 /** What reading keys again came to. */
@@ -19,12 +18,8 @@ export interface Confirmed {
   readonly undecided: number;
 }
 
-/** Keys that are gone but past the limit, have a parked change, or do not fit are read again after this long: somebody looks first. */
+/** Keys that are gone but past the limit, have a parked change, do not fit, or are the only ones are read again after this long: somebody looks first. */
 const HELD_AGAIN_MS = 600_000;
-/** After so many reads in a row without an answer the rest is left for later: the source is not well. */
-const FAULTS_TO_STOP = 3;
-/** Records asked for as a canary before the source's 404s count for nothing. */
-const CANARIES = 3;
 
 /**
  * Reads records by their keys and believes what the source says of each: found ones are ingested; gone ones are deleted if,
@@ -63,10 +58,13 @@ export async function readAgain(
 
   const isKnown = (key: SourceKey): boolean => isAlive(views.get(key));
   const gone = absent.filter(isKnown);
+  // Seen once, held, and not kept yet: the cursor is past them, so that a blank answer that is believed would lose them.
+  const awaited = absent.filter((key) => !isKnown(key) && context.awaiting.has(key));
+  const doubted = [...gone, ...awaited];
   const lately = [...alive, ...keysOf(found)];
-  const isMeant = gone.length > 0 && (await canaryAnswers(ports, tenant, source, gone, lately, signal));
+  const canary = doubted.length === 0 ? 'nobody' : await askCanary(ports, tenant, source, doubted, lately, signal);
   // Once more: an outage that ended between the 404 and the canary would have made both of them.
-  const goneStill = isMeant ? await readEach(source, gone, signal) : new Map<SourceKey, Answer>();
+  const goneStill = canary === 'answers' ? await readEach(source, doubted, signal) : new Map<SourceKey, Answer>();
   const proven = [...keysOf(flagged).filter(isKnown), ...gone.filter((key) => goneStill.get(key) === 'absent')];
   const deletable = proven
     .map((key) => views.get(key))
@@ -77,15 +75,18 @@ export async function readAgain(
   const isGone = new Set([...gone, ...proven]);
   const unknown = [...absent, ...keysOf(flagged)].filter((key) => !isKnown(key));
   const claimed = await claimedKeys(ports, tenant, name, unknown);
-  const forgotten = unknown.filter((key) => !claimed.has(key));
+  const unsure = new Set(awaited.filter((key) => goneStill.get(key) !== 'absent'));
+  const forgotten = unknown.filter((key) => !claimed.has(key) && !unsure.has(key));
+  const isLeft = (key: SourceKey): boolean => !answers.has(key) || isGone.has(key) || isMisfit.has(key);
   const deleted = await commitJudgement(ports, tenant, name, context, {
     deletions: isHeld ? [] : deletable,
     held: isHeld ? deletable.length : 0,
     forgotten,
     undecided: undecidedOf(
-      keys.filter((key) => !answers.has(key) || isGone.has(key) || claimed.has(key) || isMisfit.has(key)),
+      keys.filter((key) => isLeft(key) || claimed.has(key) || unsure.has(key)),
       views,
       isMisfit,
+      canary === 'nobody' ? unsure : NO_KEYS,
     ),
   });
   await context.quarantine.release(isHeld ? forgotten : [...forgotten, ...keysOfViews(deletable)]);
@@ -116,6 +117,8 @@ async function claimedKeys(
   return new Set(keys.filter((key) => marks.get(key)?.deleted === false));
 }
 
+const NO_KEYS: ReadonlySet<SourceKey> = new Set();
+
 interface Judgement {
   readonly deletions: readonly RecordView[];
   readonly held: number;
@@ -126,6 +129,8 @@ interface Judgement {
     readonly sourceKey: SourceKey;
     readonly isParked: boolean;
     readonly isMisfit: boolean;
+    /** Nothing else is known to be alive that could tell a deletion from a source that shows nothing. */
+    readonly isAlone: boolean;
   }[];
 }
 
@@ -133,11 +138,13 @@ function undecidedOf(
   keys: readonly SourceKey[],
   views: ReadonlyMap<SourceKey, RecordView>,
   misfits: ReadonlySet<SourceKey>,
+  alone: ReadonlySet<SourceKey>,
 ): Judgement['undecided'] {
   return keys.map((sourceKey) => ({
     sourceKey,
     isParked: views.get(sourceKey)?.intents.some((intent) => intent.state === 'PARKED') ?? false,
     isMisfit: misfits.has(sourceKey),
+    isAlone: alone.has(sourceKey),
   }));
 }
 
@@ -155,8 +162,8 @@ async function commitJudgement(
   );
   const addRechecks = undecided
     .filter(({ sourceKey }) => context.awaiting.has(sourceKey) && !deleting.has(sourceKey))
-    .map(({ sourceKey, isParked, isMisfit }) => {
-      const restMs = held > 0 || isParked || isMisfit ? HELD_AGAIN_MS : RECHECK_AGAIN_MS;
+    .map(({ sourceKey, isParked, isMisfit, isAlone }) => {
+      const restMs = held > 0 || isParked || isMisfit || isAlone ? HELD_AGAIN_MS : RECHECK_AGAIN_MS;
       const reason = isMisfit ? 'it does not fit' : held > 0 ? 'its deletion is held' : 'its end is not confirmed';
       return { sourceKey, reason, notBeforeMs: ports.clock.nowMs() + restMs };
     });
@@ -172,74 +179,6 @@ async function commitJudgement(
   });
   if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
   return outcomes.filter((outcome) => outcome.kind === 'written').length;
-}
-
-type Answer = Observation | 'absent' | RecordMisfit;
-
-function isObservation(answer: Answer): answer is Observation {
-  return answer !== 'absent' && !(answer instanceof RecordMisfit);
-}
-
-/** As many reads at once as the source allows. A key whose read failed is missing from the map. */
-async function readEach(
-  source: SourceCollection,
-  keys: readonly SourceKey[],
-  signal: AbortSignal,
-): Promise<ReadonlyMap<SourceKey, Answer>> {
-  const answers = new Map<SourceKey, Answer>();
-  const waiting = [...keys];
-  let faults = 0;
-  async function readOn(): Promise<void> {
-    for (let key = waiting.shift(); key !== undefined && faults < FAULTS_TO_STOP; key = waiting.shift()) {
-      try {
-        answers.set(key, await unlessAborted(source.readOne(key, signal).catch(misfitOr), signal));
-        faults = 0;
-      } catch (thrown) {
-        signal.throwIfAborted();
-        if (!(thrown instanceof SyncError)) throw thrown;
-        faults += 1;
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.max(1, source.facts.concurrency) }, readOn));
-  return answers;
-}
-
-/** A record that does not fit is an answer; the source is well. */
-function misfitOr(thrown: unknown): RecordMisfit {
-  if (thrown instanceof RecordMisfit) return thrown;
-  throw thrown;
-}
-
-/** Does a record that is not among the gone ones still answer, with its own key? (F7) */
-async function canaryAnswers(
-  ports: IngestPorts,
-  tenant: string,
-  source: SourceCollection,
-  gone: readonly SourceKey[],
-  alive: readonly SourceKey[],
-  signal: AbortSignal,
-): Promise<boolean> {
-  const without = new Set(gone);
-  const seen = alive.filter((key) => !without.has(key)).slice(-CANARIES);
-  const candidates = seen.length > 0 ? seen : await knownElsewhere(ports, tenant, source, without);
-  for (const [key, answer] of await readEach(source, candidates.slice(0, CANARIES), signal)) {
-    if (isObservation(answer) && answer.fields !== null && answer.sourceKey === key) return true;
-  }
-  return false;
-}
-
-/** None was seen in this round: any record that is thought to be alive will do, since it has to answer. */
-async function knownElsewhere(
-  ports: IngestPorts,
-  tenant: string,
-  source: SourceCollection,
-  without: ReadonlySet<SourceKey>,
-): Promise<readonly SourceKey[]> {
-  const { head } = await ports.store.readHead(tenant);
-  const limit = without.size + CANARIES;
-  const known = await ports.store.knownKeys(tenant, source.collection.name, head, null, limit);
-  return known.filter((key) => !without.has(key));
 }
 
 /** Does its source have it, as far as is known? What only devices see yet is not its to lose. */

@@ -89,6 +89,45 @@ describe('F9: a key that is held', () => {
     expect(await ward.waiting(PATIENTS)).toEqual([]);
   });
 
+  test('F7: and that nobody shows while the source is blank stays on the list, and is found when it is well', async () => {
+    const [ward, create] = await held();
+    await ward.settle(create, '42', NEW);
+    ward.patients.isBlank = true;
+    await ward.rounds(3);
+    expect(await ward.waiting(PATIENTS)).toEqual(['41']);
+    ward.patients.isBlank = false;
+    await ward.rounds(2);
+    expect(await ward.alive()).toEqual(['1', '2', UUID, '3', '41']);
+    expect(await ward.waiting(PATIENTS)).toEqual([]);
+  });
+
+  test('F7: and is gone while others answer is forgotten', async () => {
+    const [ward, create] = await held();
+    ward.patients.put('42', NEW);
+    await ward.settle(create, '42', NEW);
+    ward.patients.remove('41');
+    await ward.rounds(3);
+    expect(await ward.waiting(PATIENTS)).toEqual([]);
+  });
+
+  test('F7: and is gone as the only one is asked for again, but not with every poll', async () => {
+    const ward = await createWard();
+    const create = await ward.create(UUID, NEW);
+    ward.patients.put('41', NEW);
+    await ward.clinic.poller.round(PATIENTS);
+    await ward.park(create);
+    ward.patients.isBlank = true;
+    await ward.rounds(2);
+    expect(await ward.waiting(PATIENTS)).toEqual(['41']);
+    ward.patients.calls.length = 0;
+    await ward.rounds(20);
+    expect(ward.patients.calls.filter((call) => call === 'read')).toEqual([]);
+    ward.patients.isBlank = false;
+    ward.clinic.clock.advance(600_000);
+    await ward.rounds();
+    expect(await ward.waiting(PATIENTS)).toEqual(['41']);
+  });
+
   test('stays on the list also when the create ends while it is read', async () => {
     const [ward, create] = await held();
     ward.patients.remove('41');
