@@ -196,11 +196,13 @@ export class Judge {
 
   /**
    * F4: a call whose outcome was unknown took effect, and was altered by the source or overwritten before anybody could read it
-   * back. Its device is told CONFLICT, which is as true as anything that can be known.
+   * back. Its device is told CONFLICT, which is as true as anything that can be known. A create whose record was deleted since, and that
+   * is refused when it is sent again, is not in effect any more.
    */
   isOverwritten(effect: Effect, status: PushStatus): boolean {
-    if (status !== 'CONFLICT') return false;
     const row = this.court.rowOf(effect.collection, effect.key);
+    if (status === 'REJECTED' && effect.kind === 'create') return row === null;
+    if (status !== 'CONFLICT') return false;
     if (effect.kind === 'delete') return row !== null;
     return row === null || Object.entries(effect.sent).some(([field, value]) => row[field] !== value);
   }
