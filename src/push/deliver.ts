@@ -54,7 +54,6 @@ export async function deliverIntent(
         return await refuse(view, prepared);
       case 'send':
         if (!lacksGuard(source, prepared.write) || wasRefreshed) return await send(view, prepared);
-        wasRefreshed = true;
         return await refresh(view);
     }
   }
@@ -132,7 +131,6 @@ export async function deliverIntent(
       }
       const answers = staleAnswersSoFar() + 1;
       staleAnswers.set(intent.intentNo, answers);
-      wasRefreshed = true;
       // Certainly without effect: no longer SENT, but not due for others while this delivery goes on under its fence.
       if (!(await held.release('stale', facts.callTimeoutMs + ABSENT_RETRY_MS))) return null;
       const now = { ...view, mark: view.mark + 1 };
@@ -185,8 +183,10 @@ export async function deliverIntent(
     // An application that is being redeployed says this of everything (F7).
     if (shown === 'unconfirmed') return await release(ABSENT_RETRY_MS);
     if (shown === 'absent' || shown.fields === null) return await decideGone(view);
-    const isKept = await keepCopy(tools, source, intent.tenant, view, { ...shown, fields: shown.fields });
-    return isKept ? await held.readAgain() : await release(delayMs());
+    const kept = await keepCopy(tools, source, intent.tenant, view, { ...shown, fields: shown.fields });
+    // Moved under it, the record has neither the copy nor its version: sent like that, the change would go without a guard.
+    wasRefreshed = kept === 'kept';
+    return kept === 'failed' ? await release(delayMs()) : await held.readAgain();
   }
 
   /** By the rule for edits that meet a record which is gone; the tombstone itself is for a scan to write (R14). */

@@ -224,8 +224,8 @@ export async function resolveDoubt(
     if (known.call.kind !== 'update')
       return await park(known, `the record is not as it would be, nor as it was${sentAgain}`);
     if (!isGone) {
-      const isKept = await keepCopy(tools, source, intent.tenant, view, { ...shown, fields: fieldsShown });
-      if (!isKept) return await held.leave(againMs());
+      const kept = await keepCopy(tools, source, intent.tenant, view, { ...shown, fields: fieldsShown });
+      if (kept === 'failed') return await held.leave(againMs());
       const now = await held.readAgain();
       if (now === null) return;
       view = now;

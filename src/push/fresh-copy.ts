@@ -22,7 +22,7 @@ interface CopyPorts {
  * answer without one). It is written only if the record is still as `view` says, and `view` was read before the request
  * was sent: an observation that a write through us has overtaken is dropped (R15). Safe to repeat.
  *
- * @returns whether the store holds it now, or the record moved meanwhile: read it again
+ * @returns `kept`: the store holds it now; `moved`: it does not, since the record moved meanwhile: read that again
  * @throws SyncError UNAVAILABLE
  */
 export async function keepCopy(
@@ -31,15 +31,16 @@ export async function keepCopy(
   tenant: string,
   view: RecordView,
   seen: PresentObservation,
-): Promise<boolean> {
+): Promise<'kept' | 'moved' | 'failed'> {
   const { collection } = source;
   const { mapping, sure } = await ports.references.mappingOfSeen(tenant, collection, view, seen.fields);
   const write = writeOf(source, view, { ...seen, fields: sure }, ports.hash, mapping);
-  if (write === null) return true;
+  if (write === null) return 'kept';
   const [outcome] = await ports.store.commit(tenant, [write]);
-  if (outcome?.kind === 'written' || outcome?.kind === 'stale') return true;
+  if (outcome?.kind === 'written') return 'kept';
+  if (outcome?.kind === 'stale') return 'moved';
   ports.log.warn('a fresh copy could not be kept', { collection: collection.name, id: view.id, outcome });
-  return false;
+  return 'failed';
 }
 
 /** One read of a record at its source, within the time of a call; `unread`: it did not answer, or not properly. */

@@ -261,6 +261,25 @@ describe('deliver', () => {
     expect(clinic.source.calls.map((call) => call.guard)).toEqual(['v1', 'v2']);
   });
 
+  test('R9: and read once more when another change of the record is accepted meanwhile: none goes without a guard', async () => {
+    const clinic = await createClinic();
+    const version = await clinic.visit('17');
+    clinic.source.script.push('applySilently');
+    expect(await clinic.sendOne(edit('17', version, { status: 'DONE' }))).toMatchObject({ status: 'APPLIED' });
+    const seen = await clinic.version('17');
+    clinic.source.edit('17', { note: 'of the office' });
+    const readOne = clinic.source.readOne.bind(clinic.source);
+    clinic.source.readOne = async (...read) => {
+      clinic.source.readOne = readOne;
+      void clinic.push.push(clinic.session('doctor'), [edit('17', seen, { status: 'OPEN' })], null);
+      await turns();
+      expect((await clinic.view('17')).intents).toHaveLength(2);
+      return readOne(...read);
+    };
+    expect(await clinic.sendOne(edit('17', version, { note: 'of the nurse' }))).toMatchObject({ status: 'CONFLICT' });
+    expect(clinic.source.rows.get('17')?.fields).toMatchObject({ note: 'of the office' });
+  });
+
   test('a value that the source altered dates from the settling, what it changed beside is its own', async () => {
     const clinic = await createClinic();
     const version = await clinic.visit('17');
