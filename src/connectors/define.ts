@@ -99,6 +99,8 @@ export interface WriteFacts<Op extends Operation = Operation> {
   readonly idempotencyKey?: IdempotencyFacts;
   /** Every create carries a reference of ours, by which the record that it made can be found. */
   readonly reference?: ReferenceFacts<Op>;
+  /** Fields that together name a record, by which what a create made can be found where the source keeps nothing of ours. */
+  readonly naturalKey?: NaturalKeyFacts<Op>;
   /** Where a refusal says what is wrong with which field. Absent: it is looked for in the common forms. */
   readonly errors?: ErrorFacts;
   /** A call that nobody waits for any more may still take effect for this long (F13). Default: 30 s. */
@@ -129,6 +131,22 @@ export interface ReferenceFacts<Op extends Operation = Operation> {
    * `referenceIn`. No row, or 404 where the path names the reference, says that the create made nothing.
    */
   readonly lookUp: Op;
+}
+
+/** How a record is found by what is unique in it: a patient's one visit of a kind at a time. */
+export interface NaturalKeyFacts<Op extends Operation = Operation> {
+  /** Our names of the fields that together name a record; each `required`. */
+  readonly fields: readonly string[];
+  /**
+   * The read that finds every record with such values. REST: each field in braces, like `{patient}`, in its path or its query, and a
+   * list as its answer; OData: `findAlike`; SOAP: `fieldsIn`. No row says that there is no such record.
+   */
+  readonly lookUp: Op;
+  /**
+   * True: nobody changes these fields of a record, so that what is not found was not made, and is sent again. Default: false, what is
+   * not found is parked.
+   */
+  readonly fixed?: boolean;
 }
 
 /** One collection of a source: plain facts, and the functions `map`, `unmap` and `scopes`. */

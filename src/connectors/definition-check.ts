@@ -177,6 +177,9 @@ const collectionSchema = z.strictObject({
         })
         .optional(),
       reference: z.strictObject({ field: text, lookUp: operation }).optional(),
+      naturalKey: z
+        .strictObject({ fields: z.array(name).min(1), lookUp: operation, fixed: z.boolean().optional() })
+        .optional(),
       errors: z
         .strictObject({
           at: z.string(),

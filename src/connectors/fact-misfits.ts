@@ -2,6 +2,7 @@ import type { AnyCollectionDefinition, WriteFacts } from './define.js';
 import { durationMs } from './duration.js';
 import type { CallPurpose } from './fault.js';
 import { misfitsOfKeyForm } from './key-form.js';
+import { misfitsOfNaturalKey, NATURAL_LOOK_UP } from './natural-key.js';
 import { misfitOfPaging } from './paging.js';
 import { misfitsOfDelta, misfitsOfLog, misfitsOfNumber } from './read-misfits.js';
 import type { RestOperation } from './rest.js';
@@ -25,6 +26,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfBodyGuard(transport, one),
     ...misfitsOfIdempotency(transport, one),
     ...misfitsOfReference(one),
+    ...misfitsOfNaturalKey(one),
     ...misfitsOfErrors(one),
     ...misfitsOfPolicy(one),
     ...misfitsOfStorage(one),
@@ -36,7 +38,8 @@ function misfitsOfCalls(transport: Transport, one: AnyCollectionDefinition): rea
   return operationsOf(one).flatMap(([where, purpose, operation]) => {
     if (operation.kit !== transport.kit)
       return [`.${where}: expected a call of the ${transport.kit} kit, got one of the ${operation.kit} kit`];
-    const misfit = transport.misfitOf(operation, purpose, keyParts) ?? misfitOfPaging(operation.paging);
+    const sought = where === NATURAL_LOOK_UP ? (one.write?.naturalKey?.fields ?? null) : null;
+    const misfit = transport.misfitOf(operation, purpose, keyParts, sought) ?? misfitOfPaging(operation.paging);
     return misfit === null ? [] : [`.${where}: ${misfit}`];
   });
 }
@@ -55,6 +58,7 @@ export function operationsOf(one: AnyCollectionDefinition): readonly (readonly [
     ['write.update', 'update', write?.update],
     ['write.remove', 'delete', write?.remove],
     ['write.reference.lookUp', 'lookUp', write?.reference?.lookUp],
+    [NATURAL_LOOK_UP, 'lookUp', write?.naturalKey?.lookUp],
   ];
   return found.flatMap(([where, purpose, operation]) =>
     operation === undefined ? [] : [[where, purpose, operation] as const],

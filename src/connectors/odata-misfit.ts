@@ -15,6 +15,7 @@ const BUILDERS: Readonly<Record<ODataOperation['does'], string>> = {
   list: 'entitySet(…)',
   one: 'entity(…)',
   find: 'findBy(…)',
+  findAlike: 'findAlike(…)',
   insert: 'insert(…)',
   update: 'update(…)',
   remove: 'remove(…)',
@@ -28,10 +29,19 @@ export function isODataName(text: string): boolean {
   return NAME.test(text);
 }
 
-/** What is wrong with an OData call in its place, as "expected …, got …"; null: nothing. What the service has is seen later. */
-export function misfitOfOData(operation: ODataOperation, purpose: CallPurpose): string | null {
+/**
+ * What is wrong with an OData call in its place, as "expected …, got …"; null: nothing. What the service has is seen later.
+ *
+ * @param sought of a look-up by natural key: the fields; null: it is by reference
+ */
+export function misfitOfOData(
+  operation: ODataOperation,
+  purpose: CallPurpose,
+  sought: readonly string[] | null = null,
+): string | null {
   const { does, set, foundBy, keyIn, select, expand } = operation;
-  if (does !== PLACES[purpose]) return `expected ${BUILDERS[PLACES[purpose]]}, got ${BUILDERS[does]}`;
+  const place = sought === null ? PLACES[purpose] : 'findAlike';
+  if (does !== place) return `expected ${BUILDERS[place]}, got ${BUILDERS[does]}`;
   if (!isODataName(set)) return `expected the name of an entity set, got "${set}"`;
   for (const name of [foundBy, keyIn]) {
     if (name !== null && !isODataName(name)) return `expected the name of a property, got "${name}"`;

@@ -6,7 +6,7 @@ import type { ODataPlan } from './odata-plan.js';
 import type { ODataOperation } from './odata.js';
 import type { PageArguments } from './paging.js';
 import type { RestBase } from './rest-request.js';
-import type { WriteCall } from './transport.js';
+import type { Sought, WriteCall } from './transport.js';
 
 /** What every call says: this protocol, JSON with the notes that are needed, numbers of 64 bits and decimals as texts. */
 export const JSON_TYPE = 'application/json;odata.metadata=minimal;IEEE754Compatible=true';
@@ -40,10 +40,21 @@ export function entityPath(base: RestBase, plan: ODataPlan, key: readonly string
   return predicate === null ? null : pathOf(base, `${encoded(plan.set.name)}${predicate}`, isRead ? plan.shape : {});
 }
 
-/** The entities that hold a reference: two of them are one too many. @throws CallFault notSent - it cannot hold it */
-export function findPath(base: RestBase, operation: ODataOperation, plan: ODataPlan, reference: string): string {
-  const filter = comparison(plan, operation.foundBy ?? '', 'eq', reference);
-  return pathOf(base, encoded(plan.set.name), { ...plan.shape, $filter: filter, $top: '2' });
+/**
+ * The entities that hold a reference: two of them are one too many; or those that hold the values of a natural key.
+ *
+ * @throws CallFault notSent - they cannot hold it
+ */
+export function findPath(base: RestBase, operation: ODataOperation, plan: ODataPlan, sought: Sought): string {
+  const isByReference = 'reference' in sought;
+  const filter = isByReference
+    ? comparison(plan, operation.foundBy ?? '', 'eq', sought.reference)
+    : sought.alike.map(({ member, value }) => comparison(plan, member, 'eq', value)).join(' and ');
+  return pathOf(base, encoded(plan.set.name), {
+    ...plan.shape,
+    $filter: filter,
+    ...(isByReference ? { $top: '2' } : {}),
+  });
 }
 
 /** Where a create goes. */

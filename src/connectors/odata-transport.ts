@@ -172,12 +172,12 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
       const tag = answer.head.headers.get('etag') ?? null;
       return { row: rowOf(answer.body, plan, tag), tag: tagsOf(answer.head) };
     },
-    async lookUp(operation, reference, signal) {
+    async lookUp(operation, sought, signal) {
       const facts = operation as ODataOperation;
       const plan = await planOf(facts, signal);
-      const listed = await readList(facts, findPath(base, facts, plan, reference), 'lookUp', signal, true);
+      const listed = await readList(facts, findPath(base, facts, plan, sought), 'lookUp', signal, true);
       if (linkIn(listed, 'nextLink') !== null)
-        throw new CallFault('badAnswer', 'expected all records of a reference, got a page');
+        throw new CallFault('badAnswer', 'expected all records of a look-up, got a page');
       return listedRows(listed.answer).map((row) => rowOf(row, plan, null));
     },
     async write(operation, call, signal) {

@@ -21,7 +21,7 @@ export type { SessionAnswer } from './sign-in.js';
 /** One OData call, as facts. */
 export interface ODataOperation extends Operation {
   readonly kit: 'odata';
-  readonly does: 'list' | 'one' | 'find' | 'insert' | 'update' | 'remove';
+  readonly does: 'list' | 'one' | 'find' | 'findAlike' | 'insert' | 'update' | 'remove';
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** The entity set, by its name in `$metadata`. */
   readonly set: string;
@@ -89,6 +89,11 @@ export function entity(set: string, options: ShapeOptions = {}): ODataOperation 
 /** Finds the entity whose `property` is the reference of the create that made it: for `write.reference.lookUp`. */
 export function findBy(set: string, property: string, options: ShapeOptions = {}): ODataOperation {
   return { ...reading('find', set, options), foundBy: property };
+}
+
+/** Finds every entity with the values of a natural key, by the properties of its fields: for `write.naturalKey.lookUp`. */
+export function findAlike(set: string, options: ShapeOptions = {}): ODataOperation {
+  return reading('findAlike', set, options);
 }
 
 /** Creates. `keyIn` names the key property that takes the device's id, a UUID; absent: the source gives the key. */
@@ -223,7 +228,7 @@ export function odata(options: ODataOptions): Transport {
     headers: options.headers ?? {},
     auth,
     misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfCsrf(options.csrf)],
-    misfitOf: (operation, purpose) => misfitOfOData(operation as ODataOperation, purpose),
+    misfitOf: (operation, purpose, _keyParts, sought) => misfitOfOData(operation as ODataOperation, purpose, sought),
     open: (context, deps) =>
       openOData(
         {

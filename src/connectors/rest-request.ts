@@ -35,6 +35,8 @@ export interface PathValues {
   readonly key?: readonly string[] | null;
   readonly args?: PageArguments;
   readonly reference?: string;
+  /** Other values, by the names that stand in braces. */
+  readonly named?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -43,17 +45,18 @@ export interface PathValues {
  * @throws CallFault notSent - no such path can be made
  */
 export function pathOf({ prefix }: RestBase, operation: RestOperation, values: PathValues): string {
-  const { key = null, args = {}, reference } = values;
-  const path = operation.path.replace(/\{(?:key(?:\.(\d+))?|reference)\}/g, (match, index: string | undefined) => {
-    const whole = key?.length === 1 ? key[0] : undefined;
-    const part = match === REFERENCE ? reference : index === undefined ? whole : key?.[Number(index)];
+  const { key = null, args = {}, reference, named = {} } = values;
+  const texts = new Map(Object.entries({ ...named, ...(reference === undefined ? {} : { reference }) }));
+  const path = operation.path.replace(PLACE, (_match, name: string, index: string | undefined) => {
+    const whole = name === 'key' && key?.length === 1 ? key[0] : texts.get(name);
+    const part = index === undefined ? whole : key?.[Number(index)];
     if (part === undefined || part === '' || part === '.' || part === '..') {
       throw new CallFault('notSent', 'expected a key that can stand in a path', { sourceIsSick: false });
     }
     return encodeURIComponent(part);
   });
   const query = Object.entries({ ...operation.query, ...args })
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(filled(value, reference))}`)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(filled(value, texts))}`)
     .join('&');
   if (query === '') return `${prefix}${path}`;
   return `${prefix}${path}${path.includes('?') ? '&' : '?'}${query}`;
@@ -62,8 +65,12 @@ export function pathOf({ prefix }: RestBase, operation: RestOperation, values: P
 /** Stands for a create's reference in the path or the query of its look-up. */
 export const REFERENCE = '{reference}';
 
-function filled(value: string | number, reference: string | undefined): string | number {
-  return reference === undefined ? value : String(value).replaceAll(REFERENCE, reference);
+/** A name in braces, in a path or a query, that a value takes the place of. */
+const PLACE = /\{([A-Za-z_]\w*)(?:\.(\d+))?\}/g;
+
+/** A query may have braces of its own: what is no name of a value stays. */
+function filled(value: string | number, texts: ReadonlyMap<string, string>): string | number {
+  return String(value).replace(PLACE, (match, name: string) => texts.get(name) ?? match);
 }
 
 /** What a write sends besides the headers of its source. */

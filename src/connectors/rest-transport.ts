@@ -4,9 +4,9 @@ import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from '
 import { createJsonExchange, type JsonSettings } from './json-exchange.js';
 import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
-import { deltaOf, linkedPath, nextOf, parseBase, pathOf, REFERENCE, writeBody, writeHeaders } from './rest-request.js';
+import { deltaOf, linkedPath, nextOf, parseBase, pathOf, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
-import type { OpenTransport, SourceDeps } from './transport.js';
+import type { OpenTransport, SoughtValue, SourceDeps } from './transport.js';
 
 export interface RestSettings extends JsonSettings {
   readonly baseUrl: string;
@@ -99,12 +99,13 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       if (isAbsent) return 'absent';
       return { row: memberAt(answer.body, facts.rows), tag: tagsOf(answer.head) };
     },
-    async lookUp(operation, reference, signal) {
+    async lookUp(operation, sought, signal) {
       const facts = operation as RestOperation;
-      const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, { reference }), 'lookUp', signal);
+      const values = 'reference' in sought ? sought : { named: namedBy(sought.alike) };
+      const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, values), 'lookUp', signal);
       if (isAbsent) {
         // A list that is not there says nothing about what would be in it.
-        if (facts.path.includes(REFERENCE)) return [];
+        if (facts.path.includes('{')) return [];
         throw new CallFault('badAnswer', `expected a list at ${facts.path}, got none`);
       }
       const found = memberAt(answer.body, facts.rows);
@@ -134,6 +135,10 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       await http.close();
     },
   };
+}
+
+function namedBy(alike: readonly SoughtValue[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(alike.map(({ field, value }) => [field, value]));
 }
 
 function noList({ path }: RestOperation, status: number): CallFault {

@@ -67,7 +67,10 @@ export interface WriteOptions extends CallOptions {
   readonly guarded?: boolean;
 }
 
-/** Reads a list or a record; with `{reference}` in its path or its query it finds the record that a create of ours made. */
+/**
+ * Reads a list or a record; with `{reference}` in its path or its query it finds the record that a create of ours made, with fields like
+ * `{patient}` those of a natural key.
+ */
 export function get(path: string, options: GetOptions = {}): RestOperation {
   const { paging, rows, total, totalHeader, more, tagged } = options;
   return {
@@ -185,7 +188,7 @@ export function rest(options: RestOptions): Transport {
     headers: options.headers ?? {},
     auth,
     misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfCsrf(options.csrf)],
-    misfitOf: (operation, purpose, keyParts) => misfitOfRest(operation as RestOperation, purpose, keyParts),
+    misfitOf: (operation, ...place) => misfitOfRest(operation as RestOperation, ...place),
     open: (context, deps) =>
       openRest(
         {

@@ -3,7 +3,7 @@ import type { Paging } from './paging.js';
 import type { WsdlOperation } from './soap-contract.js';
 import { elementsAt, misfitOfPath, pathSteps } from './soap-shape.js';
 import type { SoapOperation } from './soap.js';
-import type { WriteCall } from './transport.js';
+import type { Sought, WriteCall } from './transport.js';
 
 /** The elements of a request, by name; a member may hold elements again. */
 export type RequestElements = Readonly<Record<string, unknown>>;
@@ -20,6 +20,7 @@ export function checkOperation(facts: SoapOperation, { input, output }: WsdlOper
     ...facts.keyIn.map((path) => ['keyIn', path] as const),
     ['versionIn', facts.versionIn],
     ['referenceIn', facts.referenceIn],
+    ...Object.values(facts.fieldsIn).map((path) => ['fieldsIn', path] as const),
     ['ticketIn', facts.ticketIn],
     ['bodyIn', facts.bodyIn === '' ? null : facts.bodyIn],
     ...argumentsOf(facts.paging).map((path) => ['paging', path] as const),
@@ -85,6 +86,12 @@ export function writeRequest(facts: SoapOperation, operation: WsdlOperation, cal
     ...versionArgument(facts, call),
     ...idempotencyArgument(call),
   ]);
+}
+
+/** What a look-up is asked with. */
+export function soughtArguments(facts: SoapOperation, sought: Sought): Readonly<Record<string, string>> {
+  if ('reference' in sought) return facts.referenceIn === null ? {} : { [facts.referenceIn]: sought.reference };
+  return Object.fromEntries(sought.alike.map(({ field, value }) => [facts.fieldsIn[field] ?? '', value]));
 }
 
 type Argument = readonly [path: string, value: unknown];

@@ -11,7 +11,7 @@ import type { PageAnswer } from './paging.js';
 import { isPending, ticketIn } from './soap-async.js';
 import { renderEnvelope, UnsendableText, type EmptyElements, type Envelope } from './soap-envelope.js';
 import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
-import { checkOperation, readRequest, writeRequest, type RequestElements } from './soap-request.js';
+import { checkOperation, readRequest, soughtArguments, writeRequest, type RequestElements } from './soap-request.js';
 import { pathSteps } from './soap-shape.js';
 import { valueAt, type XmlValue } from './soap-value.js';
 import { DIALECTS, requestHeaders } from './soap-version.js';
@@ -192,9 +192,9 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
         return shown.emptyIsAbsent && isEmpty ? 'absent' : { row, tag: null };
       });
     },
-    lookUp(operation, reference, signal) {
+    lookUp(operation, sought, signal) {
       const facts = operation as SoapOperation;
-      const args = facts.referenceIn === null ? {} : { [facts.referenceIn]: reference };
+      const args = soughtArguments(facts, sought);
       return result(facts, readRequest(facts, args, null), 'lookUp', signal, (reply, shown): readonly unknown[] => {
         if (reply === 'absent') return [];
         const { answer, rows } = reply.content;

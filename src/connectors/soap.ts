@@ -32,6 +32,8 @@ export interface SoapOperation extends Operation {
   readonly versionIn: string | null;
   /** Of a look-up: the argument that takes the reference. */
   readonly referenceIn: string | null;
+  /** Of a look-up by natural key: the argument that takes each of its fields. */
+  readonly fieldsIn: Readonly<Record<string, string>>;
   /** The element that takes the record's fields; '' is the request itself. */
   readonly bodyIn: string;
   /** Where the rows of a list (their repeated element), or the record of an answer, are; '' is the answer itself. */
@@ -61,6 +63,8 @@ export interface CallOptions {
   readonly versionIn?: string;
   /** Of a look-up: the argument that takes the reference under which a create of ours was made. */
   readonly referenceIn?: string;
+  /** Of a look-up by natural key: the argument that takes each of its fields, like `{ patient: 'query.patientId' }`. */
+  readonly fieldsIn?: Readonly<Record<string, string>>;
   /** The element that takes the record's fields. Default: the request itself. */
   readonly bodyIn?: string;
   /** Where the rows (or the one record) are in the answer, like `supplies`; an encoded array is its rows itself. Default: the answer. */
@@ -99,6 +103,7 @@ export function call(operation: string, options: CallOptions = {}): SoapOperatio
     keyIn: keyIn === undefined ? [] : typeof keyIn === 'string' ? [keyIn] : keyIn,
     versionIn: versionIn ?? null,
     referenceIn: options.referenceIn ?? null,
+    fieldsIn: options.fieldsIn ?? {},
     bodyIn: options.bodyIn ?? '',
     rows: options.rows ?? '',
     total: options.total ?? null,
@@ -144,7 +149,7 @@ export function soap(options: SoapOptions): Transport {
     headers: options.headers ?? {},
     auth,
     misfits: [...limits.misfits, ...misfitsOfSoapAuth(options.auth), ...misfitsOfVersion(options.version)],
-    misfitOf: (operation, purpose) => misfitOf(operation as SoapOperation, purpose),
+    misfitOf: (operation, purpose, _keyParts, sought) => misfitOf(operation as SoapOperation, purpose, sought),
     open: (context, deps) =>
       openSoap(
         {
@@ -183,17 +188,26 @@ function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {
   return [`.version: expected "1.1" or "1.2", got ${describe(version)}`];
 }
 
-function misfitOf(operation: SoapOperation, purpose: CallPurpose): string | null {
+function misfitOf(
+  operation: SoapOperation,
+  purpose: CallPurpose,
+  sought: readonly string[] | null = null,
+): string | null {
   if (operation.operation === '') return 'expected the name of an operation, got ""';
   const { paging } = operation;
   if (paging.kind === 'link' || paging.kind === 'nextUrl')
     return `expected a paging by arguments, got ${paging.kind}, which SOAP answers do not have`;
   if (paging.kind === 'token' && paging.fromHeader !== undefined)
     return `expected from, the element that has the token, got the header "${paging.fromHeader}"`;
-  if (purpose === 'lookUp' && operation.referenceIn === null)
+  const isByReference = purpose === 'lookUp' && sought === null;
+  if (isByReference && operation.referenceIn === null)
     return 'expected referenceIn, the argument that takes the reference, got nothing';
-  if (purpose !== 'lookUp' && operation.referenceIn !== null)
-    return `expected no referenceIn, which belongs to a look-up, got "${operation.referenceIn}"`;
+  if (!isByReference && operation.referenceIn !== null)
+    return `expected no referenceIn, which belongs to a look-up by reference, got "${operation.referenceIn}"`;
+  const taken = Object.keys(operation.fieldsIn);
+  const fields = sought ?? [];
+  if (taken.length !== fields.length || fields.some((field) => !taken.includes(field)))
+    return `expected fieldsIn for ${fields.join(', ') || 'no field'}, got ${taken.join(', ') || 'nothing'}`;
   if (operation.guarded && operation.versionIn === null) return 'expected versionIn beside guarded, got nothing';
   if (operation.paging.kind !== 'whole' && (operation.async?.poll ?? operation).rows === '') {
     return "expected rows: the path of the rows' element, got nothing";

@@ -41,7 +41,7 @@ export function createLookUp(
       const rows = await readResult(
         parts,
         'record',
-        (deadline) => transport.lookUp(lookUp, reference, deadline),
+        (deadline) => transport.lookUp(lookUp, { reference }, deadline),
         signal,
       );
       if (rows.length === 0) return 'absent';

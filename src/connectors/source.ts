@@ -19,6 +19,7 @@ import { scanPagingOf } from './paging.js';
 import { secretsOf } from './credentials.js';
 import { hideSecrets } from './secrets.js';
 import { compileReading } from './reading.js';
+import { createFindAlike, naturalKeyOf } from './natural-key.js';
 import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
 import { createWrites } from './source-writes.js';
@@ -90,7 +91,7 @@ export function createSource(
     const reads = createReads(parts);
     const { readRow, readRowWithin, probe } = reads;
     const write = createWrites({ ...parts, collection, readRowWithin, probe });
-    const reference = one.write?.reference;
+    const { reference, naturalKey } = one.write ?? {};
     const asKnown: SourceCollection = {
       collection,
       facts: {
@@ -103,6 +104,7 @@ export function createSource(
       maintenanceLeftMs: () => guard.maintenanceLeftMs(),
       clockSkewMs: () => skew.skewMs(),
       ...(reference === undefined ? {} : { lookUp: createLookUp({ ...parts, readRow }, reference) }),
+      ...(naturalKey === undefined ? {} : { findAlike: createFindAlike(parts, naturalKey) }),
       readChanges: reads.readChanges,
       scan: reads.scan,
       readOne: reads.readOne,
@@ -225,6 +227,7 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     ...declaredMs('idempotencyKeyLifetimeMs', write?.idempotencyKey?.lifetime),
     ...(write?.idempotencyKey?.checkedFirst === true ? { checksKeyFirst: true } : {}),
     ...(write?.reference === undefined ? {} : { lookUp: true }),
+    ...(write?.naturalKey === undefined ? {} : { naturalKey: naturalKeyOf(write.naturalKey) }),
     ...declaredMs('maxRequestLifetimeMs', write?.maxRequestLifetime),
     ...declaredMs('readAfterWriteMs', read.readAfterWrite),
     callTimeoutMs: limits.timeoutMs,

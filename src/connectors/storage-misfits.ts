@@ -26,5 +26,9 @@ export function misfitsOfStorage(one: AnyCollectionDefinition): readonly string[
     misfits.push(
       `.write.update: expected one that sends what changed, since no whole record is known ${since}, got one that sends what is mapped`,
     );
+  if (write?.naturalKey !== undefined)
+    misfits.push(
+      `.write.naturalKey: expected nothing, since what it finds is compared by its values, which are not kept ${since}, got one`,
+    );
   return misfits;
 }

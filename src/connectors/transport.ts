@@ -43,6 +43,16 @@ export interface Operation {
   readonly marksRemoved?: boolean;
 }
 
+/** By what records are looked for: the reference that a create of ours carried, or values that together name a record. */
+export type Sought = { readonly reference: string } | { readonly alike: readonly SoughtValue[] };
+
+/** One of them: our name of its field, the source's, and the value as the source has it. */
+export interface SoughtValue {
+  readonly field: string;
+  readonly member: string;
+  readonly value: string;
+}
+
 /** A write as the kit sends it. */
 export interface WriteCall {
   readonly purpose: 'create' | 'update' | 'delete';
@@ -111,10 +121,10 @@ export interface OpenTransport {
     key: readonly string[],
     signal: AbortSignal,
   ): Promise<RowAnswer | 'absent' | PendingResult<RowAnswer | 'absent'>>;
-  /** The rows that the source has for a reference; none: it says that there are none. */
+  /** The rows that the source has for what is sought, every one of them; none: it says that there are none. */
   lookUp(
     operation: Operation,
-    reference: string,
+    sought: Sought,
     signal: AbortSignal,
   ): Promise<readonly unknown[] | PendingResult<readonly unknown[]>>;
   write(operation: Operation, call: WriteCall, signal: AbortSignal): Promise<WriteAnswer>;
@@ -156,7 +166,13 @@ export interface Transport {
    * What is wrong with an operation in its place, as "expected …, got …"; null: nothing.
    *
    * @param keyParts how many parts the collection's key has; null: only its function knows
+   * @param sought of a look-up by natural key: the fields; absent or null: it is by reference
    */
-  misfitOf(operation: Operation, purpose: CallPurpose, keyParts: number | null): string | null;
+  misfitOf(
+    operation: Operation,
+    purpose: CallPurpose,
+    keyParts: number | null,
+    sought?: readonly string[] | null,
+  ): string | null;
   open(context: OpenContext, deps: SourceDeps): OpenTransport;
 }

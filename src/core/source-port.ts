@@ -62,6 +62,8 @@ export interface SourceFacts {
   readonly checksKeyFirst?: boolean;
   /** A record can be found by the idempotency key of the create that made it: `SourceCollection.lookUp`. Absent: false. */
   readonly lookUp?: boolean;
+  /** A record can be found by fields that together name it: `SourceCollection.findAlike`. Absent: it has no such ones. */
+  readonly naturalKey?: NaturalKey;
   /** A call that nobody waits for any more may still take effect this long after its deadline (F13). Absent: 30 s. */
   readonly maxRequestLifetimeMs?: number;
   /** A read may show the state before a write of ours this long after it (F30). Absent: 0. */
@@ -77,6 +79,13 @@ export interface SourceFacts {
   readonly callTimeoutMs: number;
   /** How many calls to the source may run at once. */
   readonly concurrency: number;
+}
+
+/** Fields that together name a record: no two have the same values of all of them, as the source's connector declares. */
+export interface NaturalKey {
+  readonly fields: readonly string[];
+  /** A record that has them once keeps them: what is not found by them is not there. False: they may be changed. */
+  readonly isFixed: boolean;
 }
 
 /** A create, update or delete on its way to the source. */
@@ -149,6 +158,10 @@ export interface SourceCollection {
   readOne(key: SourceKey, signal: AbortSignal): Promise<Observation | 'absent'>;
   /** The record that a create with this idempotency key made. Only where the facts say `lookUp`. */
   lookUp?(idempotencyKey: string, signal: AbortSignal): Promise<Observation | 'absent'>;
+  /**
+   * Every record that has the natural key of these fields; none: the source says that there is none. Only where the facts have one.
+   */
+  findAlike?(fields: Fields, signal: AbortSignal): Promise<readonly Observation[]>;
   /** @param withinMs what is left of the call's time, ms; absent, or more than that: `callTimeoutMs` */
   write(write: SourceWrite, signal: AbortSignal, withinMs?: number): Promise<SourceWriteOutcome>;
 }

@@ -30,16 +30,33 @@ export async function sightRecord(
   tenant: string,
   finding: Finding,
 ): Promise<Sighting> {
-  const first = await readOrNot(tools, source, finding);
+  const key = 'key' in finding ? finding.key : null;
+  return await sight(tools, source, tenant, key, () => readOrNot(tools, source, finding));
+}
+
+/**
+ * The same for any look that may find nothing.
+ *
+ * @param key of the record that is looked for, which is no canary; null: it is not known
+ * @throws SyncError UNAVAILABLE - the store
+ */
+export async function sight<T>(
+  tools: Pick<DeliveryTools, 'store' | 'clock' | 'log'>,
+  source: SourceCollection,
+  tenant: string,
+  key: SourceKey | null,
+  look: () => Promise<T | 'absent' | 'unread'>,
+): Promise<T | Exclude<Sighting, Observation>> {
+  const first = await look();
   if (first !== 'absent') return first;
-  const canaries = source.facts.readOne ? await knownOthers(tools, source, tenant, finding) : [];
+  const canaries = source.facts.readOne ? await knownOthers(tools, source, tenant, key) : [];
   if (canaries.length === 0) return 'unconfirmed';
   for (const canary of canaries) {
     const alive = await readOrNot(tools, source, { key: canary });
     if (alive === 'unread') return 'unread';
     if (alive === 'absent' || alive.fields === null || alive.sourceKey !== canary) continue;
     // Once more: an outage that ended between the two would have made both answers.
-    return await readOrNot(tools, source, finding);
+    return await look();
   }
   return 'unread';
 }
@@ -48,9 +65,9 @@ async function knownOthers(
   { store }: Pick<DeliveryTools, 'store'>,
   { collection }: SourceCollection,
   tenant: string,
-  finding: Finding,
+  key: SourceKey | null,
 ): Promise<readonly SourceKey[]> {
   const { head } = await store.readHead(tenant);
   const known = await store.knownKeys(tenant, collection.name, head, null, CANARIES + 1);
-  return known.filter((key) => !('key' in finding) || key !== finding.key).slice(0, CANARIES);
+  return known.filter((other) => other !== key).slice(0, CANARIES);
 }

@@ -3,6 +3,7 @@ import { MAX_ATTEMPTS, retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceFacts, SourceWriteOutcome } from '../core/source-port.js';
+import { lookBefore, sightAlike } from './alike.js';
 import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
@@ -13,7 +14,7 @@ import { refuseFollowers } from './followers.js';
 import { keepCopy, readOrNot } from './fresh-copy.js';
 import { holdIntent } from './held-intent.js';
 import { callText, lastCallOf, type NotedCall } from './noted-call.js';
-import { judgeRead, sets, showsCall } from './read-back.js';
+import { judgeRead, laterOf, sets, showsCall } from './read-back.js';
 import { callSource, type Called } from './source-call.js';
 
 /** A record that the source says it does not have is asked for again after this long. */
@@ -65,14 +66,17 @@ export async function deliverIntent(
   }
 
   async function send(view: RecordView, { write, status, error }: Send): Promise<Again> {
+    const look = await lookBefore(tools, source, intent, write);
+    if (look === 'unread') return await release(delayMs());
     const noted = {
       status,
       ...(error === undefined ? {} : { error }),
       madeOn: view.sourceVersion,
       sentAtMs: tools.clock.nowMs(),
       staleAnswers: staleAnswersSoFar(),
+      ...(look === null ? {} : { alike: look.alike }),
     };
-    const called = await callSource(tools, target, held, view, { write, noted }, delayMs);
+    const called = await callSource(tools, target, held, view, { write, noted, known: look?.known ?? null }, delayMs);
     switch (called.kind) {
       case 'lost':
         return null;
@@ -148,9 +152,10 @@ export async function deliverIntent(
 
   /** An earlier call of the same change took effect, as a look at the record shows. */
   async function applyLater(view: RecordView, call: NotedCall, shown: Observation | 'absent'): Promise<null> {
-    const observation = shown === 'absent' ? null : shown;
-    const { status, error } = call;
-    await held.applied('applied', view, { write: call, observation, isLater: true, status, error });
+    const later = laterOf(call, shown);
+    // What only its natural key tells may have been found for another create as well.
+    if (call.alike === undefined) await held.applied('applied', view, later);
+    else if (!(await held.adopted('applied', view, later))) return await leave();
     return null;
   }
 
@@ -165,11 +170,17 @@ export async function deliverIntent(
   }
 
   /**
-   * Of a create that was sent before: the record that its reference finds. A refusal may be the answer to that earlier call's effect, also
+   * Of a create that was sent before: the record that its reference or its natural key finds. A refusal may be the answer to that earlier call's effect, also
    * where a look-up did not find it yet. `none`: it was not sent, or cannot be looked up.
    */
-  async function lookUpEarlier({ kind }: NotedCall): Promise<Observation | 'absent' | 'unread' | 'none'> {
-    if (intent.attempt === 0 || kind !== 'create' || facts.lookUp !== true) return 'none';
+  async function lookUpEarlier(call: NotedCall): Promise<Observation | 'absent' | 'unread' | 'none'> {
+    const { kind, alike } = call;
+    if (intent.attempt === 0 || kind !== 'create') return 'none';
+    if (alike !== undefined) {
+      const shown = await sightAlike(tools, source, intent, call);
+      return shown.kind === 'made' ? shown.observation : shown.kind === 'unread' ? 'unread' : 'none';
+    }
+    if (facts.lookUp !== true) return 'none';
     return await readOrNot(tools, source, { idempotencyKey: idempotencyKeyOf(tools.hash, intent) });
   }
 

@@ -1,5 +1,6 @@
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
-import type { NotedCall } from './noted-call.js';
+import type { LeasedIntent } from '../core/outbox-port.js';
+import { lastCallOf, type NotedCall } from './noted-call.js';
 
 /** A call whose outcome is unknown. */
 export interface Doubt {
@@ -15,12 +16,31 @@ export interface Doubt {
   readonly isNew: boolean;
 }
 
+/** A doubt is looked at again after a part of its age, but not sooner and not later than this. */
+const FIRST_LOOK_MS = 1_000;
+const LAST_LOOK_MS = 60_000;
+
+/** When a doubt is looked at again, ms: ever later, without a count that would have to be kept. @param chance 0 <= chance < 1 */
+export function lookAgainMs({ sinceDeadlineMs }: Doubt, chance: number): number {
+  const ageMs = Math.min(LAST_LOOK_MS, Math.max(FIRST_LOOK_MS, sinceDeadlineMs / 2));
+  return Math.round(ageMs * (1 - chance / 2));
+}
+
+/** The doubt of an intent that was found without its holder. */
+export function doubtOf(intent: LeasedIntent): Doubt {
+  // Without a deadline nothing was ever sent in the life that the store remembers.
+  const sinceDeadlineMs = intent.sinceDeadlineMs ?? Number.POSITIVE_INFINITY;
+  return { call: lastCallOf(intent), guard: intent.guard, sinceDeadlineMs, reason: null, isNew: false };
+}
+
 /** How it can be found out what became of a call. */
 export type Means =
   /** The same call under the same idempotency key has no second effect. */
   | 'sendAgain'
   /** What a create made can be found by its idempotency key. */
   | 'lookUp'
+  /** What a create made can be found by its natural key. */
+  | 'findAlike'
   /** The record can be read by its key and compared. */
   | 'readBack'
   | 'none';
@@ -47,6 +67,7 @@ export function readingMeansOf(
 ): Exclude<Means, 'sendAgain'> {
   const { facts } = source;
   if (call.kind === 'create' && facts.lookUp === true && source.lookUp !== undefined) return 'lookUp';
+  if (call.alike !== undefined && source.findAlike !== undefined) return 'findAlike';
   const isReadable = facts.readOne && call.sourceKey !== null;
   return isReadable && (isRemembered || call.kind !== 'update') ? 'readBack' : 'none';
 }

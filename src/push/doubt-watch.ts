@@ -1,7 +1,8 @@
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { doubtOf, resolveDoubt } from './doubt.js';
+import { resolveDoubt } from './doubt.js';
+import { doubtOf } from './doubt-means.js';
 import { holdIntent, nameOfIntent } from './held-intent.js';
 
 /** Finds calls whose outcome is unknown, of every node, and has each looked into. */

@@ -2,25 +2,21 @@ import { parseBody } from '../core/collection.js';
 import { decide } from '../core/conflict.js';
 import { SyncError, toChangeError } from '../core/errors.js';
 import { retryDelayMs } from '../core/intent.js';
-import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceWriteOutcome } from '../core/source-port.js';
+import { sightAlike, whyUndecided } from './alike.js';
 import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
+import { lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
 import { bothValues, offerOf } from './doubt-text.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
 import type { HeldIntent } from './held-intent.js';
-import { callText, lastCallOf, type NotedCall } from './noted-call.js';
-import { judgeRead, showsCall, shownEffect, type Verdict } from './read-back.js';
+import { callText, type NotedCall } from './noted-call.js';
+import { judgeRead, laterOf, showsCall, shownEffect, type Verdict } from './read-back.js';
 import { callSource } from './source-call.js';
-
-/** A doubt is looked at again after a part of its age, but not sooner and not later than this. */
-const FIRST_LOOK_MS = 1_000;
-const LAST_LOOK_MS = 60_000;
 
 type KnownDoubt = Doubt & { readonly call: NotedCall };
 
@@ -72,6 +68,8 @@ export async function resolveDoubt(
         return known.isNew ? await held.leave(delayMs()) : await sendAgain(known);
       case 'lookUp':
         return await lookUp(known);
+      case 'findAlike':
+        return await findAlike(known);
       case 'readBack':
         return await readBack(known);
     }
@@ -180,6 +178,7 @@ export async function resolveDoubt(
   async function look(known: KnownDoubt, after: AfterLook): Promise<void> {
     const means = readingMeansOf(source, { call: known.call, isRemembered: doubt.call !== null });
     if (means === 'lookUp') return await lookUp(known, after);
+    if (means === 'findAlike') return await findAlike(known, after);
     if (means === 'readBack') return await readBack(known, after);
     await park(known, `the source offers no way to see whether it took effect${after.sentAgain}`);
   }
@@ -194,6 +193,20 @@ export async function resolveDoubt(
     }
     if (quietInMs > 0) return await held.leave(quietInMs);
     await after.notApplied();
+  }
+
+  async function findAlike(known: KnownDoubt, after: AfterLook = TRY_AGAIN): Promise<void> {
+    const { call } = known;
+    const shown = await sightAlike(tools, source, intent, call);
+    if (shown.kind === 'unread') return await held.leave(againMs());
+    if (shown.kind === 'made') {
+      const isOurs = await held.adopted('foundApplied', view, laterOf(call, shown.observation));
+      return isOurs ? undefined : await held.leave(againMs());
+    }
+    if (quietInMs > 0) return await held.leave(quietInMs);
+    // Its natural key may have been changed: then nobody can tell it from others.
+    if (shown.kind === 'none' && facts.naturalKey?.isFixed === true) return await after.notApplied();
+    await park(known, whyUndecided(shown) + after.sentAgain);
   }
 
   async function readBack(known: KnownDoubt, after: AfterLook = TRY_AGAIN): Promise<void> {
@@ -254,13 +267,7 @@ export async function resolveDoubt(
     call: NotedCall,
     shown: Observation | 'absent',
   ): Promise<void> {
-    await held.applied(event, view, {
-      write: call,
-      observation: shown === 'absent' ? null : shown,
-      isLater: true,
-      status: call.status,
-      error: call.error,
-    });
+    await held.applied(event, view, laterOf(call, shown));
   }
 
   async function sightCall(call: NotedCall): Promise<Sighting> {
@@ -278,10 +285,8 @@ export async function resolveDoubt(
     await held.park('undecided', view, `${collection.source}: ${sent}; ${why}`);
   }
 
-  /** Ever later, without a count that would have to be kept. */
   function againMs(): number {
-    const ageMs = Math.min(LAST_LOOK_MS, Math.max(FIRST_LOOK_MS, doubt.sinceDeadlineMs / 2));
-    return Math.round(ageMs * (1 - chance() / 2));
+    return lookAgainMs(doubt, chance());
   }
 
   function delayMs(): number {
@@ -289,11 +294,4 @@ export async function resolveDoubt(
   }
 
   await resolve();
-}
-
-/** The doubt of an intent that was found without its holder. */
-export function doubtOf(intent: LeasedIntent): Doubt {
-  // Without a deadline nothing was ever sent in the life that the store remembers.
-  const sinceDeadlineMs = intent.sinceDeadlineMs ?? Number.POSITIVE_INFINITY;
-  return { call: lastCallOf(intent), guard: intent.guard, sinceDeadlineMs, reason: null, isNew: false };
 }

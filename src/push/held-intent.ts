@@ -24,6 +24,12 @@ export interface HeldIntent {
   happened(event: 'noted' | 'unknown'): void;
   /** The source has it; PARKED if nothing says under which key. Written on whatever the record is by then. */
   applied(event: 'applied' | 'foundApplied', view: RecordView, applied: Applied): Promise<void>;
+  /**
+   * A record that was found is what it made. Only if no other record here is that one by now, and this one has not moved.
+   *
+   * @returns false when it is not: look again
+   */
+  adopted(event: 'applied' | 'foundApplied', view: RecordView, applied: Applied): Promise<boolean>;
   /** It falls. Written on whatever the record is by then. */
   refused(event: 'refused' | 'foundRefused' | 'refusedByPolicy', view: RecordView, refusal: Refusal): Promise<void>;
   /** It falls by a decision that was made on this view. @returns false when the record moved: decide again */
@@ -83,6 +89,11 @@ export function holdIntent(tools: DeliveryTools, source: SourceCollection, inten
     return settleParked(now, intent, `${collection.source} took the record and did not say under which key`);
   }
 
+  async function appliedOn(now: RecordView, told: Applied): Promise<RecordWrite> {
+    const { applied, mapping } = await withLinks(tools.references, intent.tenant, collection, now, told);
+    return settleApplied(collection, now, intent, applied, tools.hash, mapping) ?? parkedWithoutKey(now);
+  }
+
   function mappingOf(now: RecordView): Promise<Mapping> {
     return tools.references.mappingOf(intent.tenant, collection, now, null);
   }
@@ -97,17 +108,11 @@ export function holdIntent(tools: DeliveryTools, source: SourceCollection, inten
     },
     async applied(event, view, applied) {
       move(event, 'SETTLED');
-      await settling.untilDone(
-        intent,
-        view,
-        async (now) => {
-          const linked = await withLinks(tools.references, intent.tenant, collection, now, applied);
-          return (
-            settleApplied(collection, now, intent, linked.applied, tools.hash, linked.mapping) ?? parkedWithoutKey(now)
-          );
-        },
-        source,
-      );
+      await settling.untilDone(intent, view, (now) => appliedOn(now, applied), source);
+    },
+    async adopted(event, view, applied) {
+      move(event, 'SETTLED');
+      return await settling.once(intent, view, await appliedOn(view, applied));
     },
     async refused(event, view, refusal) {
       move(event, 'SETTLED');

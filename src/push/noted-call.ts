@@ -1,3 +1,4 @@
+import type { SourceKey } from '../core/change.js';
 import type { SentCall } from '../core/intent.js';
 import type { OpenIntent } from '../core/record-port.js';
 import type { SourceWrite } from '../core/source-port.js';
@@ -10,15 +11,18 @@ export interface NotedCall extends SentCall {
   readonly sentAtMs: number;
   /** How often the source had said by then that it holds another version. */
   readonly staleAnswers: number;
+  /** Of a create: records that had its natural key before it was sent, which it cannot have made. Absent: nobody looked. */
+  readonly alike?: readonly SourceKey[];
 }
 
 /** The text that is kept with the note before a call. */
 export function payloadOf(
   { kind, sourceKey, fields }: Pick<SourceWrite, 'kind' | 'sourceKey' | 'fields'>,
-  { status, error, madeOn, sentAtMs, staleAnswers }: Omit<NotedCall, 'kind' | 'sourceKey' | 'fields'>,
+  { status, error, madeOn, sentAtMs, staleAnswers, alike }: Omit<NotedCall, 'kind' | 'sourceKey' | 'fields'>,
 ): string {
   const told = error === undefined ? {} : { error };
-  const call: NotedCall = { kind, sourceKey, fields, status, ...told, madeOn, sentAtMs, staleAnswers };
+  const others = alike === undefined ? {} : { alike };
+  const call: NotedCall = { kind, sourceKey, fields, status, ...told, madeOn, sentAtMs, staleAnswers, ...others };
   return JSON.stringify(call);
 }
 

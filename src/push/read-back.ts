@@ -59,12 +59,23 @@ export function shownEffect(
   return isShown ? { kind: 'update', sourceKey, fields: wanted } : null;
 }
 
+/** What a call made, as a later look at the record shows it. */
+export function laterOf(call: NotedCall, shown: Observation | 'absent'): Applied {
+  const { status, error } = call;
+  return { write: call, observation: shown === 'absent' ? null : shown, isLater: true, status, error };
+}
+
 /** Is the record still in the version on which the call was decided? Without versions nobody can tell. */
 function isMadeOn(call: NotedCall, seen: Observation): boolean {
   return call.madeOn !== null && seen.sourceVersion === call.madeOn;
 }
 
-function differing(collection: Collection, call: NotedCall, { sourceKey, fields }: Observation): readonly string[] {
+/** The fields of a call that a record shows otherwise. */
+export function differing(
+  collection: Collection,
+  call: Pick<NotedCall, 'fields'>,
+  { sourceKey, fields }: Observation,
+): readonly string[] {
   return sets(collection, call.fields, sourceKey, fields ?? {});
 }
 

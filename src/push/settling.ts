@@ -11,7 +11,7 @@ import { settleTakenKey } from './taken-key.js';
 
 /** Writes what became of an intent, and tells who waits for it. A lost fence ends silently: another holder acts. */
 export interface Settling {
-  /** One try. @returns false when the record moved: decide again. */
+  /** One try. @returns false when the record moved, or its key is another record's: decide again. */
   once(intent: LeasedIntent, view: RecordView, write: RecordWrite): Promise<boolean>;
   /**
    * For what has happened already: written on whatever the record is by then, and repeated while the store is away, until
@@ -82,7 +82,7 @@ export function createSettling(
   }
 
   return {
-    once: async (intent, view, one) => (await write(intent, view, one)) !== 'stale',
+    once: async (intent, view, one) => (await write(intent, view, one)) === 'done',
     async untilDone(intent, seen, build, source) {
       let isSeen = true;
       let view = seen;

@@ -10,6 +10,8 @@ import type { Noted } from './send-notes.js';
 export interface CallToMake {
   readonly write: Omit<SourceWrite, 'idempotencyKey'>;
   readonly noted: Omit<NotedCall, 'kind' | 'sourceKey' | 'fields'>;
+  /** What it comes to, as a look before it shows: it is not made. Absent: nobody knows. */
+  readonly known?: SourceWriteOutcome | null;
 }
 
 /** What came of wanting to call. */
@@ -41,7 +43,7 @@ export async function callSource(
   { source, slots }: DeliveryTarget,
   held: HeldIntent,
   view: RecordView,
-  { write, noted: rest }: CallToMake,
+  { write, noted: rest, known = null }: CallToMake,
   delayMs: () => number,
 ): Promise<Called> {
   const { intent } = held;
@@ -72,7 +74,7 @@ export async function callSource(
     try {
       // A process that stood still since the note must not begin a call that others take for ended (F13).
       if (deadline.leftMs() <= 0) return { kind: 'notMade', retryInMs: 0 };
-      const outcome = await call();
+      const outcome = known ?? (await call());
       const sinceDeadlineMs = -deadline.leftMs();
       const { kind, sourceKey, fields, guard } = write;
       const after = { ...view, mark: view.mark + 1 };

@@ -27,6 +27,15 @@ export async function readOnce(
   source: SourceCollection,
   finding: Finding,
 ): Promise<Observation | 'absent'> {
+  return withinCall(clock, source, (signal) => ask(source, finding, signal));
+}
+
+/** A read that has the time of a call. @throws SyncError SOURCE_UNAVAILABLE - its time was over; and what it throws */
+export async function withinCall<T>(
+  clock: Clock,
+  source: SourceCollection,
+  read: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { callTimeoutMs } = source.facts;
   const time = new AbortController();
   const answered = new AbortController();
@@ -40,7 +49,7 @@ export async function readOnce(
   });
   over.catch(() => undefined);
   try {
-    return await Promise.race([ask(source, finding, time.signal), over]);
+    return await Promise.race([read(time.signal), over]);
   } finally {
     answered.abort(new Error('the read has ended'));
   }

@@ -17,11 +17,14 @@ export function guaranteesOf(facts: SourceFacts, writes: Collection['writes']): 
   if (writes.delete) sayGuard('delete', facts.deleteGuard, facts, say);
   const isKeyed = facts.idempotencyKeyLifetimeMs !== undefined;
   if (writes.create) {
+    const { naturalKey } = facts;
     const isFound = isKeyed || facts.lookUp === true || (facts.createKey === 'device' && facts.readOne);
+    const until = ', by its natural key (an equal record that others make meanwhile is taken for it)';
+    const where = naturalKey === undefined ? '' : ' where its natural key does not find it';
     say(
-      isFound,
-      'a create whose answer is lost is made once',
-      'a create whose answer is lost is parked for an operator',
+      isFound || naturalKey?.isFixed === true,
+      `a create whose answer is lost is made once${isFound ? '' : until}`,
+      `a create whose answer is lost is parked for an operator${where}`,
     );
   }
   const isGuarded =

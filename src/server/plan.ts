@@ -130,6 +130,13 @@ const PARKS = '(a lost answer parks the change)';
 
 function createdBy(facts: SourceFacts): string {
   if (facts.lookUp === true) return 'exactly once by look-up';
+  if (facts.naturalKey !== undefined) {
+    const { fields, isFixed } = facts.naturalKey;
+    const by = `by ${fields.join(' and ')}`;
+    return isFixed
+      ? `exactly once ${by}`
+      : `${by} (a lost answer parks the change where no new record shows what was sent)`;
+  }
   return facts.createKey === 'device' && facts.readOne ? "exactly once by the device's key and read-back" : PARKS;
 }
 

@@ -1,5 +1,5 @@
 import type { Fields, SourceKey } from '../../src/core/change.js';
-import type { Collection } from '../../src/core/collection.js';
+import { valueText, type Collection } from '../../src/core/collection.js';
 import type { Clock } from '../../src/core/ports.js';
 import type {
   Observation,
@@ -20,7 +20,21 @@ export const FATES = [
   'replyLost, office',
   'requestLost, office',
 ] as const;
-export type RequestFate = (typeof FATES)[number];
+/**
+ * More that can become of the request of a create which carries nothing of ours. `rival` after it: somebody else makes a record with its
+ * natural key; `moved`: the back office gives what it made another one.
+ */
+export const ALIKE_FATES = [
+  'answered',
+  'requestLost',
+  'replyLost',
+  'refused',
+  'late',
+  'replyLost, office',
+  'requestLost, rival',
+  'replyLost, rival',
+] as const;
+export type RequestFate = (typeof FATES)[number] | (typeof ALIKE_FATES)[number] | 'replyLost, moved';
 
 /** A source with a journal that keeps what its facts declare, and nothing else. */
 export interface DoubtfulSource extends SourceCollection {
@@ -31,6 +45,8 @@ export interface DoubtfulSource extends SourceCollection {
   fateOf: (attempt: number) => RequestFate;
   /** What a source that lies about itself does differently. */
   readonly lies: { forgetsKeys?: boolean; keepsVersions?: boolean };
+  /** Does it refuse a create whose natural key it has? */
+  refusesTwins: boolean;
 }
 
 /** Requests live exactly as long as a source may let them; a late one takes effect in the last millisecond of that. */
@@ -67,6 +83,8 @@ export function createDoubtfulSource(
     const row = rows.get(key);
     if (write.kind === 'create') {
       if (row !== undefined) return { kind: 'refused', message: 'the key is taken', field: null };
+      if (source.refusesTwins && alike(write.fields).length > 0)
+        return { kind: 'refused', message: 'there is such a visit', field: null };
       rows.set(key, { fields: write.fields, version: 1, madeBy: write.idempotencyKey });
     } else {
       if (row === undefined) return { kind: 'stale' };
@@ -80,6 +98,20 @@ export function createDoubtfulSource(
     const observation = write.kind === 'delete' ? null : show(key);
     done.set(write.idempotencyKey, observation);
     return { kind: 'applied', observation };
+  }
+
+  /** The keys of those with the same values of the natural key. */
+  function alike(fields: Fields): readonly string[] {
+    const names = facts.naturalKey?.fields ?? [];
+    return [...rows].flatMap(([key, row]) =>
+      names.every((name) => valueText(row.fields[name]) === valueText(fields[name])) ? [key] : [],
+    );
+  }
+
+  function rival({ fields }: SourceWrite): void {
+    if (source.refusesTwins && alike(fields).length > 0) return;
+    const made = { ...fields, note: 'of a rival' };
+    rows.set(`made-${rows.size + 1}`, { fields: made, version: 1, madeBy: null });
   }
 
   function office(): void {
@@ -114,6 +146,21 @@ export function createDoubtfulSource(
       office();
       return lost;
     },
+    'requestLost, rival': (write) => {
+      rival(write);
+      return lost;
+    },
+    'replyLost, rival': (write) => {
+      take(write);
+      rival(write);
+      return lost;
+    },
+    'replyLost, moved': (write) => {
+      take(write);
+      for (const row of rows.values())
+        if (row.madeBy === write.idempotencyKey) row.fields = { ...row.fields, route: '8' };
+      return lost;
+    },
     'requestLost, office': () => {
       office();
       return lost;
@@ -126,6 +173,7 @@ export function createDoubtfulSource(
     journal,
     rows,
     lies: {},
+    refusesTwins: false,
     fateOf: () => 'answered',
     isDown: () => false,
     async *readChanges() {},
@@ -135,6 +183,7 @@ export function createDoubtfulSource(
       const found = [...rows].find(([, row]) => row.madeBy === idempotencyKey);
       return found === undefined ? 'absent' : show(found[0]);
     },
+    ...(facts.naturalKey === undefined ? {} : { findAlike: async (fields: Fields) => alike(fields).map(show) }),
     write: async (write) => answers[source.fateOf(++attempts)](write),
   };
   return source;

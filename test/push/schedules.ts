@@ -17,7 +17,7 @@ import { createManualClock } from '../support/manual-clock.js';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store/memory-store.js';
 import { silentLog } from '../support/postgres.js';
 import { seededChance } from '../support/seeded-chance.js';
-import { createDoubtfulSource, FATES, LIFETIME_MS, type DoubtfulSource } from './doubtful-source.js';
+import { createDoubtfulSource, FATES, LIFETIME_MS, type DoubtfulSource, type RequestFate } from './doubtful-source.js';
 import { edit, removal, visitsCollection } from './pushing-clinic.js';
 
 /** What is tried: what the source offers, and what is done to it. */
@@ -30,6 +30,9 @@ export interface Trial {
   readonly attempts: number;
   /** May the process be killed, once, at any of its steps? */
   readonly kills: boolean;
+  /** What may become of a request. Default: every fate of a request with something of ours. */
+  readonly fates?: readonly RequestFate[];
+  readonly refusesTwins?: boolean;
   /** A rule broken on purpose. */
   readonly breakRule?: (world: {
     readonly source: DoubtfulSource;
@@ -67,8 +70,10 @@ export async function live(trial: Trial, choose: Choose): Promise<Ending> {
   await store.openTenant(TENANT);
   const collection = visitsCollection(trial.policy ?? 'deviceWins');
   const source = createDoubtfulSource(collection, clock, { ...FACTS, ...trial.facts }, trial.showsVersions);
+  source.refusesTwins = trial.refusesTwins ?? false;
   source.fateOf = (attempt) => {
-    const fate = attempt <= trial.attempts ? (FATES[choose(FATES.length)] as (typeof FATES)[number]) : 'answered';
+    const fates = trial.fates ?? FATES;
+    const fate = attempt <= trial.attempts ? (fates[choose(fates.length)] as RequestFate) : 'answered';
     trail.push(fate);
     return fate;
   };
