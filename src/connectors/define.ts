@@ -22,6 +22,7 @@ export { deletesByLog } from './deletion-log.js';
 export { field } from './field-builder.js';
 export type { FieldSet, FieldSpec, RecordOf } from './field-builder.js';
 export { keyFormsOf, type KeyForm } from './key-form.js';
+export { series, step, type Series, type Step } from './series.js';
 export { keyset, link, nextUrl, offset, page, token } from './paging.js';
 export { checkNames, collectionsOf, createSource, type Source } from './source.js';
 export type { SourceDeps } from './transport.js';

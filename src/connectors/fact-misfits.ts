@@ -6,6 +6,8 @@ import { misfitsOfNaturalKey, NATURAL_LOOK_UP } from './natural-key.js';
 import { misfitOfPaging } from './paging.js';
 import { misfitsOfDelta, misfitsOfLog, misfitsOfNumber } from './read-misfits.js';
 import type { RestOperation } from './rest.js';
+import { isSeries } from './series.js';
+import { misfitsOfSeries } from './series-misfits.js';
 import { misfitsOfStorage } from './storage-misfits.js';
 import type { Operation, Transport } from './transport.js';
 import { isOfHeader, LAST_MODIFIED } from './write-guard.js';
@@ -36,6 +38,8 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
 function misfitsOfCalls(transport: Transport, one: AnyCollectionDefinition): readonly string[] {
   const keyParts = typeof one.key === 'function' ? null : typeof one.key === 'string' ? 1 : one.key.length;
   return operationsOf(one).flatMap(([where, purpose, operation]) => {
+    if (isSeries(operation))
+      return misfitsOfSeries(transport, one, operation, purpose, keyParts).map((misfit) => `.${where}${misfit}`);
     if (operation.kit !== transport.kit)
       return [`.${where}: expected a call of the ${transport.kit} kit, got one of the ${operation.kit} kit`];
     const sought = where === NATURAL_LOOK_UP ? (one.write?.naturalKey?.fields ?? null) : null;
@@ -115,7 +119,7 @@ function misfitsOfBodyGuard({ kit }: Transport, { fields, write }: AnyCollection
   const { member } = write.guard;
   const misfits: string[] = [];
   const { remove } = write;
-  if (remove?.guarded === true && (remove as RestOperation).method === 'DELETE')
+  if (remove?.guarded === true && !isSeries(remove) && (remove as RestOperation).method === 'DELETE')
     misfits.push(
       '.write.remove: expected post(…, { guarded: true }) or del(…, { guarded: false }), since a DELETE has no body that takes ' +
         'the version, got del(…)',

@@ -1,8 +1,8 @@
-import type { CallPurpose } from './fault.js';
 import type { ODataOperation } from './odata.js';
+import type { CallPlace } from './transport.js';
 
 /** What each call is made with. */
-const PLACES: Readonly<Record<CallPurpose, ODataOperation['does']>> = {
+const PLACES: Readonly<Record<Exclude<CallPlace, 'step'>, ODataOperation['does']>> = {
   list: 'list',
   one: 'one',
   lookUp: 'find',
@@ -36,10 +36,11 @@ export function isODataName(text: string): boolean {
  */
 export function misfitOfOData(
   operation: ODataOperation,
-  purpose: CallPurpose,
+  purpose: CallPlace,
   sought: readonly string[] | null = null,
 ): string | null {
   const { does, set, foundBy, keyIn, select, expand } = operation;
+  if (purpose === 'step') return 'expected a write of one call, got a step';
   const place = sought === null ? PLACES[purpose] : 'findAlike';
   if (does !== place) return `expected ${BUILDERS[place]}, got ${BUILDERS[does]}`;
   if (!isODataName(set)) return `expected the name of an entity set, got "${set}"`;

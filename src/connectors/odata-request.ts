@@ -123,7 +123,7 @@ export function writeBody(
   { model, set }: ODataPlan,
   { body, key }: WriteCall,
 ): string | null {
-  if (operation.does === 'remove') return null;
+  if (operation.does === 'remove' || body === null) return null;
   const purpose = operation.does === 'insert' ? 'create' : operation.method === 'PUT' ? 'put' : 'patch';
   const typed = bodyByTypes(model, set.type, body, purpose);
   const { keyIn } = operation;

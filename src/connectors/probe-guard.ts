@@ -9,6 +9,7 @@ import type { ExaminedCollection } from './examined-collection.js';
 import { CallFault } from './fault.js';
 import { faultText, type ProbeCalls } from './probe-calls.js';
 import { cannotTell, contradicts, fits, type FactFinding } from './probe-finding.js';
+import { isSeries } from './series.js';
 import type { Operation, RowAnswer, WriteCall } from './transport.js';
 import { compileGuard, memberValue, type WriteGuard } from './write-guard.js';
 
@@ -34,6 +35,7 @@ export async function probeGuard(
     return key === null ? [] : [cannotTell(FACT, EXPECTED, 'a collection without write.update')];
   if (guard === null || !update.guarded)
     return key === null ? [] : [cannotTell(FACT, EXPECTED, 'an update that declares no guard, so nothing was sent')];
+  if (isSeries(update)) return [cannotTell(FACT, EXPECTED, 'an update of several calls, so nothing was sent')];
   if (key === null) return [cannotTell(FACT, EXPECTED, 'not tried (--write <collection>/<key>)')];
   const found = await readNamed(examined, calls, key);
   if ('verdict' in found) return [found];

@@ -83,7 +83,7 @@ export function writeHeaders({ guard, guardHeader, idempotency }: WriteCall): Re
 
 /** The body of a write; null: it has none. */
 export function writeBody(operation: RestOperation, { body, key }: WriteCall): string | null {
-  if (operation.method === 'DELETE') return null;
+  if (operation.method === 'DELETE' || body === null) return null;
   if (operation.keyIn === null || key === null) return JSON.stringify(body);
   return JSON.stringify({ ...body, [operation.keyIn]: key.length === 1 ? key[0] : key });
 }

@@ -116,7 +116,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     },
     async write(operation, call, signal) {
       const facts = operation as RestOperation;
-      const path = pathOf(base, facts, { key: call.key });
+      const path = pathOf(base, facts, { key: call.key, ...(call.kept === undefined ? {} : { named: call.kept }) });
       const headers = { ...facts.headers, ...writeHeaders(call) };
       const answer = await exchange(call.purpose, facts.method, path, headers, writeBody(facts, call), signal);
       const meaning = classifyRest(answer, call.purpose, settings);
@@ -127,6 +127,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         tag: tagsOf(answer.head),
         said: answer.body,
       });
+      if (told.kind === 'done') return { ...told, headers: answer.head.headers };
       const isConflict = !meaning.isTold && call.conflictOn.includes(answer.head.status);
       return told.kind === 'refused' && isConflict ? { ...told, isConflict } : told;
     },

@@ -1,9 +1,10 @@
 import { describe } from '../core/field.js';
 import { LONGEST_DURATION_MS, parseDuration, type Duration } from './duration.js';
-import { CallFault, isRead, type CallPurpose } from './fault.js';
+import { CallFault, isRead } from './fault.js';
 import { pathSteps } from './soap-shape.js';
 import { valueAt, type XmlValue } from './soap-value.js';
 import type { SoapOperation } from './soap.js';
+import type { CallPlace } from './transport.js';
 
 /** An operation that answers with a ticket; its result is asked for with that. Reads only. */
 export interface AsyncOptions {
@@ -36,13 +37,13 @@ export function asyncFacts(options: AsyncOptions): AsyncFacts {
 }
 
 /** What is wrong with an operation's `async`, as "expected …, got …"; null: nothing. */
-export function misfitOfAsync(operation: SoapOperation, purpose: CallPurpose): string | null {
+export function misfitOfAsync(operation: SoapOperation, purpose: CallPlace): string | null {
   const { async: facts } = operation;
   if (operation.ticketIn !== null)
     return `expected no ticketIn, which belongs to async.poll, got "${operation.ticketIn}"`;
   if (facts === null) return null;
   const { poll, pending, everyMs, withinMs } = facts;
-  if (!isRead(purpose))
+  if (purpose === 'step' || !isRead(purpose))
     return 'expected no async: a write whose ticket is lost could not be told from one that is done, got async';
   if (facts.ticket === '') return 'expected async.ticket, the path of the ticket in the answer, got ""';
   if (poll.ticketIn === null)

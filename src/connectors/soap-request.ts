@@ -21,6 +21,7 @@ export function checkOperation(facts: SoapOperation, { input, output }: WsdlOper
     ['versionIn', facts.versionIn],
     ['referenceIn', facts.referenceIn],
     ...Object.values(facts.fieldsIn).map((path) => ['fieldsIn', path] as const),
+    ...Object.values(facts.keptIn).map((path) => ['keptIn', path] as const),
     ['ticketIn', facts.ticketIn],
     ['bodyIn', facts.bodyIn === '' ? null : facts.bodyIn],
     ...argumentsOf(facts.paging).map((path) => ['paging', path] as const),
@@ -68,7 +69,8 @@ export function readRequest(
  */
 export function writeRequest(facts: SoapOperation, operation: WsdlOperation, call: WriteCall): RequestElements {
   const request: Record<string, unknown> = {};
-  if (call.purpose !== 'delete') {
+  const { body: given } = call;
+  if (call.purpose !== 'delete' && given !== null) {
     const isWhole = call.purpose === 'update' && facts.sends !== 'changed';
     const taken =
       isWhole && operation.input !== null && misfitOfPath(operation.input, facts.bodyIn) === null
@@ -76,13 +78,15 @@ export function writeRequest(facts: SoapOperation, operation: WsdlOperation, cal
         : null;
     const body =
       taken === null
-        ? call.body
-        : Object.fromEntries(taken.flatMap(({ name }) => (name in call.body ? [[name, call.body[name]]] : [])));
+        ? given
+        : Object.fromEntries(taken.flatMap(({ name }) => (name in given ? [[name, given[name]]] : [])));
     setAt(request, pathSteps(facts.bodyIn), body);
   }
   return withArguments(request, [
     ...Object.entries(facts.args),
-    ...keyArguments(facts, call.key),
+    // A call in a row may need no key: what was begun has one of its own.
+    ...(call.kept !== undefined && facts.keyIn.length === 0 ? [] : keyArguments(facts, call.key)),
+    ...Object.entries(facts.keptIn).map(([name, path]): Argument => [path, call.kept?.[name]]),
     ...versionArgument(facts, call),
     ...idempotencyArgument(call),
   ]);

@@ -1,7 +1,6 @@
 import { describe } from '../core/field.js';
 import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
-import type { CallPurpose } from './fault.js';
 import type { Paging } from './paging.js';
 import type { RestOptions } from './rest.js';
 import { asyncFacts, misfitOfAsync, type AsyncFacts, type AsyncOptions } from './soap-async.js';
@@ -9,7 +8,7 @@ import { openSoap } from './soap-transport.js';
 import { DIALECTS, type SoapVersion } from './soap-version.js';
 import { misfitsOfUsernameToken, securityHeader, type UsernameToken } from './username-token.js';
 import { readLimits, type LimitOptions } from './transport-limits.js';
-import type { Operation, Transport } from './transport.js';
+import type { CallPlace, Operation, Transport } from './transport.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
 export type { TlsOptions } from './client-certificate.js';
@@ -34,6 +33,8 @@ export interface SoapOperation extends Operation {
   readonly referenceIn: string | null;
   /** Of a look-up by natural key: the argument that takes each of its fields. */
   readonly fieldsIn: Readonly<Record<string, string>>;
+  /** Of a call in a row: the argument that takes each thing that earlier ones kept. */
+  readonly keptIn: Readonly<Record<string, string>>;
   /** The element that takes the record's fields; '' is the request itself. */
   readonly bodyIn: string;
   /** Where the rows of a list (their repeated element), or the record of an answer, are; '' is the answer itself. */
@@ -65,6 +66,8 @@ export interface CallOptions {
   readonly referenceIn?: string;
   /** Of a look-up by natural key: the argument that takes each of its fields, like `{ patient: 'query.patientId' }`. */
   readonly fieldsIn?: Readonly<Record<string, string>>;
+  /** Of a call of `series`: the argument that takes each thing that earlier calls kept, like `{ session: 'header.sessionId' }`. */
+  readonly keptIn?: Readonly<Record<string, string>>;
   /** The element that takes the record's fields. Default: the request itself. */
   readonly bodyIn?: string;
   /** Where the rows (or the one record) are in the answer, like `supplies`; an encoded array is its rows itself. Default: the answer. */
@@ -104,6 +107,7 @@ export function call(operation: string, options: CallOptions = {}): SoapOperatio
     versionIn: versionIn ?? null,
     referenceIn: options.referenceIn ?? null,
     fieldsIn: options.fieldsIn ?? {},
+    keptIn: options.keptIn ?? {},
     bodyIn: options.bodyIn ?? '',
     rows: options.rows ?? '',
     total: options.total ?? null,
@@ -149,7 +153,7 @@ export function soap(options: SoapOptions): Transport {
     headers: options.headers ?? {},
     auth,
     misfits: [...limits.misfits, ...misfitsOfSoapAuth(options.auth), ...misfitsOfVersion(options.version)],
-    misfitOf: (operation, purpose, _keyParts, sought) => misfitOf(operation as SoapOperation, purpose, sought),
+    misfitOf: (operation, purpose, _keyParts, names) => misfitOf(operation as SoapOperation, purpose, names),
     open: (context, deps) =>
       openSoap(
         {
@@ -188,24 +192,22 @@ function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {
   return [`.version: expected "1.1" or "1.2", got ${describe(version)}`];
 }
 
-function misfitOf(
-  operation: SoapOperation,
-  purpose: CallPurpose,
-  sought: readonly string[] | null = null,
-): string | null {
+function misfitOf(operation: SoapOperation, purpose: CallPlace, names: readonly string[] | null = null): string | null {
   if (operation.operation === '') return 'expected the name of an operation, got ""';
   const { paging } = operation;
   if (paging.kind === 'link' || paging.kind === 'nextUrl')
     return `expected a paging by arguments, got ${paging.kind}, which SOAP answers do not have`;
   if (paging.kind === 'token' && paging.fromHeader !== undefined)
     return `expected from, the element that has the token, got the header "${paging.fromHeader}"`;
-  const isByReference = purpose === 'lookUp' && sought === null;
+  const missing = Object.keys(operation.keptIn).find((name) => purpose !== 'step' || names?.includes(name) !== true);
+  if (missing !== undefined) return `expected keptIn for what earlier calls of a series keep, got "${missing}"`;
+  const isByReference = purpose === 'lookUp' && names === null;
   if (isByReference && operation.referenceIn === null)
     return 'expected referenceIn, the argument that takes the reference, got nothing';
   if (!isByReference && operation.referenceIn !== null)
     return `expected no referenceIn, which belongs to a look-up by reference, got "${operation.referenceIn}"`;
   const taken = Object.keys(operation.fieldsIn);
-  const fields = sought ?? [];
+  const fields = purpose === 'lookUp' ? (names ?? []) : [];
   if (taken.length !== fields.length || fields.some((field) => !taken.includes(field)))
     return `expected fieldsIn for ${fields.join(', ') || 'no field'}, got ${taken.join(', ') || 'nothing'}`;
   if (operation.guarded && operation.versionIn === null) return 'expected versionIn beside guarded, got nothing';

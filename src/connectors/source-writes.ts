@@ -4,6 +4,7 @@ import { sourceKeyParts } from '../core/id.js';
 import type { SourceCollection, SourceWrite } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault, outcomeOfFault } from './fault.js';
+import { createWriter } from './series-run.js';
 import type { Reads } from './source-reads.js';
 import type { WriteCall } from './transport.js';
 import { compileGuard, memberValue } from './write-guard.js';
@@ -25,13 +26,14 @@ const EARLIER_MS = 50;
 export function createWrites(
   parts: CollectionParts & { readonly collection: Collection } & Pick<Reads, 'readRowWithin' | 'probe'>,
 ): SourceCollection['write'] {
-  const { where, collection, definition, guard, transport, deps } = parts;
+  const { where, collection, definition, guard, deps } = parts;
   const { create, update, remove, idempotencyKey: idempotent } = definition.write ?? {};
   const operations = { create, update, delete: remove } as const;
   const writeGuard = compileGuard(definition);
   const bodyGuard = typeof definition.write?.guard === 'object' ? definition.write.guard : null;
   const prepare = createPreparing(parts, writeGuard);
   const settle = createSettling(parts);
+  const send = createWriter(parts);
 
   /** Null: the version cannot be sent, and nothing goes out unguarded. */
   function callOf(write: SourceWrite, { body, guard: version }: Prepared): WriteCall | null {
@@ -83,7 +85,7 @@ export function createWrites(
       return { kind: 'refused', message, field: null };
     }
     try {
-      const answer = await guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs());
+      const answer = await send(operation, call, leftMs, signal);
       return await settle(write, operation, answer, () => leftMs() - totalMs * MARGIN_PART, signal);
     } catch (thrown) {
       if (thrown instanceof CallFault) return outcomeOfFault(thrown);

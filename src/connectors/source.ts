@@ -3,7 +3,8 @@ import type { FieldDefinition } from '../core/field.js';
 import { StartupError } from '../core/errors.js';
 import { SCOPE_ALL } from '../core/scope.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
-import type { AnyCollectionDefinition, ConnectorDefinition, ReadFacts } from './define.js';
+import type { AnyCollectionDefinition, ConnectorDefinition, ReadFacts, WriteFacts } from './define.js';
+import { isSeries } from './series.js';
 import { hasFeedOfDeletions } from './delta.js';
 import { watchClockSkew } from './clock-skew.js';
 import { durationMs, type Duration } from './duration.js';
@@ -230,6 +231,7 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     ...(write?.naturalKey === undefined ? {} : { naturalKey: naturalKeyOf(write.naturalKey) }),
     ...declaredMs('maxRequestLifetimeMs', write?.maxRequestLifetime),
     ...declaredMs('readAfterWriteMs', read.readAfterWrite),
+    ...callsInARow(write),
     callTimeoutMs: limits.timeoutMs,
     concurrency: limits.concurrent,
   };
@@ -238,6 +240,13 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
 function seenBy(deletes: ReadFacts['deletes']): SourceFacts['deletions'] {
   if (deletes === undefined) return 'scan';
   return deletes.kind === 'log' ? 'feed' : deletes.kind;
+}
+
+function callsInARow({ create, update, remove }: WriteFacts = {}): Pick<SourceFacts, 'callsInARow'> {
+  const counts = Object.entries({ create, update, delete: remove }).flatMap(([kind, operation]) =>
+    isSeries(operation) ? [[kind, operation.steps.length]] : [],
+  );
+  return counts.length === 0 ? {} : { callsInARow: Object.fromEntries(counts) as SourceFacts['callsInARow'] & object };
 }
 
 function wayOf(changes: ReadFacts['changes']): SourceFacts['changes'] {

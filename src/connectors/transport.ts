@@ -58,8 +58,10 @@ export interface WriteCall {
   readonly purpose: 'create' | 'update' | 'delete';
   /** Parts of the record's key; null for a create whose key the source gives. */
   readonly key: readonly string[] | null;
-  /** In the source's names. */
-  readonly body: Readonly<Record<string, unknown>>;
+  /** In the source's names; null: the call has none. */
+  readonly body: Readonly<Record<string, unknown>> | null;
+  /** Of a call in a row: what earlier ones were answered with, by the names that stand for it. Absent: it is alone. */
+  readonly kept?: Readonly<Record<string, string>>;
   /** The version that guards it, in the source's own form; null: unguarded. */
   readonly guard: string | null;
   /** The header that takes it; null: the call has an argument for it. */
@@ -97,6 +99,8 @@ export type WriteAnswer =
       readonly isBare: boolean;
       /** The row has no more than the record's key, whatever the connector promises. */
       readonly showsKeyOnly?: boolean;
+      /** Headers of the answer, by lower-case name. Absent: the kit tells none. */
+      readonly headers?: ReadonlyMap<string, string>;
     }
   | { readonly kind: 'gone' }
   /** `field` and `fields` in the source's names; `said` is the answer's body. `isConflict`: its status may mean another version. */
@@ -105,6 +109,9 @@ export type WriteAnswer =
       readonly isConflict?: boolean;
     })
   | Exclude<SourceWriteOutcome, { readonly kind: 'applied' | 'refused' }>;
+
+/** What a call is for as its connector declares it; `step`: one of several that make a write. */
+export type CallPlace = CallPurpose | 'step';
 
 /** A kit's connection to one source. Calls throw CallFault. */
 export interface OpenTransport {
@@ -166,13 +173,13 @@ export interface Transport {
    * What is wrong with an operation in its place, as "expected …, got …"; null: nothing.
    *
    * @param keyParts how many parts the collection's key has; null: only its function knows
-   * @param sought of a look-up by natural key: the fields; absent or null: it is by reference
+   * @param names of a look-up by natural key: the fields; absent or null: it is by reference. Of a step: what earlier calls keep
    */
   misfitOf(
     operation: Operation,
-    purpose: CallPurpose,
+    purpose: CallPlace,
     keyParts: number | null,
-    sought?: readonly string[] | null,
+    names?: readonly string[] | null,
   ): string | null;
   open(context: OpenContext, deps: SourceDeps): OpenTransport;
 }

@@ -75,7 +75,9 @@ export interface SourceFacts {
   readonly webhookWindowMs?: number;
   /** Declared maintenance windows in words, like `sun 22:00 to 02:30 Europe/Berlin`. Absent: none. */
   readonly maintenance?: readonly string[];
-  /** Longest wait for one call, ms. */
+  /** Writes that take several calls, of which the last one makes them true. Absent: each is one call. */
+  readonly callsInARow?: { readonly [Kind in 'create' | 'update' | 'delete']?: number };
+  /** Longest wait for one call, ms; of writes with several calls for all of them. */
   readonly callTimeoutMs: number;
   /** How many calls to the source may run at once. */
   readonly concurrency: number;

@@ -56,7 +56,7 @@ function ignore(): void {
  */
 export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | 'collection'>): string {
   const { create, update, delete: remove } = collection.writes;
-  const writes = [create ? 'create' : '', update ? guarded('update', facts.updateGuard, facts) : '']
+  const writes = [create ? inCalls('create', facts) : '', update ? guarded('update', facts.updateGuard, facts) : '']
     .concat(remove ? guarded('delete', facts.deleteGuard, facts) : '')
     .filter((text) => text !== '');
   return [
@@ -86,7 +86,14 @@ function changesOf({ changes, isConsumed, trustsTag }: SourceFacts): string {
   }
 }
 
-function guarded(operation: string, guard: 'version' | 'none', { readOne, guardForm }: SourceFacts): string {
+function inCalls(kind: 'create' | 'update' | 'delete', { callsInARow }: SourceFacts): string {
+  const calls = callsInARow?.[kind];
+  return calls === undefined ? kind : `${kind} in ${calls} calls`;
+}
+
+function guarded(kind: 'update' | 'delete', guard: 'version' | 'none', facts: SourceFacts): string {
+  const { readOne, guardForm } = facts;
+  const operation = inCalls(kind, facts);
   if (guard === 'version' && guardForm === 'seconds') {
     const before = readOne ? ', read before when its second is over' : '';
     const where = readOne ? ' if its clocks differ' : '';
