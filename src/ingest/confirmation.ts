@@ -5,6 +5,7 @@ import type { Observation, SourceCollection } from '../core/source-port.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { FenceLost, ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } from './ingest.js';
 import { askCanary, isObservation, readEach, type Answer } from './keyed-reads.js';
+import { noteGone } from './told-gone.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
 
 /** What reading keys again came to. */
@@ -50,6 +51,10 @@ export async function readAgain(
   // A record that answers with the flag of its deletion needs no canary: it is the source's own word.
   const flagged = shown.filter((one) => one.fields === null);
   const absent = [...answers].flatMap(([key, answer]) => (answer === 'absent' ? [key] : []));
+  noteGone(
+    context,
+    absent.map((sourceKey) => ({ sourceKey, fields: null })),
+  );
   // It is there, and nothing of it is believed: it waits in quarantine, and on the recheck list if it was on it (F6).
   const misfits = [...answers.values()].flatMap((one) => (one instanceof RecordMisfit ? [one.record] : []));
   const isMisfit = new Set(misfits.map((one) => one.sourceKey));

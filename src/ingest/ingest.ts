@@ -1,13 +1,12 @@
 import type { AskedPollStore } from '../core/asked-poll-port.js';
-import type { Seq, SourceKey } from '../core/change.js';
+import type { SourceKey } from '../core/change.js';
 import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
 import type { IngestStore, Restated } from '../core/ingest-port.js';
 import type { OperatorStore } from '../core/operator-port.js';
-import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
+import type { CommitContext, Recheck, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
 import type { ReadingChange } from '../core/reading.js';
 import type { ReferenceMap } from '../core/reference-map.js';
-import { SOURCE_WRITER } from '../core/session.js';
 import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { keyGivenUp } from '../core/tombstone.js';
 import { isOlderVersion } from '../core/version-order.js';
@@ -24,6 +23,8 @@ import {
   type ObservedState,
 } from '../core/observed-state.js';
 import { firstId, freeIds, type NewId } from './record-ids.js';
+import { laggingForMs, staleReason } from './staleness.js';
+import { noteGone, ofToldGone, type ToldGone } from './told-gone.js';
 import { isDeletable, tombstone } from './tombstone.js';
 
 /** What ingest needs of the store. */
@@ -46,6 +47,8 @@ export interface BatchContext {
   /** Keys on the recheck list: an observation that is applied or found equal takes them off it (F6). */
   readonly awaiting: ReadonlySet<SourceKey>;
   readonly quarantine: Quarantine;
+  /** What was told to be gone while a scan goes on beside polls. Absent: none does. */
+  readonly toldGone?: ToldGone;
   /** What changed in how the collection is read. Absent: nothing. */
   readonly reading?: ReadingChange;
 }
@@ -88,6 +91,7 @@ export async function ingestBatch(
   context: BatchContext,
 ): Promise<IngestCounts> {
   const { collection } = source;
+  noteGone(context, batch.observations);
   const sorted = await sortOut(ports, tenant, source, batch.observations, token, context);
   const applied = new Set([...sorted.settled, ...sorted.writes.map((write) => write.next?.sourceKey)]);
   const dropRechecks = [...context.awaiting].filter((key) => applied.has(key));
@@ -107,6 +111,8 @@ export async function ingestBatch(
     if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
     // The store has put them on the recheck list.
     stale = outcomes.filter((outcome, at) => outcome.kind !== 'written' && writes[at]?.next !== undefined).length;
+    const doubted = ofToldGone(context, sorted.appeared, ports.clock.nowMs());
+    if (doubted.length > 0) await addRechecks(ports, tenant, collection.name, doubted, context);
   }
   const deleted = writes.filter((write) => write.next?.deleted === true).length;
   return {
@@ -120,8 +126,21 @@ export async function ingestBatch(
   };
 }
 
+async function addRechecks(
+  { store }: IngestPorts,
+  tenant: string,
+  collection: string,
+  rechecks: readonly Recheck[],
+  { fence }: BatchContext,
+): Promise<void> {
+  const outcomes = await store.commit(tenant, [], { fence, ingest: { collection, addRechecks: rechecks } });
+  if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(fence.name);
+}
+
 interface Sorted {
   readonly writes: readonly RecordWrite[];
+  /** Keys of `writes` that no record had. */
+  readonly appeared: readonly SourceKey[];
   /** Equal to what is known, or gone as known: nothing is left to look at. */
   readonly settled: readonly SourceKey[];
   readonly rechecks: readonly Recheck[];
@@ -141,7 +160,7 @@ async function sortOut(
   const { collection, facts } = source;
   // A key twice in a batch: the later one was read later.
   const latest = new Map(observations.map((one) => [one.sourceKey, one]));
-  if (latest.size === 0) return { writes: [], settled: [], rechecks: [], held: 0, older: 0 };
+  if (latest.size === 0) return { writes: [], appeared: [], settled: [], rechecks: [], held: 0, older: 0 };
   const [marks, { floor }] = await Promise.all([
     store.readHashes(tenant, collection.name, [...latest.keys()]),
     store.readCollection(tenant, collection.name),
@@ -170,7 +189,7 @@ async function sortOut(
       else settled.push(sourceKey);
       continue;
     }
-    const stale = staleReason(mark, token, floor);
+    const stale = staleReason(facts, mark, token, floor);
     if (stale === null && mark !== undefined && isOlderVersion(sourceVersion, mark.sourceVersion)) older += 1;
     if (stale !== null) again(sourceKey, stale, RECHECK_AFTER_MS);
     else if (fields === null) {
@@ -191,7 +210,8 @@ async function sortOut(
   const isMaking = unknownGone.length > 0 && (await store.readCreates(tenant, collection.name)).inFlight;
   if (!isMaking) settled.push(...unknownGone);
   else for (const key of unknownGone) again(key, 'a create is in flight', RECHECK_AFTER_MS);
-  if (unknown.length + different.length + flagged.length === 0) return { writes, settled, rechecks, held: 0, older };
+  if (unknown.length + different.length + flagged.length === 0)
+    return { writes, appeared: [], settled, rechecks, held: 0, older };
 
   const holding = await readHolding(ports, tenant, source, unknown, different);
   const isHeld = (one: ObservedState, reason: string | null): boolean => {
@@ -246,7 +266,11 @@ async function sortOut(
   if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length, context.reading)))
     held = gone.length;
   else writes.push(...gone.map(tombstone));
-  return { writes, settled, rechecks, held, older };
+  return { writes, appeared: keysOfStates(appearing), settled, rechecks, held, older };
+}
+
+function keysOfStates(states: readonly ObservedState[]): readonly SourceKey[] {
+  return states.map(({ observation }) => observation.sourceKey);
 }
 
 const NO_VIEWS: ReadonlyMap<SourceKey, RecordView> = new Map();
@@ -271,29 +295,4 @@ async function idsOf(
   const back = appearing.map(({ observation }) => observation.sourceKey).filter((key) => awaiting.has(key));
   const wanted = new Map<SourceKey, RecordView | null>([...back.map((key) => [key, null] as const), ...reborn]);
   return wanted.size === 0 ? new Map() : freeIds(ports.store, tenant, collection, wanted);
-}
-
-/** R15: why an observation may be older than what we know; null when it is not. */
-function staleReason(mark: RecordMark | undefined, token: ObservationToken, floor: Seq): string | null {
-  if (token.head < floor) return 'older than the floor';
-  if (mark === undefined) return null;
-  if (mark.inFlight) return 'a write is in flight';
-  return token.head < mark.written ? 'written meanwhile' : null;
-}
-
-/**
- * How long a source that lags may still show the state before our write (F30): until then an observation counts only if it has the
- * version of that write. What the source itself was seen to do since ends the doubt.
- */
-function laggingForMs(
-  { readAfterWriteMs = 0 }: SourceCollection['facts'],
-  view: RecordView,
-  { observation }: ObservedState,
-  nowMs: number,
-): number {
-  if (view.written === 0 || (view.sourceVersion !== null && observation.sourceVersion === view.sourceVersion)) return 0;
-  const isSeenSince = Object.values(view.stamps).some(
-    ({ seq, writer }) => writer === SOURCE_WRITER && seq > view.written,
-  );
-  return isSeenSince ? 0 : Math.max(0, view.changedAtMs + readAfterWriteMs - nowMs);
 }

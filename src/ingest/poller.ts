@@ -3,10 +3,11 @@ import type { Chance } from '../core/ports.js';
 import { createReferenceMap } from '../core/reference-map.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { FenceLost, type IngestPorts } from './ingest.js';
+import { createLeasedWork, POLL_LEASE_MS } from './leased-work.js';
 import { runRound, type RoundResult, type RoundTask } from './round.js';
+import type { ToldGone } from './told-gone.js';
+import { scanBeside } from './whole-scan.js';
 
-/** A poller's lease lives this long and is renewed while a round runs; a dead node's work is taken over after it. */
-export const POLL_LEASE_MS = 30_000;
 /** A node that polls elsewhere asks this often whether its help is needed. */
 export const ASK_AGAIN_MS = POLL_LEASE_MS / 3;
 /** Rest after the first round that failed; it doubles with each further one. */
@@ -14,7 +15,7 @@ const FIRST_BACKOFF_MS = 5_000;
 /** Longest rest after rounds that failed, or the poll's own interval where that is longer. */
 const LONGEST_BACKOFF_MS = 60_000;
 
-/** Keeps the feed up to date with its sources: one loop per collection, one node at a time. */
+/** Keeps the feed up to date with its sources: one loop per collection, one node at a time, and scans beside it. */
 export interface Poller {
   /** Starts the loops; a second call does nothing. */
   start(): void;
@@ -29,7 +30,7 @@ export interface Poller {
    */
   wake(collection: string): void;
   /**
-   * One round of one collection, polled whether it is time or not: for tests and tools. Does nothing while another node holds
+   * One round of one collection, polled whether it is time or not, and the scan that is due, to its end: for tests and tools. Does nothing while another node holds
    * the lease.
    *
    * @throws SyncError SOURCE_UNAVAILABLE - what was read was not complete; VALIDATION - too much of it does not fit
@@ -48,6 +49,13 @@ interface Pace {
   scanRestsUntilMs: number;
 }
 
+/** A scan that goes on beside rounds. */
+interface Beside {
+  /** As in `BatchContext`. */
+  readonly toldGone: ToldGone;
+  readonly ended: Promise<unknown>;
+}
+
 export function createPoller(
   ports: Omit<IngestPorts, 'references'> & { readonly chance: Chance },
   options: { readonly tenant: string; readonly holder: string; readonly sources: readonly SourceCollection[] },
@@ -58,6 +66,8 @@ export function createPoller(
   const byName = new Map(options.sources.map((source) => [source.collection.name, source]));
   /** What `stop` ends: rounds and rests. Not AbortSignal.any, which on Node 20 keeps every signal it ever joined. */
   const running = new Set<AbortController>();
+  const leased = createLeasedWork(ports, holder);
+  const scans = new Map<string, Beside>();
   const resting = new Map<string, { readonly controller: AbortController; readonly isBackoff: boolean }>();
   const asked = new Set<string>();
   const woken = new Set<string>();
@@ -78,49 +88,52 @@ export function createPoller(
   }
 
   /** @returns null while another node holds the lease */
-  function leasedRound(source: SourceCollection, task: RoundTask): Promise<RoundResult | null> {
-    return stoppable(async (controller) => {
-      controller.signal.throwIfAborted();
-      const name = leaseOf(source);
-      const lease = await store.acquireLease(name, holder, POLL_LEASE_MS);
-      if (lease === null) return null;
-      const fence = { name, fence: lease.fence };
-      const over = new AbortController();
-      const renewal = renew(fence, controller, over.signal);
-      try {
-        return await runRound(ingestPorts, tenant, source, fence, task, controller.signal);
-      } finally {
-        over.abort(new Error('the round is over'));
-        await renewal;
-      }
-    });
+  function leasedRound(source: SourceCollection, task: Omit<RoundTask, 'toldGone'>): Promise<RoundResult | null> {
+    const beside = scans.get(source.collection.name);
+    const told = beside === undefined ? task : { ...task, mayScan: false, toldGone: beside.toldGone };
+    return stoppable((controller) =>
+      leased.run(leaseOf(source), controller, (fence, signal) =>
+        runRound(ingestPorts, tenant, source, fence, told, signal),
+      ),
+    );
   }
 
-  /** A long round keeps its lease. One that lost it ends at once: nothing that it reads can be written any more. */
-  async function renew(
-    fence: { readonly name: string; readonly fence: number },
-    round: AbortController,
-    over: AbortSignal,
-  ): Promise<void> {
-    while (!over.aborted && !round.signal.aborted) {
-      const isTime = await clock.wait(POLL_LEASE_MS / 3, over).then(
-        () => true,
-        () => false,
-      );
-      if (!isTime || over.aborted) return;
-      try {
-        const lease = await store.acquireLease(fence.name, holder, POLL_LEASE_MS);
-        if (lease?.fence !== fence.fence) round.abort(new FenceLost(fence.name));
-      } catch (thrown) {
-        // The next commit shows whether the lease still holds.
-        log.warn('poll: the lease was not renewed', { lease: fence.name, code: SyncError.from(thrown).code });
-      }
+  /** Begins a scan beside the rounds that follow, if none goes on. @returns its end, which never throws; why it failed, if it did */
+  function beginScan(source: SourceCollection, pace: Pace): Promise<unknown> {
+    const { name } = source.collection;
+    const going = scans.get(name);
+    if (going !== undefined) return going.ended;
+    const toldGone: ToldGone = new Set();
+    const ended = stoppable((controller) =>
+      leased.run(leaseOf(source), controller, (fence, signal) =>
+        scanBeside(ingestPorts, tenant, source, fence, toldGone, signal),
+      ),
+    ).then(
+      () => noteScan(source, pace, 'complete'),
+      (thrown: unknown) => noteScan(source, pace, thrown),
+    );
+    const looked = ended.finally(() => {
+      scans.delete(name);
+      // What the scan put on the recheck list, or was asked for meanwhile, is looked at.
+      wake(name);
+    });
+    scans.set(name, { toldGone, ended: looked });
+    return looked;
+  }
+
+  function noteScan(source: SourceCollection, pace: Pace, outcome: unknown): unknown {
+    if (outcome === 'complete') pace.scanFailures = 0;
+    else if (!stopped && !(outcome instanceof FenceLost)) {
+      pace.scanFailures += 1;
+      pace.scanRestsUntilMs = clock.monotonicMs() + backoffMs(source.facts.scanEveryMs, pace.scanFailures);
+      tellFault('scan', source, outcome, pace.scanFailures);
     }
+    return outcome === 'complete' ? null : outcome;
   }
 
   async function loop(source: SourceCollection): Promise<void> {
     const { name } = source.collection;
-    const pace: Pace = { failures: 0, scanFailures: 0, scanRestsUntilMs: Number.NEGATIVE_INFINITY };
+    const pace = newPace();
     while (!stopped) {
       woken.delete(name);
       const task = { now: asked.delete(name), mayScan: clock.monotonicMs() >= pace.scanRestsUntilMs };
@@ -138,12 +151,8 @@ export function createPoller(
     pace.failures = 0;
     if (result === null) return ASK_AGAIN_MS;
     const { scan, restMs } = result;
-    if (scan === 'complete') pace.scanFailures = 0;
-    else if (scan !== 'not due') {
-      pace.scanFailures += 1;
-      pace.scanRestsUntilMs = clock.monotonicMs() + backoffMs(source.facts.scanEveryMs, pace.scanFailures);
-      tellFault('scan', source, scan, pace.scanFailures);
-    }
+    if (scan === 'due') void beginScan(source, pace);
+    else if (scan !== 'not due') noteScan(source, pace, scan);
     return restMs;
   }
 
@@ -191,6 +200,13 @@ export function createPoller(
     });
   }
 
+  function wake(collection: string): void {
+    if (!byName.has(collection)) return;
+    woken.add(collection);
+    const rests = resting.get(collection);
+    if (rests?.isBackoff === false) rests.controller.abort(new Error('woken'));
+  }
+
   return {
     start() {
       if (loops.length > 0 || stopped) return;
@@ -201,12 +217,7 @@ export function createPoller(
       asked.add(collection);
       resting.get(collection)?.controller.abort(new Error('polled now'));
     },
-    wake(collection) {
-      if (!byName.has(collection)) return;
-      woken.add(collection);
-      const rests = resting.get(collection);
-      if (rests?.isBackoff === false) rests.controller.abort(new Error('woken'));
-    },
+    wake,
     async round(collection) {
       const source = byName.get(collection);
       if (source === undefined) {
@@ -214,12 +225,16 @@ export function createPoller(
         throw new SyncError('BAD_REQUEST', `expected one of ${names}, got ${JSON.stringify(collection)}`);
       }
       const result = await leasedRound(source, { now: true, mayScan: true });
-      if (result?.scan instanceof SyncError) throw result.scan;
+      const fault = result?.scan === 'due' ? await beginScan(source, newPace()) : result?.scan;
+      if (fault instanceof Error) throw fault;
+      // What a scan beside put on the recheck list.
+      if (result?.scan === 'due') await leasedRound(source, { now: false, mayScan: false });
     },
     async stop() {
       stopped = true;
       for (const controller of running) controller.abort(stopReason());
       await Promise.all(loops);
+      await Promise.all([...scans.values()].map(({ ended }) => ended));
       for (const source of byName.values()) {
         await store
           .releaseLease(leaseOf(source), holder)
@@ -229,6 +244,10 @@ export function createPoller(
       }
     },
   };
+}
+
+function newPace(): Pace {
+  return { failures: 0, scanFailures: 0, scanRestsUntilMs: Number.NEGATIVE_INFINITY };
 }
 
 function stopReason(): Error {

@@ -5,8 +5,9 @@ import { readAgain } from './confirmation.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
 import { observedBatches } from './observed-batches.js';
 import { openQuarantine } from './quarantine.js';
-import { keepReading, noticeReading } from './reading-change.js';
-import { scanCollection } from './scan.js';
+import { noticeReading } from './reading-change.js';
+import type { ToldGone } from './told-gone.js';
+import { goesBeside, scanWhole } from './whole-scan.js';
 
 /** Rechecks read in one round. */
 const RECHECKS_PER_ROUND = 200;
@@ -24,13 +25,15 @@ const BACKUP_SCANS_EVERY_MS = 3_600_000;
 export interface RoundTask {
   /** Poll although it is not time yet. */
   readonly now: boolean;
-  /** False while a scan that failed rests; the scan of a list-only source is its poll and is not asked. */
+  /** False while a scan that failed rests, or goes on; the scan of a list-only source is its poll and is not asked. */
   readonly mayScan: boolean;
+  /** What is told to be gone while a scan goes on beside the round, as in `BatchContext`. Absent: none does. */
+  readonly toldGone?: ToldGone;
 }
 
 export interface RoundResult {
-  /** What became of the scan beside the poll: why it failed, if it did. */
-  readonly scan: 'not due' | 'complete' | SyncError;
+  /** What became of the scan behind the poll: why it failed, if it did. `due`: it is to be made beside the next rounds. */
+  readonly scan: 'not due' | 'due' | 'complete' | SyncError;
   /**
    * The next round has something to do after this long: a poll, or a key that is due to be read again. A poll rests as long as it took:
    * polls keep a slow source busy for half of the time at most.
@@ -39,8 +42,8 @@ export interface RoundResult {
 }
 
 /**
- * One round of one collection under a lease: what changed since the cursor, a scan when it is due, and what is due on the
- * recheck list. Safe to repeat, and to break off anywhere: what was committed stays true (R16).
+ * One round of one collection under a lease: what changed since the cursor, a scan that is due and cannot be made beside, and what is due on
+ * the recheck list. Safe to repeat, and to break off anywhere: what was committed stays true (R16).
  *
  * @throws SyncError SOURCE_UNAVAILABLE - the poll was not complete; VALIDATION - too much of what it read does not fit
  * @throws FenceLost - another node took over
@@ -53,7 +56,7 @@ export async function runRound(
   task: RoundTask,
   signal: AbortSignal,
 ): Promise<RoundResult> {
-  const { store, clock, log } = ports;
+  const { store, clock } = ports;
   const { facts, collection } = source;
   const { name } = collection;
   const progress = await store.readCollection(tenant, name);
@@ -63,7 +66,8 @@ export async function runRound(
   const reading = await noticeReading(store, tenant, source, progress);
   // Everything is read again at the pace of scans that fail.
   const isAnew = reading.isAnew && task.mayScan;
-  let context: BatchContext = { fence, awaiting, quarantine, reading };
+  const shared = { fence, awaiting, quarantine, ...(task.toldGone === undefined ? {} : { toldGone: task.toldGone }) };
+  let context: BatchContext = { ...shared, reading };
   const restMs = (lastMs: number | null, everyMs: number): number => leftOf(everyMs, lastMs, clock.nowMs());
   const lastPollMs = facts.changes === 'list' ? progress.scannedAtMs : progress.polledAtMs;
   let scanAskedAtMs = progress.scanAskedAtMs;
@@ -77,12 +81,8 @@ export async function runRound(
   let tookMs = 0;
 
   const scan = async (): Promise<void> => {
-    const { isSettled, ...result } = await scanCollection(ports, tenant, source, context, signal);
-    await keepReading(store, tenant, source, progress, isSettled);
-    if (isSettled) context = { fence, awaiting, quarantine };
-    if (scanAskedAtMs !== null) await store.noteScanned(tenant, name, scanAskedAtMs);
-    if (result.changed + result.deleted + result.kept.count > 0)
-      log.info('scan complete', { collection: name, ...result });
+    const { isSettled } = await scanWhole(ports, tenant, source, { ...progress, scanAskedAtMs }, context, signal);
+    if (isSettled) context = shared;
   };
   if (facts.changes === 'list') {
     if (isPollDue) await scan();
@@ -96,7 +96,9 @@ export async function runRound(
     }
     // The first load was a whole list: what it may have passed over is found by the next scan.
     const isScanDue = scanAskedAtMs !== null || isAnew || restMs(progress.scannedAtMs, facts.scanEveryMs) === 0;
-    if (progress.state !== 'PRIMING' && task.mayScan && isScanDue) {
+    const isScanned = progress.state !== 'PRIMING' && task.mayScan && isScanDue;
+    if (isScanned && goesBeside(facts, reading)) outcome = 'due';
+    else if (isScanned) {
       try {
         await scan();
         outcome = 'complete';

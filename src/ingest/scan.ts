@@ -51,7 +51,8 @@ export async function scanCollection(
   await endQuarantine(ports, tenant, source, pass, context, signal);
   const nowMs = clock.nowMs();
   const isHeld = pass.held > 0 || end.kept.reason === 'mass delete';
-  const progress = { collection: collection.name, scannedAtMs: nowMs, polledAtMs: nowMs };
+  const polled = source.facts.changes === 'list' ? { polledAtMs: nowMs } : {};
+  const progress = { collection: collection.name, scannedAtMs: nowMs, ...polled };
   await store.commit(tenant, [], {
     fence: context.fence,
     ingest: { ...progress, state: isHeld ? 'HELD' : 'READY' },

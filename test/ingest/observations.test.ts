@@ -2,7 +2,7 @@ import type { RecordId, SourceKey } from '../../src/core/change.js';
 import { createReferenceMap } from '../../src/core/reference-map.js';
 import type { Store } from '../../src/core/store-port.js';
 import { FenceLost, ingestBatch } from '../../src/ingest/ingest.js';
-import { POLL_LEASE_MS } from '../../src/ingest/poller.js';
+import { POLL_LEASE_MS } from '../../src/ingest/leased-work.js';
 import { openQuarantine } from '../../src/ingest/quarantine.js';
 import { intended, VISITS } from '../contract/store/world.js';
 import { createIngestingClinic, hash, notes, type IngestingClinic } from './ingesting-clinic.js';

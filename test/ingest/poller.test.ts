@@ -1,5 +1,6 @@
 import type { Store } from '../../src/core/store-port.js';
-import { ASK_AGAIN_MS, POLL_LEASE_MS } from '../../src/ingest/poller.js';
+import { POLL_LEASE_MS } from '../../src/ingest/leased-work.js';
+import { ASK_AGAIN_MS } from '../../src/ingest/poller.js';
 import { VISITS } from '../contract/store/world.js';
 import { createIngestingClinic, notes, type IngestingClinic } from './ingesting-clinic.js';
 import { createToySource, unavailable, type ToySource } from './toy-source.js';

@@ -27,6 +27,7 @@ const ACTION = fc.record({
     'settle',
     'park',
     'pass',
+    'poll',
   ),
   n: fc.nat(20),
 });
@@ -40,7 +41,7 @@ export const SCHEDULE = fc.record({
     deletions: fc.constantFrom('scan', 'flag'),
     readOne: fc.boolean(),
   }),
-  atCalls: fc.array(fc.array(ACTION, { maxLength: 2 }), { maxLength: 40 }),
+  atCalls: fc.array(fc.array(ACTION, { maxLength: 2 }), { maxLength: 60 }),
   between: fc.array(fc.array(ACTION, { maxLength: 3 }), { minLength: 1, maxLength: 6 }),
 });
 export type Schedule = typeof SCHEDULE extends fc.Arbitrary<infer T> ? T : never;
@@ -60,6 +61,7 @@ class Run {
   private roundBeganAt = 0;
   /** One outage a round, of any length and at any time: nothing is proof against a source that flickers. */
   private hadOutage = false;
+  private isPolling = false;
   private readonly clinic: IngestingClinic;
   private readonly source: ToySource;
 
@@ -89,6 +91,7 @@ class Run {
       // Without keyed reads nothing tells a list cut short from records that are gone.
       source.isBlank = source.facts.readOne && !this.hadOutage;
     } else if (what === 'unblank') this.unblank();
+    else if (what === 'poll') await this.pollBeside();
     else if (what === 'pass') clinic.clock.advance(n * 100);
     else if (what === 'fail') throw unavailable('503');
     else if (what === 'send') await this.send(known, n % 3 === 0 ? uuid(n) : known);
@@ -100,6 +103,15 @@ class Run {
       if (what === 'flag' && source.facts.deletions === 'flag') source.flag(key);
       if (what === 'move') source.moveTo(key, n % alive.length);
     }
+  }
+
+  /** Polls, if a scan is what waits for the source now, and goes on beside. */
+  private async pollBeside(): Promise<void> {
+    const { changes, readOne } = this.source.facts;
+    if (this.source.calls.at(-1) !== 'page' || changes === 'list' || !readOne || this.isPolling) return;
+    this.isPolling = true;
+    await this.clinic.poller.round(VISITS).catch(() => undefined);
+    this.isPolling = false;
   }
 
   /** Every write that is under way ends. */
@@ -194,9 +206,11 @@ export async function runSchedule(
   run = new Run(clinic, source);
   const script = [...atCalls];
   isTroubled = true;
-  source.before = async () => {
+  const goOn = async (): Promise<void> => {
     for (const action of script.shift() ?? []) await run.act(action);
   };
+  source.before = goOn;
+  source.sent = goOn;
   for (const actions of between) {
     for (const action of actions) if (action.what !== 'fail') await run.act(action);
     run.beginRound();
@@ -206,7 +220,7 @@ export async function runSchedule(
   if (fault !== null) throw fault as Error;
 
   isTroubled = false;
-  source.before = () => undefined;
+  source.before = source.sent = () => undefined;
   source.isBlank = false;
   await run.endAll();
   // Where every record is gone there is no canary, and the last ones stay.

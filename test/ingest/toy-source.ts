@@ -34,6 +34,8 @@ export interface ToySource extends SourceCollection {
   readonly calls: SourceCall[];
   /** Runs before each call is answered; throwing is the source's failing. */
   before: (call: SourceCall, key: string | null) => void | Promise<void>;
+  /** Runs while an answer is on its way: it was made before, and is true of that time. */
+  sent: (call: SourceCall) => void | Promise<void>;
   /** It no longer knows where we were: the next poll is given everything that is there. */
   hasForgotten: boolean;
   /** As while its application is deployed anew: every list is empty, every key is 404. */
@@ -105,6 +107,7 @@ export function createToySource(
       const list = shownRows();
       const ordered = list.toSorted((a, b) => (a.key < b.key ? -1 : 1)).filter((row) => row.key > after);
       const page = all.scanPaging === 'offset' ? list.slice(from, from + size) : ordered.slice(0, size);
+      await source.sent('page');
       if (page.length > 0) yield shown(page);
       if (page.length < size) return;
       after = page.at(-1)?.key ?? after;
@@ -122,6 +125,7 @@ export function createToySource(
         .filter((row) => row.changed > from)
         .toSorted((a, b) => a.changed - b.changed)
         .slice(0, pageSize);
+      await source.sent('changes');
       if (page.length === 0 && isForgotten) yield { observations: [], cursor: String(since), needsScan: true };
       if (page.length === 0) return;
       since = page.at(-1)?.changed ?? since;
@@ -146,6 +150,7 @@ export function createToySource(
     async readOne(key, signal) {
       await answered('read', key, signal);
       const row = source.isBlank ? undefined : rows.find((one) => one.key === key);
+      await source.sent('read');
       if (row === undefined || (row.flagged && all.deletions !== 'flag')) return 'absent';
       if (row.unfit !== undefined) throw new RecordMisfit(name, misfitOf(row, row.unfit));
       return observed(row);
@@ -178,6 +183,7 @@ export function createToySource(
     time: () => time,
     calls: [],
     before: () => undefined,
+    sent: () => undefined,
     hasForgotten: false,
     isBlank: false,
   };
