@@ -1,14 +1,13 @@
-import { SaxesParser, type SaxesTagNS } from 'saxes';
+import type { SaxesTagNS } from 'saxes';
 import { CallFault, shownText } from './fault.js';
 import type { HttpHead } from './http-client.js';
 import type { DeclaredModel, DeclaredType, ODataProperty } from './odata-model.js';
+import { createXmlParser, xmlReason } from './xml-parser.js';
 
 const EDMX = 'http://docs.oasis-open.org/odata/ns/edmx';
 const EDM = 'http://docs.oasis-open.org/odata/ns/edm';
-/** Elements within each other; annotations are the deepest, and need no more. */
-const MAX_DEPTH = 64;
-/** Types, properties and members in all: the largest services have some ten thousand. */
-const MAX_DECLARATIONS = 500_000;
+/** Annotations are the deepest; the largest services have some hundred thousand elements and attributes. */
+const LIMITS = { depth: 64, parts: 2_000_000 };
 
 /**
  * Reads the `$metadata` document of an answer (CSDL XML of OData 4.0 and 4.01) as its bytes come. No DOCTYPE, no entities but XML's own five.
@@ -43,7 +42,10 @@ interface TypeDraft extends DeclaredType {
 type Attributes = Readonly<Record<string, string | undefined>>;
 
 class CsdlReader {
-  readonly #parser = new SaxesParser({ xmlns: true, position: false });
+  readonly #parser = createXmlParser(LIMITS, {
+    opened: (tag, depth) => this.#opened(tag, depth),
+    closed: () => this.#closed(),
+  });
   readonly #open: string[] = [];
   readonly #aliases = new Map<string, string>();
   readonly #model = {
@@ -64,26 +66,22 @@ class CsdlReader {
   readonly #computed = new Set<string>();
   /** What annotations are about: a set, or a path like `Care.Visit/Number`. */
   #target: string | null = null;
-  #declarations = 0;
-
-  constructor() {
-    const parser = this.#parser;
-    parser.on('doctype', () => {
-      throw misfit('expected no DOCTYPE, got one');
-    });
-    parser.on('error', (error) => {
-      throw misfit(`expected whole, well-formed XML: ${shownText(error.message)}`);
-    });
-    parser.on('opentag', (tag) => this.#opened(tag));
-    parser.on('closetag', () => this.#closed());
-  }
 
   write(text: string): void {
-    this.#parser.write(text);
+    this.#parsed(() => this.#parser.write(text));
+  }
+
+  /** What is wrong with the text is told as our fault. */
+  #parsed(parse: () => void): void {
+    try {
+      parse();
+    } catch (thrown) {
+      throw thrown instanceof CallFault ? thrown : misfit(xmlReason(thrown));
+    }
   }
 
   end(): DeclaredModel {
-    this.#parser.close();
+    this.#parsed(() => this.#parser.close());
     const { entityTypes, complexTypes, enums, otherNames, sets } = this.#model;
     if (sets.size === 0) throw misfit('expected a service with entity sets, got none');
     const computed = new Set([...this.#computed].map((path) => this.#fullPath(path)));
@@ -100,9 +98,7 @@ class CsdlReader {
     };
   }
 
-  #opened({ local, uri, attributes: given }: SaxesTagNS): void {
-    const depth = this.#open.length;
-    if (depth >= MAX_DEPTH) throw misfit(`expected at most ${MAX_DEPTH} elements within each other, got more`);
+  #opened({ local, uri, attributes: given }: SaxesTagNS, depth: number): void {
     const attributes: Attributes = Object.fromEntries(Object.values(given).map((one) => [one.local, one.value]));
     if (depth === 0) checkRoot(local, uri, attributes);
     const parent = this.#open.at(-1) ?? '';
@@ -112,9 +108,6 @@ class CsdlReader {
   }
 
   #declared(parent: string, element: string, attributes: Attributes): void {
-    if (++this.#declarations > MAX_DECLARATIONS) {
-      throw misfit(`expected at most ${MAX_DECLARATIONS} declarations, got more`);
-    }
     const { Name: name = '', Type: type = '' } = attributes;
     switch (`${parent}/${element}`) {
       case 'DataServices/Schema':

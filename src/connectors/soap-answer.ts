@@ -1,12 +1,12 @@
-import { SaxesParser, type SaxesTagNS } from 'saxes';
+import type { SaxesTagNS } from 'saxes';
 import { CallFault, shownText } from './fault.js';
 import type { HttpHead } from './http-client.js';
 import type { WsdlOperation } from './soap-contract.js';
 import { EncodedBody } from './soap-encoded.js';
 import { FaultReader, type SoapFault } from './soap-fault-reader.js';
-import { Misfit } from './soap-misfit.js';
 import { emptyMembers, type XmlValue } from './soap-value.js';
 import { dialectOf, INSTANCE_NAMESPACE, type SoapDialect } from './soap-version.js';
+import { createXmlParser, Misfit, xmlReason } from './xml-parser.js';
 
 /** What an envelope held. */
 export type SoapContent =
@@ -19,10 +19,8 @@ export type SoapContent =
 /** What of an operation its answer is compared with. */
 export type ExpectedAnswer = Pick<WsdlOperation, 'isEncoded' | 'output' | 'version'>;
 
-/** Elements within each other. Ours have six; a parser's stack is not the source's to fill. */
-const MAX_DEPTH = 64;
-/** Elements of an answer: a small one costs us fifty times its bytes. */
-const MAX_ELEMENTS = 2_000_000;
+/** Elements of ours have a depth of six. */
+const LIMITS = { depth: 64, parts: 2_000_000 };
 
 /**
  * Reads an envelope as its bytes come; only what it says is kept, row by row. No DOCTYPE, no entities but XML's own five.
@@ -78,7 +76,11 @@ interface Frame {
 }
 
 class EnvelopeReader {
-  readonly #parser = new SaxesParser({ xmlns: true, position: false });
+  readonly #parser = createXmlParser(LIMITS, {
+    opened: (tag, depth) => this.#opened(tag, depth),
+    closed: () => this.#closed(),
+    text: (piece) => this.#addText(piece),
+  });
   readonly #fault = new FaultReader();
   readonly #expected: ExpectedAnswer;
   readonly #path: readonly string[] | null;
@@ -86,7 +88,6 @@ class EnvelopeReader {
   readonly #rows: XmlValue[] = [];
   #dialect: SoapDialect | null = null;
   #encoded: EncodedBody | null = null;
-  #elements = 0;
   #language = '';
   #content: { readonly local: string; readonly namespace: string; readonly value: XmlValue } | null = null;
   #hasBody = false;
@@ -94,24 +95,11 @@ class EnvelopeReader {
   constructor(expected: ExpectedAnswer, path: readonly string[] | null) {
     this.#expected = expected;
     this.#path = path;
-    const parser = this.#parser;
-    parser.on('doctype', () => {
-      throw new Misfit('expected no DOCTYPE, got one');
-    });
-    parser.on('xmldecl', ({ encoding }) => {
+    this.#parser.on('xmldecl', ({ encoding }) => {
       if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding)) {
         throw new Misfit(`expected XML in UTF-8, got ${encoding}`);
       }
     });
-    parser.on('opentag', (tag) => this.#opened(tag));
-    parser.on('closetag', () => this.#closed());
-    const addText = (text: string): void => {
-      const top = this.#open.at(-1);
-      if (top?.isContent === true) top.text += text;
-      else if (top?.isEncoded === true) this.#encoded?.addText(text);
-    };
-    parser.on('text', addText);
-    parser.on('cdata', addText);
   }
 
   write(text: string): void {
@@ -137,13 +125,15 @@ class EnvelopeReader {
     return { kind: 'answer', answer: this.#content?.value ?? null, rows: this.#rows };
   }
 
-  #opened(tag: SaxesTagNS): void {
+  #addText(piece: string): void {
+    const top = this.#open.at(-1);
+    if (top?.isContent === true) top.text += piece;
+    else if (top?.isEncoded === true) this.#encoded?.addText(piece);
+  }
+
+  #opened(tag: SaxesTagNS, depth: number): void {
     const { local, uri: namespace } = tag;
-    const depth = this.#open.length;
     const parent = this.#open.at(-1);
-    this.#elements += 1;
-    if (this.#elements > MAX_ELEMENTS) throw new Misfit(`expected at most ${MAX_ELEMENTS} elements, got more`);
-    if (depth >= MAX_DEPTH) throw new Misfit(`expected at most ${MAX_DEPTH} elements within each other, got more`);
     if (depth === 0) this.#dialect = local === 'Envelope' ? dialectOf(namespace) : null;
     const envelope = this.#dialect?.envelope;
     if (envelope === undefined) {
@@ -244,9 +234,7 @@ function isOfNetwork(thrown: unknown): boolean {
 }
 
 function reasonOf(thrown: unknown): string {
-  if (thrown instanceof Misfit) return thrown.message;
-  if (codeOf(thrown) === NOT_UTF8) return 'expected an answer in UTF-8';
-  return `expected whole, well-formed XML: ${shownText((thrown as Error).message)}`;
+  return codeOf(thrown) === NOT_UTF8 ? 'expected an answer in UTF-8' : xmlReason(thrown);
 }
 
 function codeOf(thrown: unknown): unknown {

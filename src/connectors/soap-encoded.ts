@@ -1,8 +1,8 @@
 import type { SaxesAttributeNS, SaxesTagNS } from 'saxes';
-import { Misfit } from './soap-misfit.js';
 import type { ElementShape } from './soap-shape.js';
 import { emptyMembers, valueAt, type XmlValue } from './soap-value.js';
 import { INSTANCE_NAMESPACE, type SoapDialect } from './soap-version.js';
+import { Misfit } from './xml-parser.js';
 
 /** Elements within each other once all references are followed. */
 const MAX_DEPTH = 64;

@@ -1,4 +1,5 @@
-import { SaxesParser, type SaxesTagNS } from 'saxes';
+import type { SaxesTagNS } from 'saxes';
+import { createXmlParser, xmlReason } from './xml-parser.js';
 
 /** A name with its namespace; '' is none. */
 export interface QName {
@@ -15,8 +16,8 @@ export interface XmlElement extends QName {
   resolve(name: string): QName | null;
 }
 
-/** Elements within each other: schemas nest, but not like this. */
-const MAX_DEPTH = 200;
+/** Schemas nest, but not like this; the largest that are published have some hundred thousand elements and attributes. */
+const LIMITS = { depth: 200, parts: 2_000_000 };
 
 interface OpenElement extends XmlElement {
   readonly children: XmlElement[];
@@ -24,33 +25,27 @@ interface OpenElement extends XmlElement {
 }
 
 /**
- * Reads a document whole. No DOCTYPE, no entities but XML's own five: nothing is loaded, nothing grows.
+ * Reads a document whole.
  *
- * @throws Error - it is not well-formed, has a DOCTYPE, or elements too deep within each other; as "expected …, got …"
+ * @throws Error - it is not well-formed, has a DOCTYPE, or is larger than a description may be; as "expected …, got …"
  */
 export function parseXml(text: string): XmlElement {
-  const parser = new SaxesParser({ xmlns: true, position: false });
   const open: OpenElement[] = [];
   let root: XmlElement | null = null;
-  parser.on('doctype', () => {
-    throw new Error('expected no DOCTYPE, got one');
+  const parser = createXmlParser(LIMITS, {
+    opened(tag) {
+      const parent = open.at(-1);
+      const element = elementOf(tag, parent);
+      parent?.children.push(element);
+      root ??= element;
+      open.push(element);
+    },
+    closed: () => void open.pop(),
   });
-  parser.on('opentag', (tag) => {
-    if (open.length >= MAX_DEPTH) throw new Error(`expected at most ${MAX_DEPTH} elements within each other, got more`);
-    const parent = open.at(-1);
-    const element = elementOf(tag, parent);
-    parent?.children.push(element);
-    root ??= element;
-    open.push(element);
-  });
-  parser.on('closetag', () => open.pop());
   try {
-    parser.write(text.replace(/^\ufeff/, '')).close();
+    parser.write(text).close();
   } catch (thrown) {
-    const { message } = thrown as Error;
-    throw message.startsWith('expected')
-      ? thrown
-      : new Error(`expected well-formed XML: ${message}`, { cause: thrown });
+    throw new Error(xmlReason(thrown), { cause: thrown });
   }
   if (root === null) throw new Error('expected well-formed XML, got nothing');
   return root;

@@ -1,4 +1,5 @@
-import { SaxesParser } from 'saxes';
+import type { SaxesTagNS } from 'saxes';
+import { createXmlParser, Misfit } from '../connectors/xml-parser.js';
 import { faultAt } from './description-fault.js';
 
 /** One element of a description, with what its schema needs of it. */
@@ -17,11 +18,7 @@ export interface XmlNode {
   text: string;
 }
 
-/** Elements within each other. */
-const MAX_DEPTH = 200;
-const MAX_ELEMENTS = 1_000_000;
-
-class Misfit extends Error {}
+const LIMITS = { depth: 200, parts: 2_000_000 };
 
 /**
  * Reads an XML document as a tree. No DOCTYPE, so no entities but XML's own five.
@@ -30,23 +27,11 @@ class Misfit extends Error {}
  * @throws StartupError config - with the line
  */
 export function readXml(address: string, text: string): XmlNode {
-  const parser = new SaxesParser({ xmlns: true, position: true });
   const open: XmlNode[] = [];
   let root: XmlNode | null = null;
-  let elements = 0;
-  parser.on('error', (fault) => {
-    throw fault;
-  });
-  parser.on('doctype', () => {
-    throw new Misfit('expected no DOCTYPE, got one');
-  });
-  parser.on('opentag', (tag) => {
-    elements += 1;
-    if (elements > MAX_ELEMENTS) throw new Misfit(`expected at most ${MAX_ELEMENTS} elements, got more`);
-    if (open.length >= MAX_DEPTH)
-      throw new Misfit(`expected at most ${MAX_DEPTH} elements within each other, got more`);
+  const opened = (tag: SaxesTagNS): void => {
     const parent = open.at(-1);
-    const prefixes = prefixesOf(tag.ns ?? {}, parent?.prefixes);
+    const prefixes = prefixesOf(tag.ns, parent?.prefixes);
     const all = Object.values(tag.attributes);
     const node: XmlNode = {
       local: tag.local,
@@ -61,14 +46,12 @@ export function readXml(address: string, text: string): XmlNode {
     if (parent === undefined) root = node;
     else (parent.children as XmlNode[]).push(node);
     open.push(node);
-  });
-  parser.on('closetag', () => void open.pop());
+  };
   const addText = (more: string): void => {
     const top = open.at(-1);
     if (top !== undefined) top.text += more;
   };
-  parser.on('text', addText);
-  parser.on('cdata', addText);
+  const parser = createXmlParser(LIMITS, { opened, closed: () => void open.pop(), text: addText }, true);
   try {
     parser.write(text).close();
   } catch (thrown) {
