@@ -1,4 +1,5 @@
 import { SyncError, type FieldError } from '../core/errors.js';
+import { RecordMisfit } from '../core/misfit.js';
 import type { SourceWriteOutcome } from '../core/source-port.js';
 
 /** How sure we are that a call had no effect, and whose trouble it is. */
@@ -16,7 +17,26 @@ interface FaultOptions {
   readonly sourceIsSick?: boolean;
   readonly status?: number | null;
   readonly isExpired?: boolean;
+  readonly call?: CallName | null;
 }
+
+/** A connector's calls, as its facts name them. */
+export type CallName =
+  | 'read.list'
+  | 'read.one'
+  | 'read.changes'
+  | 'read.delta'
+  | 'write.create'
+  | 'write.update'
+  | 'write.remove'
+  | 'write.reference.lookUp'
+  | 'write.naturalKey.lookUp';
+
+export const WRITE_CALLS: Readonly<Record<'create' | 'update' | 'delete', CallName>> = {
+  create: 'write.create',
+  update: 'write.update',
+  delete: 'write.remove',
+};
 
 /** A source that asks for a longer pause is asked again after this long all the same, ms. */
 export const LONGEST_PAUSE_MS = 300_000;
@@ -31,6 +51,8 @@ export class CallFault extends Error {
   readonly status: number | null;
   /** The connector says that what the source was asked with, a token or a link, is no longer known there. */
   readonly isExpired: boolean;
+  /** Which call it is of; null: whoever made the call knows. */
+  readonly call: CallName | null;
 
   constructor(kind: FaultKind, message: string, options: FaultOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -40,7 +62,15 @@ export class CallFault extends Error {
     this.sourceIsSick = options.sourceIsSick ?? true;
     this.status = options.status ?? null;
     this.isExpired = options.isExpired ?? false;
+    this.call = options.call ?? null;
   }
+}
+
+/** The same fault, of this call: for what is read on the way to another one. */
+export function faultOfCall(call: CallName, thrown: unknown): unknown {
+  if (!(thrown instanceof CallFault) || thrown.call !== null) return thrown;
+  const { kind, message, cause, retryAfterMs, sourceIsSick, status, isExpired } = thrown;
+  return new CallFault(kind, message, { cause, retryAfterMs, sourceIsSick, status, isExpired, call });
 }
 
 /** What a source's answer means, as `classify` of a connector may say it. */
@@ -130,8 +160,8 @@ const MAX_MESSAGE = 500;
 
 /** A source's text as it may be shown: one line, no control characters, not too long. */
 export function shownText(text: string): string {
-  const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
-  return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE)}…` : line;
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+  return (line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE)}…` : line).toWellFormed();
 }
 
 /** HTTP's own way to say that what was there once is no longer known. */
@@ -144,14 +174,30 @@ export function isForgotten(thrown: unknown, expiredOn: readonly number[] = []):
 }
 
 /** What a write came to when its call ended in a fault. */
-export function outcomeOfFault(fault: CallFault): SourceWriteOutcome {
-  if (fault.kind === 'notSent') return { kind: 'notSent', reason: fault.message, retryAfterMs: fault.retryAfterMs };
-  return { kind: 'unknown', reason: fault.message };
+export function outcomeOfFault(where: string, call: CallName, fault: CallFault): SourceWriteOutcome {
+  const reason = reasonOf(where, call, fault);
+  return fault.kind === 'notSent'
+    ? { kind: 'notSent', reason, retryAfterMs: fault.retryAfterMs }
+    : { kind: 'unknown', reason };
 }
 
-/** What a reader gets when its call ended in a fault. */
-export function unavailable(where: string, thrown: unknown): SyncError {
+/** What a reader gets when its call ended in a fault; a record that does not fit stays one. */
+export function unavailable(where: string, call: CallName, thrown: unknown): SyncError {
+  if (thrown instanceof RecordMisfit) return new RecordMisfit(where, thrown.record, thrown, call);
   if (thrown instanceof SyncError) return thrown;
-  const message = thrown instanceof CallFault ? thrown.message : 'unexpected fault of the connector';
-  return new SyncError('SOURCE_UNAVAILABLE', `${where}: ${message}`, { cause: thrown });
+  return new SyncError('SOURCE_UNAVAILABLE', reasonOf(where, call, thrown), { cause: thrown });
+}
+
+/** Why something that was thrown came to nothing, as it may be told: of which source, collection and call. */
+export function reasonOf(where: string, call: CallName, thrown: unknown): string {
+  if (thrown instanceof SyncError) return thrown.message;
+  const made = thrown instanceof CallFault ? (thrown.call ?? call) : call;
+  return `${where} ${made}: ${whyOf(thrown)}`;
+}
+
+/** The same without where, for those who tell that themselves. */
+export function whyOf(thrown: unknown): string {
+  return thrown instanceof CallFault || thrown instanceof SyncError
+    ? thrown.message
+    : 'unexpected fault of the connector';
 }

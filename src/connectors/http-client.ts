@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { DecoratorHandler, Pool, type Dispatcher } from 'undici';
-import { CallFault, LONGEST_PAUSE_MS } from './fault.js';
+import { CallFault, LONGEST_PAUSE_MS, shownText } from './fault.js';
 import type { RowTags } from './transport.js';
 
 /** What a source's HTTP side is allowed to cost. */
@@ -53,6 +53,8 @@ export interface HttpClient {
  * keep idle connections for seconds; we give them up after one.
  */
 const KEEP_ALIVE_MS = 1_000;
+/** All headers of an answer. */
+const MAX_HEADER_BYTES = 16_384;
 
 /**
  * @param origin where the source is, like https://erp.example.com:8443
@@ -60,6 +62,7 @@ const KEEP_ALIVE_MS = 1_000;
  */
 export function openHttp(origin: string, limits: HttpLimits, heard: (head?: HttpHead) => void): HttpClient {
   const pool = new Pool(origin, {
+    maxHeaderSize: MAX_HEADER_BYTES,
     connections: limits.connections,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -114,10 +117,16 @@ export async function readAll(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   return read.length === 1 ? (read[0] as Buffer) : Buffer.concat(read);
 }
 
-/** The text of an answer. @throws CallFault badAnswer - not UTF-8: its characters would be lost without a word */
+/** The text of an answer, without a byte order mark. @throws CallFault badAnswer - not UTF-8: its characters would be lost without a word */
 export function utf8Text(bytes: Buffer): string {
+  if (isUtf16(bytes)) throw new CallFault('badAnswer', 'expected an answer in UTF-8, got UTF-16');
   if (!isUtf8(bytes)) throw new CallFault('badAnswer', 'expected an answer in UTF-8');
-  return bytes.toString('utf8');
+  return bytes.toString('utf8').replace(/^\ufeff/, '');
+}
+
+/** By its byte order mark, or because one of two bytes of its first character, which JSON and XML have of ASCII, is zero. */
+function isUtf16([first, second]: Buffer): boolean {
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) || first === 0 || second === 0;
 }
 
 /** How long a source asks us to wait, ms, at most five minutes; null: it does not. */
@@ -146,6 +155,8 @@ export function tagsOf(head: HttpHead): RowTags {
 /** What went wrong in one line, for logs and operators: no addresses beyond what undici says, no payloads. */
 function faultOf(cause: unknown, started: boolean): CallFault {
   const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return new CallFault('badAnswer', `expected headers of at most ${MAX_HEADER_BYTES} bytes, got more`, { cause });
   const what = `${typeof code === 'string' ? `${code}: ` : ''}${message}`;
   return started
     ? new CallFault('unknown', `the connection broke off (${what})`, { cause })
@@ -206,7 +217,10 @@ async function* chunksOf(
 function decode(body: Readable, encoding: string): Readable {
   const decoder = DECODERS[encoding];
   if (encoding === 'identity' || encoding === '') return body;
-  if (decoder === undefined) throw new CallFault('badAnswer', `expected no content-encoding, got ${encoding}`);
+  if (decoder === undefined) {
+    const known = Object.keys(DECODERS).join(', ');
+    throw new CallFault('badAnswer', `expected no content-encoding, or one of ${known}, got ${shownText(encoding)}`);
+  }
   const decoded = decoder();
   // pipe() hands no errors on.
   body.on('error', (error) => decoded.destroy(error));

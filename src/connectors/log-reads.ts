@@ -87,7 +87,7 @@ export function createLogReads(
     let sourceMs: number | null = null;
     let isFirst = true;
     try {
-      for await (const answer of pages('poll', facts.list, askedFrom(log), signal)) {
+      for await (const answer of pages('poll', facts.list, askedFrom(log), signal, { keyOf: mapping.deletedKeyOf })) {
         if (isFirst) sourceMs = timeOf(answer, beganMs);
         isFirst = false;
         yield { observations: claims(answer, run, telling) };

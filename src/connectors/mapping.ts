@@ -6,6 +6,7 @@ import { RecordMisfit } from '../core/misfit.js';
 import { checkScopes } from '../core/scope.js';
 import type { Observation } from '../core/source-port.js';
 import type { AnyCollectionDefinition, KeyValue } from './define.js';
+import { isRounded } from './rounded-number.js';
 import { CallFault } from './fault.js';
 import { readKey, type KeyForm, type KeyForms } from './key-form.js';
 import { isFlagged } from './row-flag.js';
@@ -20,9 +21,9 @@ export interface Mapping {
    * @throws RecordMisfit - a value is not of its declared type, its scope rule fails, or nothing can be known by its key
    */
   observe(row: unknown, tag: RowTags | null): Observation;
-  keyOf(row: unknown): SourceKey;
+  readonly keyOf: (row: unknown) => SourceKey;
   /** The key that an entry of the source's log of deletions names. @throws CallFault badAnswer - it names none */
-  deletedKeyOf(entry: unknown): SourceKey;
+  readonly deletedKeyOf: (entry: unknown) => SourceKey;
   /** Fields in the source's names, references as the source has them. */
   bodyOf(fields: Fields): Readonly<Record<string, unknown>>;
   /** Our name of a source's field, if it is one of ours. */
@@ -73,6 +74,9 @@ export function compileMapping(
       if (keyReason !== null)
         throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason: keyReason });
       const sourceVersion = versionIn(row as Row, tag, version);
+      const versionReason = misfitOfVersion(version === undefined ? null : (row as Row)[version], sourceVersion);
+      if (versionReason !== null)
+        throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason: versionReason });
       if (flag !== null && isFlagged(row, flag)) {
         return { sourceKey: key, fields: null, sourceVersion };
       }
@@ -123,7 +127,15 @@ function rowOf(row: unknown): Row {
 }
 
 function keyReader(key: AnyCollectionDefinition['key']): (row: Row) => unknown {
-  if (typeof key === 'function') return key as (row: Row) => KeyValue;
+  if (typeof key === 'function') {
+    return (row) => {
+      try {
+        return (key as (row: Row) => KeyValue)(row);
+      } catch (cause) {
+        throw new CallFault('badAnswer', 'expected key to give the key of a record, it threw', { cause });
+      }
+    };
+  }
   if (typeof key === 'string') return (row) => row[key];
   return (row) => key.map((member) => row[member]);
 }
@@ -136,6 +148,16 @@ function versionIn(row: Row, tag: RowTags | null, version: string | undefined): 
 
 function versionOf(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
+}
+
+/** A version is kept, and sent with each guarded write. */
+const MAX_VERSION_LENGTH = 1_000;
+
+function misfitOfVersion(given: unknown, version: string | null): string | null {
+  if (typeof given === 'number' && isRounded(given))
+    return 'expected a version that JSON keeps, a text or a number up to 2^53, got a greater one';
+  if (version === null || version.length <= MAX_VERSION_LENGTH) return null;
+  return `expected a version of at most ${MAX_VERSION_LENGTH} characters, got ${version.length}`;
 }
 
 type Read = (value: unknown) => unknown;
@@ -206,11 +228,12 @@ function digits(value: unknown): unknown {
 }
 
 /**
- * A number without an exponent, none of its digits lost. They are those of the double: sources that need more send texts.
- * What has more digits than a decimal takes is a misfit, not a zero.
+ * A number without an exponent. Its digits are those of the double: sources that need more send texts. What has more digits than
+ * a decimal takes is a misfit, not a zero, and so is a whole number that JSON may have rounded.
  */
-function plainDecimal(value: number): string {
+function plainDecimal(value: number): string | number {
   if (value === 0) return '0';
+  if (isRounded(value)) return value;
   const [, minus = '', whole = '', fraction = '', power = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
   const digits = `${whole}${fraction}`;

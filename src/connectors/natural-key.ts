@@ -56,7 +56,7 @@ export function createFindAlike(
       const rows = await readResult(parts, 'record', (deadline) => transport.lookUp(lookUp, sought, deadline), signal);
       return rows.map((row) => observed(row, fields));
     } catch (thrown) {
-      throw unavailable(where, thrown);
+      throw unavailable(where, NATURAL_LOOK_UP, thrown);
     }
   };
 }

@@ -1,5 +1,7 @@
+import type { SourceKey } from '../core/change.js';
 import type { ReadUrgency } from './call-queue.js';
 import type { CollectionParts } from './collection-parts.js';
+import { CallFault } from './fault.js';
 import { readPages } from './page-reader.js';
 import { readResult } from './pending-result.js';
 import type { PageAnswer, PageArguments } from './paging.js';
@@ -18,13 +20,18 @@ export type PageCalls = (
     readonly isRepeatable?: boolean;
     /** Must the source itself show each row, whatever the tag of an earlier answer? Absent: no. */
     readonly isFresh?: boolean;
+    /** The key of a row that is no record, but tells of one. @throws CallFault - it has none */
+    readonly keyOf?: (row: unknown) => SourceKey;
   },
 ) => AsyncGenerator<PageAnswer, void>;
 
-export function createPageCalls(parts: Pick<CollectionParts, 'deps' | 'guard' | 'transport' | 'skew'>): PageCalls {
-  const { transport, skew } = parts;
-  return (urgency, operation, args, signal, { from = null, isRepeatable = true, isFresh = false } = {}) =>
-    readPages(operation.paging, async (pageArgs, next) => {
+export function createPageCalls(
+  parts: Pick<CollectionParts, 'deps' | 'guard' | 'mapping' | 'transport' | 'skew'>,
+): PageCalls {
+  const { mapping, transport, skew } = parts;
+  return (urgency, operation, args, signal, more = {}) => {
+    const { from = null, isRepeatable = true, isFresh = false, keyOf = mapping.keyOf } = more;
+    const pages = readPages(operation.paging, async (pageArgs, next) => {
       const answer = await readResult(
         parts,
         urgency,
@@ -35,4 +42,37 @@ export function createPageCalls(parts: Pick<CollectionParts, 'deps' | 'guard' | 
       if (answer.serverTimeMs !== null) skew.note(answer.serverTimeMs);
       return answer;
     });
+    return withKeys(pages, keyOf);
+  };
+}
+
+/**
+ * A row without a key is no record: nobody can set it aside. The records beside it are shown, and the reading ends with a fault
+ * all the same, so that it proves no deletion and its cursor stays (R14). An answer with no other rows is not believed at all.
+ */
+async function* withKeys(
+  pages: AsyncGenerator<PageAnswer, void>,
+  keyOf: (row: unknown) => SourceKey,
+): AsyncGenerator<PageAnswer, void> {
+  const faults: CallFault[] = [];
+  let read = 0;
+  for await (const answer of pages) {
+    const keyed: unknown[] = [];
+    for (const row of answer.rows) {
+      read += 1;
+      try {
+        keyOf(row);
+        keyed.push(row);
+      } catch (thrown) {
+        if (!(thrown instanceof CallFault)) throw thrown;
+        if (faults.length === 0)
+          faults.push(new CallFault('badAnswer', `row ${read}: ${thrown.message}`, { cause: thrown }));
+      }
+    }
+    const [fault] = faults;
+    if (fault !== undefined && keyed.length === 0) throw fault;
+    yield fault === undefined ? answer : { ...answer, rows: keyed, isPart: true };
+  }
+  const [fault] = faults;
+  if (fault !== undefined) throw fault;
 }

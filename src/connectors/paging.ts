@@ -107,6 +107,8 @@ export interface PageAnswer {
   readonly delta?: string | null;
   /** Those of `rows` that say that their record is gone, of which only the key counts; absent: none, as far as the kit can tell. */
   readonly removed?: ReadonlySet<unknown>;
+  /** Rows without a key were left out, of this page or of one before: nothing may be taken for read. Absent: none were. */
+  readonly isPart?: true;
 }
 
 export type LoadPage = (args: PageArguments, next: string | null) => Promise<PageAnswer>;

@@ -82,18 +82,47 @@ export function parseBody(head: HttpHead, bytes: Buffer): Pick<RestAnswer, 'body
   if (bytes.length === 0) return { body: undefined, misfit: null, isOtherText: false };
   const type = head.headers.get('content-type') ?? 'no content-type';
   if (!isJson(type)) {
-    const misfit = `expected JSON, got ${type} (status ${head.status})`;
+    const misfit = `expected JSON, got ${shownText(type)} (status ${head.status})`;
     // Pages do not always say that they are some.
     const isOtherText = !/html|json/i.test(type) && !/^[\ufeff\s]*</.test(bytes.toString('utf8'));
     return { body: undefined, misfit, isOtherText };
   }
   try {
+    checkValues(bytes);
     return { body: JSON.parse(utf8Text(bytes)) as unknown, misfit: null, isOtherText: false };
   } catch (thrown) {
     const why = thrown instanceof CallFault ? thrown.message : 'its JSON is broken or cut off';
     return { body: undefined, misfit: `${why} (status ${head.status}, ${bytes.length} bytes)`, isOtherText: false };
   }
 }
+
+/** Values of an answer in JSON; an empty object costs us ten times its bytes. */
+const MAX_VALUES = 5_000_000;
+
+/** Before it is parsed: afterwards it is too late. An empty list or object counts as two. @throws CallFault badAnswer */
+function checkValues(bytes: Buffer): void {
+  // Each takes a byte at least.
+  if (bytes.length <= MAX_VALUES) return;
+  let values = 1;
+  let isText = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (isText) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isText = false;
+    } else if (byte === QUOTE) isText = true;
+    else if (byte === COMMA || byte === BRACKET || byte === BRACE) values += 1;
+    if (values > MAX_VALUES) throw new CallFault('badAnswer', `expected at most ${MAX_VALUES} values, got more`);
+  }
+}
+
+const [QUOTE, COMMA, BRACKET, BACKSLASH, BRACE] = [...Buffer.from('",[\\{')] as [
+  number,
+  number,
+  number,
+  number,
+  number,
+];
 
 /** JSON by its media type, in UTF-8. */
 function isJson(contentType: string): boolean {
@@ -117,8 +146,12 @@ function fieldOf(body: unknown): string | null {
   return textIn(body, FIELD_MEMBERS);
 }
 
-function textIn(body: unknown, members: readonly string[]): string | null {
-  if (Array.isArray(body)) return textIn(body[0], members);
+/** How deep an answer is searched. */
+const MAX_DEPTH = 6;
+
+function textIn(body: unknown, members: readonly string[], depth = 0): string | null {
+  if (depth > MAX_DEPTH) return null;
+  if (Array.isArray(body)) return textIn(body[0], members, depth + 1);
   if (typeof body !== 'object' || body === null) return null;
   const found = body as Readonly<Record<string, unknown>>;
   for (const member of members) {
@@ -126,7 +159,7 @@ function textIn(body: unknown, members: readonly string[]): string | null {
     if (typeof value === 'string' && value !== '') return value;
   }
   for (const nested of ['error', 'errors', 'details']) {
-    const text = textIn(found[nested], members);
+    const text = textIn(found[nested], members, depth + 1);
     if (text !== null) return text;
   }
   return null;

@@ -1,9 +1,8 @@
 import type { CollectionParts } from './collection-parts.js';
 import { isErrorBody } from './error-body.js';
-import { CallFault } from './fault.js';
+import { CallFault, whyOf } from './fault.js';
 import { memberAt } from './rest-answer.js';
 import { isSeries, type Series, type Step } from './series.js';
-import { reasonOf } from './write-settling.js';
 import type { Operation, WriteAnswer, WriteCall } from './transport.js';
 
 /** The part of a write's time that the calls before the last one leave to what follows. */
@@ -39,7 +38,7 @@ export function createWriter(
         // Nobody knows what it began, which is nothing before the last call.
         const mayBeBegun = isBegun || !(thrown instanceof CallFault && thrown.kind === 'notSent');
         if (mayBeBegun) await giveUp(series, call, kept, leftMs, signal);
-        throw notDone(`${named}: ${reasonOf(thrown)}`, thrown);
+        throw notDone(`${named}: ${whyOf(thrown)}`, thrown);
       }
       if (end.kind === 'done') {
         isBegun = true;
@@ -106,7 +105,7 @@ export function createWriter(
       if (end.kind === 'done' || end.kind === 'gone') return;
       deps.log.warn('a write that was begun could not be given up', { collection: where, reason: wordsOf(end) });
     } catch (thrown) {
-      deps.log.warn('a write that was begun could not be given up', { collection: where, reason: reasonOf(thrown) });
+      deps.log.warn('a write that was begun could not be given up', { collection: where, reason: whyOf(thrown) });
     }
   }
 

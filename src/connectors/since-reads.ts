@@ -68,6 +68,7 @@ export function createSinceReads(
         order.next(stampMs);
         newestMs = later(newestMs, stampMs);
       }
+      if (answer.isPart === true) canResume = false;
       const shown = readRows(mapping, answer, fromMs === null ? 'list' : 'changes');
       let next: ChangesCursor | null = reached;
       if (canResume && order.isBroken()) {

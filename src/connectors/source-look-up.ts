@@ -50,7 +50,7 @@ export function createLookUp(
       // A list shows no tags; a record that was deleted meanwhile was made all the same.
       return found === 'absent' ? mapping.observe(row, null) : mapping.observe(found.row, found.tag);
     } catch (thrown) {
-      throw unavailable(where, thrown);
+      throw unavailable(where, 'write.reference.lookUp', thrown);
     }
   };
 }

@@ -2,7 +2,7 @@ import type { SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import { sourceKeyParts } from '../core/id.js';
 import type { ObservedBatch, SourceCollection } from '../core/source-port.js';
-import { CallFault, unavailable } from './fault.js';
+import { CallFault, faultOfCall, unavailable } from './fault.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
 import { createLogReads } from './log-reads.js';
@@ -53,7 +53,7 @@ export function createReads(parts: CollectionParts): Reads {
         yield readRows(mapping, answer, 'list');
       if (isFresh) freshAtMs = beganMs;
     } catch (thrown) {
-      throw unavailable(where, thrown);
+      throw unavailable(where, 'read.list', thrown);
     }
   }
 
@@ -62,7 +62,7 @@ export function createReads(parts: CollectionParts): Reads {
     try {
       yield* changes(cursor, signal);
     } catch (thrown) {
-      throw unavailable(where, thrown);
+      throw unavailable(where, read.delta === undefined ? 'read.changes' : 'read.delta', thrown);
     }
   }
 
@@ -70,11 +70,20 @@ export function createReads(parts: CollectionParts): Reads {
     const { one } = read;
     if (one === undefined) throw new SyncError('BAD_REQUEST', `${where}: has no read by key`);
     const keyParts = sourceKeyParts(key);
-    const answer = await readResult(parts, 'record', (deadline) => transport.readRow(one, keyParts, deadline), signal);
-    if (answer === 'absent') return answer;
-    const found = mapping.keyOf(answer.row);
-    if (found === key) return answer;
-    throw new CallFault('badAnswer', `asked for the record ${key}, got ${found}`);
+    try {
+      const answer = await readResult(
+        parts,
+        'record',
+        (deadline) => transport.readRow(one, keyParts, deadline),
+        signal,
+      );
+      if (answer === 'absent') return answer;
+      const found = mapping.keyOf(answer.row);
+      if (found === key) return answer;
+      throw new CallFault('badAnswer', `asked for the record ${key}, got ${found}`);
+    } catch (thrown) {
+      throw faultOfCall('read.one', thrown);
+    }
   }
 
   /** Ends a read when its time is over. */
@@ -118,7 +127,7 @@ export function createReads(parts: CollectionParts): Reads {
         const answer = await readRow(key, signal);
         return answer === 'absent' ? answer : mapping.observe(answer.row, answer.tag);
       } catch (thrown) {
-        throw unavailable(where, thrown);
+        throw unavailable(where, 'read.one', thrown);
       }
     },
   };

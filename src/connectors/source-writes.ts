@@ -3,13 +3,13 @@ import { describe } from '../core/field.js';
 import { sourceKeyParts } from '../core/id.js';
 import type { SourceCollection, SourceWrite } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
-import { CallFault, outcomeOfFault } from './fault.js';
+import { CallFault, outcomeOfFault, reasonOf, WRITE_CALLS } from './fault.js';
 import { createWriter } from './series-run.js';
 import type { Reads } from './source-reads.js';
 import type { WriteCall } from './transport.js';
 import { compileGuard, memberValue } from './write-guard.js';
 import { createPreparing, type Prepared, type Settled } from './write-preparing.js';
-import { createSettling, reasonOf } from './write-settling.js';
+import { createSettling } from './write-settling.js';
 
 /** The part of a write's time that reads before the call may take: the call itself always has the rest. */
 const PREPARING_PART = 0.5;
@@ -65,8 +65,10 @@ export function createWrites(
     if (operation === undefined) {
       return { kind: 'refused', message: `${collection.name}: the source takes no ${write.kind}`, field: null };
     }
+    const called = WRITE_CALLS[write.kind];
     const totalMs = Math.min(guard.timeoutMs, withinMs - EARLIER_MS);
-    if (totalMs <= 0) return { kind: 'notSent', reason: `${where}: no time was left for the call`, retryAfterMs: null };
+    if (totalMs <= 0)
+      return { kind: 'notSent', reason: `${where} ${called}: no time was left for it`, retryAfterMs: null };
     const endsAtMs = deps.clock.monotonicMs() + totalMs;
     const leftMs = (): number => endsAtMs - deps.clock.monotonicMs();
     let prepared: Prepared | Settled;
@@ -76,7 +78,7 @@ export function createWrites(
       prepared = await prepare(write, operation, totalMs * PREPARING_PART, signal);
     } catch (thrown) {
       const retryAfterMs = thrown instanceof CallFault ? thrown.retryAfterMs : null;
-      return { kind: 'notSent', reason: `${where}: ${reasonOf(thrown)}`, retryAfterMs };
+      return { kind: 'notSent', reason: reasonOf(where, called, thrown), retryAfterMs };
     }
     if ('kind' in prepared) return prepared;
     const call = callOf(write, prepared);
@@ -88,8 +90,8 @@ export function createWrites(
       const answer = await send(operation, call, leftMs, signal);
       return await settle(write, operation, answer, () => leftMs() - totalMs * MARGIN_PART, signal);
     } catch (thrown) {
-      if (thrown instanceof CallFault) return outcomeOfFault(thrown);
-      return { kind: 'unknown', reason: `${where}: ${reasonOf(thrown)}` };
+      if (thrown instanceof CallFault) return outcomeOfFault(where, called, thrown);
+      return { kind: 'unknown', reason: reasonOf(where, called, thrown) };
     }
   };
 }

@@ -3,6 +3,8 @@ import type { Fields, SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import type { Observation, SourceWrite, SourceWriteOutcome } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
+import { roundedIn } from './rounded-number.js';
+import { WRITE_CALLS } from './fault.js';
 import type { Reads } from './source-reads.js';
 import type { Operation, RowAnswer } from './transport.js';
 import { createSecondWatch, type WriteGuard } from './write-guard.js';
@@ -90,7 +92,7 @@ export function createPreparing(
     if (!isOverwritingWhatWasMeant(write, operation, seen)) return { kind: 'stale' };
     const waitMs = watch.waitMs(write.sourceKey ?? '', version, found.tag, deps.clock.monotonicMs());
     if (waitMs === 0) return null;
-    const reason = `${where}: it was changed a moment ago, and its version counts seconds`;
+    const reason = `${where} ${WRITE_CALLS[write.kind]}: it was changed a moment ago, and its version counts seconds`;
     return { kind: 'notSent', reason, retryAfterMs: waitMs };
   }
 
@@ -136,6 +138,12 @@ export function createPreparing(
       if (fault !== null) return fault;
     }
     const changes = bodyOf(write, write.fields);
+    const rounded = merges ? roundedIn(found.row) : null;
+    if (rounded !== null) {
+      // Laid over the row that we hold, the change would bring the source a number that it never had.
+      const message = `${collection.name}: the source's own record has a number in ${rounded} that JSON does not keep, so it is not sent back`;
+      return { kind: 'refused', message, field: null };
+    }
     return {
       guard: seenVersion,
       body: merges ? { ...(found.row as object), ...changes } : changes,

@@ -1,11 +1,10 @@
 import type { SourceKey } from '../core/change.js';
 import type { Collection } from '../core/collection.js';
-import { SyncError } from '../core/errors.js';
 import type { Observation, SourceWrite, SourceWriteOutcome } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import { durationMs } from './duration.js';
 import { isErrorBody } from './error-body.js';
-import { CallFault } from './fault.js';
+import { reasonOf, WRITE_CALLS } from './fault.js';
 import { tellRefusal } from './field-errors.js';
 import type { Reads } from './source-reads.js';
 import type { Operation, RowAnswer, WriteAnswer } from './transport.js';
@@ -34,6 +33,10 @@ export function createSettling(
   const canReadBack =
     read.one !== undefined && (read.readAfterWrite === undefined || durationMs(read.readAfterWrite) === 0);
 
+  function doubt({ kind }: SourceWrite, reason: string): SourceWriteOutcome {
+    return { kind: 'unknown', reason: `${where} ${WRITE_CALLS[kind]}: ${reason}` };
+  }
+
   async function settleDone(
     write: SourceWrite,
     operation: Operation,
@@ -42,25 +45,25 @@ export function createSettling(
     signal: AbortSignal,
   ): Promise<SourceWriteOutcome> {
     if (!answer.isBare && tellsOfFailure(operation, answer.row)) {
-      return { kind: 'unknown', reason: 'it says that it is done, and tells of an error in the same answer' };
+      return doubt(write, 'it says that it is done, and tells of an error in the same answer');
     }
     if (write.kind === 'delete') return { kind: 'applied', observation: null };
     // 204 has no record: nothing is there that could fit.
     const isEmpty = operation.answers === 'nothing' || (answer.isBare && answer.row === undefined);
-    const told = isEmpty ? null : readable(() => mapping.keyOf(answer.row));
+    const told = isEmpty ? null : readable(write, () => mapping.keyOf(answer.row));
     if (told === null && operation.answers !== 'nothing' && !answer.isBare) {
       const promised = operation.answers === 'record' ? 'the record' : 'its key';
-      return { kind: 'unknown', reason: `it says that it is done, and does not answer with ${promised}` };
+      return doubt(write, `it says that it is done, and does not answer with ${promised}`);
     }
     if (told !== null && write.sourceKey !== null && told !== write.sourceKey) {
-      return { kind: 'unknown', reason: `wrote ${write.sourceKey}, the answer is ${told}` };
+      return doubt(write, `wrote ${write.sourceKey}, the answer is ${told}`);
     }
     const key = told ?? write.sourceKey;
-    if (key === null) return { kind: 'unknown', reason: 'created, but the answer does not say under which key' };
+    if (key === null) return doubt(write, 'created, but the answer does not say under which key');
     // A source that keeps its answers repeats the first one, whatever the record has become meanwhile.
     const showsRecord = operation.answers === 'record' && answer.showsKeyOnly !== true;
     const isCurrent = told !== null && showsRecord && write.isRepeat !== true;
-    const shown = isCurrent ? readable(() => mapping.observe(answer.row, answer.tag)) : null;
+    const shown = isCurrent ? readable(write, () => mapping.observe(answer.row, answer.tag)) : null;
     return { kind: 'applied', observation: shown ?? (await readBack(key, leftMs, signal)) ?? asWritten(write, key) };
   }
 
@@ -71,11 +74,14 @@ export function createSettling(
   }
 
   /** What the answer to a finished write holds; null where that does not fit. */
-  function readable<T>(read: () => T): T | null {
+  function readable<T>({ kind }: SourceWrite, read: () => T): T | null {
     try {
       return read();
     } catch (thrown) {
-      deps.log.warn('the answer to a write does not fit', { collection: where, reason: reasonOf(thrown) });
+      deps.log.warn('the answer to a write does not fit', {
+        collection: where,
+        reason: reasonOf(where, WRITE_CALLS[kind], thrown),
+      });
       return null;
     }
   }
@@ -92,10 +98,10 @@ export function createSettling(
       found = await readRowWithin(write.sourceKey, leftMs(), signal);
     } catch (thrown) {
       // The deletion itself was answered with "not there": it did nothing, whatever became of this read.
-      return { kind: 'notSent', reason: `${where}: ${reasonOf(thrown)}`, retryAfterMs: null };
+      return { kind: 'notSent', reason: reasonOf(where, 'read.one', thrown), retryAfterMs: null };
     }
     if (found === 'absent') return { kind: 'applied', observation: null };
-    return { kind: 'unknown', reason: 'the source says that the record is not there, and shows it' };
+    return doubt(write, 'the source says that the record is not there, and shows it');
   }
 
   async function readBack(key: SourceKey, leftMs: () => number, signal: AbortSignal): Promise<Observation | null> {
@@ -105,7 +111,11 @@ export function createSettling(
       return found === 'absent' ? null : mapping.observe(found.row, found.tag);
     } catch (thrown) {
       // The write itself is answered: without the observation its settling takes what was written, or has the record read again.
-      deps.log.warn('answered, but not read back', { collection: where, key, reason: reasonOf(thrown) });
+      deps.log.warn('answered, but not read back', {
+        collection: where,
+        key,
+        reason: reasonOf(where, 'read.one', thrown),
+      });
       return null;
     }
   }
@@ -139,11 +149,4 @@ export function createSettling(
         return answer;
     }
   };
-}
-
-/** Why something that was thrown came to nothing, as it may be told. */
-export function reasonOf(thrown: unknown): string {
-  return thrown instanceof CallFault || thrown instanceof SyncError
-    ? thrown.message
-    : 'unexpected fault of the connector';
 }

@@ -18,10 +18,12 @@ export interface MisfitRecord {
 export class RecordMisfit extends SyncError {
   readonly record: MisfitRecord;
 
-  constructor(collection: string, record: MisfitRecord, cause?: unknown) {
+  /** @param call of the source, which showed it; absent: it does not matter */
+  constructor(collection: string, record: MisfitRecord, cause?: unknown, call?: string) {
     const { sourceKey, field, reason } = record;
     const where = field === null ? collection : `${collection}.${field}`;
-    super('VALIDATION', `${where}: ${reason} (record ${sourceKey.slice(0, MAX_ID_LENGTH)})`, {
+    const shownBy = call === undefined ? '' : `, shown by ${call}`;
+    super('VALIDATION', `${where}: ${reason} (record ${sourceKey.slice(0, MAX_ID_LENGTH)}${shownBy})`, {
       cause,
       ...(field === null ? {} : { field }),
     });

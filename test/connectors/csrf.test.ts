@@ -111,7 +111,7 @@ test('a source that takes no token, however new, is not asked for ever', async (
   source.answer = (asked) => (asked.headers['x-csrf-token'] === 'Fetch' ? given(asked) : REQUIRED);
   expect(await write(visits)).toEqual({
     kind: 'notSent',
-    reason: 'it refuses our CSRF token, and a new one too',
+    reason: 'clinic.visits write.update: it refuses our CSRF token, and a new one too',
     retryAfterMs: null,
   });
   expect(source.asked).toHaveLength(4);

@@ -114,7 +114,7 @@ describe('a log by time', () => {
       for await (const { cursor } of one.readChanges(first.cursor, NEVER))
         if (cursor !== undefined) cursors.push(cursor);
     })();
-    await expect(broken).rejects.toThrow('clinic.visits: it says 503');
+    await expect(broken).rejects.toThrow('clinic.visits read.changes: it says 503');
     instead = () => null;
     log = [entry('V-1', '07:30:00')];
     expect(cursors).toHaveLength(1);

@@ -124,9 +124,14 @@ describe('the breaker', () => {
     await messageOf(scanned(visits));
     expect(visits.isDown()).toBe(true);
     const reason = 'it has not answered lately, so no call was made';
-    expect(await counted(() => expect(scanned(visits)).rejects.toThrow(`clinic.visits: ${reason}`))).toBe(0);
+    expect(await counted(() => expect(scanned(visits)).rejects.toThrow(`clinic.visits read.list: ${reason}`))).toBe(0);
     expect(
-      await counted(async () => expect(await update(visits)).toEqual({ kind: 'notSent', reason, retryAfterMs: null })),
+      await counted(async () =>
+        expect(await update(visits)).toMatchObject({
+          kind: 'notSent',
+          reason: `clinic.visits write.update: ${reason}`,
+        }),
+      ),
     ).toBe(0);
   });
 
@@ -244,8 +249,12 @@ describe('a pause that the source asks for', () => {
     expect(source.asked).toHaveLength(1);
     clock.advance(10_000);
     expect(visits.isDown()).toBe(true);
-    await expect(scanned(visits)).rejects.toThrow('clinic.visits: it asked for a pause');
-    const left = { kind: 'notSent', reason: 'it asked for a pause', retryAfterMs: pauseMs - 10_000 };
+    await expect(scanned(visits)).rejects.toThrow('clinic.visits read.list: it asked for a pause');
+    const left = {
+      kind: 'notSent',
+      reason: 'clinic.visits write.update: it asked for a pause',
+      retryAfterMs: pauseMs - 10_000,
+    };
     expect(await update(visits)).toEqual(left);
     clock.advance(pauseMs - 10_001);
     expect(visits.isDown()).toBe(true);

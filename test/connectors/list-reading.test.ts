@@ -72,11 +72,7 @@ const lies: readonly (readonly [string, Reply, string])[] = [
   ['a promise (202)', { status: 202, rows: ROWS }, 'unexpected status 202'],
   ['304 to a question without a tag', { status: 304, body: '' }, 'unexpected status 304'],
   ['404', { status: 404, rows: {} }, 'expected a list at /visits, got 404'],
-  [
-    'an encoding that nobody asked for',
-    { body: TEXT, headers: { 'content-encoding': 'zstd' } },
-    'expected no content-encoding, got zstd',
-  ],
+  ['an encoding that nobody asked for', { body: TEXT, headers: { 'content-encoding': 'zstd' } }, 'got zstd'],
   ['bytes that are no gzip', { body: TEXT, headers: { 'content-encoding': 'gzip' } }, 'incorrect header check'],
 ];
 
@@ -90,7 +86,7 @@ test.each(lies)('R14: %s ends a scan as not complete', async (_what, reply, mess
 
 test('R14: an answer that breaks off ends a scan as not complete', async () => {
   source.answer = () => ({ body: TEXT, headers: { 'content-length': String(TEXT.length + 1) }, cutAt: 30 });
-  await expect(scanned(visits())).rejects.toThrow(/clinic\.visits: the connection broke off/);
+  await expect(scanned(visits())).rejects.toThrow(/clinic\.visits read\.list: the connection broke off/);
 });
 
 test.each([

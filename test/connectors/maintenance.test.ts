@@ -130,9 +130,13 @@ describe('a source under maintenance', () => {
     const reason = 'it is being maintained until 2026-01-12T01:30:00.000Z';
     await expect(scanned(visits)).rejects.toMatchObject({
       code: 'SOURCE_UNAVAILABLE',
-      message: `clinic.visits: ${reason}`,
+      message: `clinic.visits read.list: ${reason}`,
     });
-    expect(await visits.write(UPDATE, NEVER)).toEqual({ kind: 'notSent', reason, retryAfterMs: 270 * MINUTE });
+    expect(await visits.write(UPDATE, NEVER)).toEqual({
+      kind: 'notSent',
+      reason: `clinic.visits write.update: ${reason}`,
+      retryAfterMs: 270 * MINUTE,
+    });
     source.advance(269 * MINUTE);
     expect(visits.maintenanceLeftMs?.()).toBe(MINUTE);
     expect(await visits.write(UPDATE, NEVER)).toMatchObject({ kind: 'notSent', retryAfterMs: MINUTE });

@@ -148,7 +148,7 @@ describe('a record', () => {
 
 describe('a decimal that comes as a number', () => {
   test.each([
-    [1e21, '1000000000000000000000'],
+    [2 ** 53 - 1, '9007199254740991'],
     [1.5e-7, '0.00000015'],
     [-2.5e-21, '-0.0000000000000000000025'],
     [1e-37, `0.${'0'.repeat(36)}1`],
@@ -156,6 +156,13 @@ describe('a decimal that comes as a number', () => {
   ])('%p keeps its digits, without an exponent', (number, text) => {
     expect(valueOf(field.decimal(), number)).toBe(text);
   });
+
+  test.each([2 ** 53, -1e21])(
+    'is never taken as another one: %p, which JSON may have rounded, does not fit',
+    (number) => {
+      expect(() => valueOf(field.decimal(), number)).toThrow('visits.value: expected a decimal number');
+    },
+  );
 
   test('is never taken as zero: what has more digits than a decimal takes does not fit', () => {
     expect(() => valueOf(field.decimal(), 1e-40)).toThrow('visits.value: expected a decimal number');

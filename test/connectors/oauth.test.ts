@@ -134,7 +134,7 @@ describe('a token that ends', () => {
     expect(tokens.shown()).toEqual(Array(3).fill(`Bearer ${tokenOf(1)}`));
     await until('another renewal failed', async () => tokens.tokensAsked().length === 3);
     tokens.clock.advance(1);
-    expect(await messageOf(readOne(visits))).toContain('clinic.visits: cannot sign in to clinic at');
+    expect(await messageOf(readOne(visits))).toContain('clinic.visits read.one: cannot sign in to clinic at');
     expect(tokens.shown()).toHaveLength(3);
     tokens.clock.advance(60_000);
     tokens.endpoint = (number) => issued(number);
@@ -162,11 +162,13 @@ describe('a token that the source refuses', () => {
     tokens.accepts();
     expect(await write(tokens.open())).toEqual({
       kind: 'notSent',
-      reason: 'it refuses our credentials (401)',
+      reason: 'clinic.visits write.update: it refuses our credentials (401)',
       retryAfterMs: null,
     });
     expect(tokens.shown()).toEqual([`Bearer ${tokenOf(1)}`, `Bearer ${tokenOf(2)}`]);
-    expect(await messageOf(readOne(tokens.open()))).toContain('clinic.visits: it refuses our credentials (401)');
+    expect(await messageOf(readOne(tokens.open()))).toContain(
+      'clinic.visits read.one: it refuses our credentials (401)',
+    );
   });
 
   test('is replaced once for all calls that were under way with it', async () => {
@@ -207,7 +209,7 @@ describe('a token that the source refuses', () => {
     for (let call = 0; call < 5; call++) {
       expect(await write(visits)).toMatchObject({
         kind: 'notSent',
-        reason: 'it refuses our credentials (401), and new ones too',
+        reason: 'clinic.visits write.update: it refuses our credentials (401), and new ones too',
       });
     }
     expect(tokens.tokensAsked()).toHaveLength(2);

@@ -172,7 +172,7 @@ describe('a session that is over', () => {
     expect(await write(visits)).toMatchObject({ kind: 'refused' });
     expect(await write(visits)).toMatchObject({
       kind: 'notSent',
-      reason: 'it refuses our credentials (403), and new ones too',
+      reason: 'clinic.visits write.update: it refuses our credentials (403), and new ones too',
     });
     expect(logins()).toHaveLength(2);
   });

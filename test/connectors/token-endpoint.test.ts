@@ -48,7 +48,7 @@ describe('R11: without a token nothing is sent, and everybody knows why: the end
     expect((outcome as { readonly reason: string }).reason).toContain(reason);
     tokens.clock.advance(600_000);
     const thrown = await readOne(visits).catch((one: unknown) => one);
-    expect((thrown as Error).message).toContain(`clinic.visits: ${reason}`);
+    expect((thrown as Error).message).toContain(`clinic.visits read.one: ${reason}`);
     expect(tokens.source.asked.map(({ path }) => path)).toEqual(['/token', '/token']);
     expect(visits.isDown()).toBe(false);
     expect(tokens.source.logged.filter((line) => line.includes(JSON.stringify(reason).slice(1, -1)))).toHaveLength(2);
@@ -72,7 +72,7 @@ describe('R11: without a token nothing is sent, and everybody knows why: the end
     tokens.clock.advance(1);
     expect(await work).toMatchObject({
       kind: 'notSent',
-      reason: `cannot sign in to clinic at ${tokens.source.url}/token: no answer within 4000 ms`,
+      reason: `clinic.visits write.update: cannot sign in to clinic at ${tokens.source.url}/token: no answer within 4000 ms`,
     });
     gate.open();
   });

@@ -98,7 +98,7 @@ test('a caller that gives up while it waits for the rate uses no turn up', async
   startRead(visits, '3');
   impatient.abort();
   await second.ended;
-  expect(second.outcome).toBe('clinic.visits: the caller gave up: the call was never made');
+  expect(second.outcome).toBe('clinic.visits read.one: the caller gave up: the call was never made');
   clock.advance(1_020);
   expect(await askedFor(2)).toEqual(['1', '3']);
 });
@@ -132,7 +132,7 @@ test('a caller that gives up while it waits for a place takes none', async () =>
   startRead(visits, '3');
   impatient.abort();
   await second.ended;
-  expect(second.outcome).toBe('clinic.visits: the caller gave up: the call was never made');
+  expect(second.outcome).toBe('clinic.visits read.one: the caller gave up: the call was never made');
   gate.open();
   expect(await askedFor(2)).toEqual(['1', '3']);
 });
@@ -154,7 +154,7 @@ test('a deadline includes the wait for a place: a call that had to wait has less
   expect(two.outcome).toBe('waits');
   clock.advance(1);
   await two.ended;
-  expect(two.outcome).toBe('clinic.visits: no answer within 5000 ms');
+  expect(two.outcome).toBe('clinic.visits read.one: no answer within 5000 ms');
   never.open();
   expect(await askedFor(2)).toHaveLength(2);
 });
@@ -167,7 +167,7 @@ test('R11: a call whose deadline passes while it waits is never made, and says n
   await askedFor(1);
   clock.advance(5_000);
   await Promise.all(reads.map(({ ended }) => ended));
-  const overdue = 'clinic.visits: no answer within 5000 ms';
+  const overdue = 'clinic.visits read.one: no answer within 5000 ms';
   expect(reads.map(({ outcome }) => outcome)).toEqual([
     overdue,
     ...Array<string>(3).fill(`${overdue}: the call was never made`),
@@ -183,7 +183,7 @@ test('the trouble of a source is that of all its collections', async () => {
   const write = { kind: 'update' as const, sourceKey: 'V' as SourceKey, guard: '1', idempotencyKey: 'k' };
   for (let call = 0; call < 3; call++) await visits.write({ ...write, fields, current: fields }, NEVER);
   expect(patients.isDown()).toBe(true);
-  await expect(scanned(patients)).rejects.toThrow('clinic.patients: it has not answered lately');
+  await expect(scanned(patients)).rejects.toThrow('clinic.patients read.list: it has not answered lately');
   expect(await askedFor(3)).toEqual(['V', 'V', 'V']);
 });
 

@@ -168,7 +168,7 @@ describe('a write that the source says is done', () => {
     const locked: Classify = ({ body }) =>
       (body as { readonly note?: string }).note === 'LOCKED' ? unknownOutcome('locked') : undefined;
     const outcome = await written(UPDATE, { rows: { ...NEW, note: 'LOCKED' } }, {}, GUARDED, locked);
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'locked' });
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'clinic.visits write.update: locked' });
   });
 });
 
@@ -244,7 +244,7 @@ describe('the time of a write', () => {
 
   it('R11: a call ends before the deadline of its caller', async () => {
     const outcome = await timed(UPDATE, SILENT, 0, SILENT, 5_950, 6_000);
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'no answer within 5950 ms' });
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'clinic.visits write.update: no answer within 5950 ms' });
   });
 
   it('R11: a call for which no time is left is not made', async () => {
@@ -255,7 +255,7 @@ describe('the time of a write', () => {
   it('R11: reads before the call count', async () => {
     const current: Reply = { rows: { id: '1', note: 'old', rev: '7' } };
     const outcome = await timed({ ...UPDATE, guard: null }, current, 8_000, SILENT, 12_500);
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'no answer within 12000 ms' });
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'clinic.visits write.update: no answer within 12000 ms' });
   });
 
   it('R11: the call does not begin where the read before it leaves it too little time', async () => {

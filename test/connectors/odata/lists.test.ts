@@ -239,7 +239,7 @@ describe('a list that cannot be believed ends nowhere', () => {
             },
           };
     const { thrown, keys } = await brokenRead(care.openOne(VISITS).scan(NEVER));
-    expect([thrown.message, keys]).toEqual(['care.tried: the list ended after 2 of 3 rows', ['a', '1']]);
+    expect([thrown.message, keys]).toEqual(['care.tried read.list: the list ended after 2 of 3 rows', ['a', '1']]);
   });
 
   test('a page relative to a context at a host that is not ours is looked for at ours', async () => {

@@ -137,7 +137,7 @@ describe('a read that is answered with a ticket', () => {
     );
     await first;
     notes.advance(5_000);
-    expect(await ended).toBe('office.notes: no result within 5000 ms of its ticket');
+    expect(await ended).toBe('office.notes read.one: no result within 5000 ms of its ticket');
   });
 
   test('is not asked for before its time', async () => {

@@ -89,7 +89,7 @@ describe('a call by SOAP 1.2', () => {
       notes.answer = () => ({ status: 500, headers: SOAP_12, body: coded(code) });
       expect(await open().write(RETITLED, signal)).toMatchObject({
         kind: 'notSent',
-        reason: `it does not take requests as they are configured: it says ${code}: The title is taken`,
+        reason: `office.notes write.update: it does not take requests as they are configured: it says ${code}: The title is taken`,
       });
     },
   );

@@ -100,7 +100,7 @@ test('R11: a write is made twice at most, and was not made then', async () => {
   knows(0, { status: 500, body: faulted('S:Client.Authentication', 'who are you?') });
   expect(await collection.write(RETITLED, NEVER)).toMatchObject({
     kind: 'notSent',
-    reason: 'it refuses our credentials (Client.Authentication)',
+    reason: 'office.notes write.update: it refuses our credentials (Client.Authentication)',
   });
   expect(notes.asked.filter(({ body }) => body.includes('SaveNote'))).toHaveLength(2);
 });

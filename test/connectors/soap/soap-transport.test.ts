@@ -222,7 +222,7 @@ describe('a write', () => {
       code === 'Server' && (body as { readonly lock?: string }).lock === '7' ? notProcessed('locked', 500) : undefined;
     expect(await notes.open({ classify }).write(RETITLED, signal)).toEqual({
       kind: 'notSent',
-      reason: 'locked',
+      reason: 'office.notes write.update: locked',
       retryAfterMs: 500,
     });
   });
@@ -231,7 +231,10 @@ describe('a write', () => {
     saves({ body: answered('SaveNote', '<note><id>ERROR</id></note>') });
     const classify = ({ body }: { readonly body: unknown }) =>
       (body as { readonly note?: { readonly id?: string } }).note?.id === 'ERROR' ? unknownOutcome('?') : undefined;
-    expect(await notes.open({ classify }).write(RETITLED, signal)).toEqual({ kind: 'unknown', reason: '?' });
+    expect(await notes.open({ classify }).write(RETITLED, signal)).toEqual({
+      kind: 'unknown',
+      reason: 'office.notes write.update: ?',
+    });
   });
 
   test('R11: to a source that is not there is not sent', async () => {

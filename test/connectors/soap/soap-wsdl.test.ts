@@ -38,7 +38,7 @@ describe('the WSDL', () => {
     const outcome = await collection.write(RETITLED, signal);
     expect(outcome).toMatchObject({ kind: 'notSent' });
     expect(outcome.kind === 'notSent' && outcome.reason).toBe(
-      `the WSDL ${notes.url}/notes cannot be read: expected status 200, got 503`,
+      `office.notes write.update: the WSDL ${notes.url}/notes cannot be read: expected status 200, got 503`,
     );
     notes.wsdl = good;
     expect(await read(collection)).toMatchObject({ sourceKey: '7' });
@@ -96,7 +96,7 @@ describe('the WSDL', () => {
     const collection = notes.open({ updateBy: 'StoreNote', update: { sends: 'mapped' } });
     expect(await collection.write(RETITLED, signal)).toEqual({
       kind: 'notSent',
-      reason: `expected one of the operations ListNotes, GetNote, SaveNote, FindNotes of ${notes.url}/notes, got StoreNote`,
+      reason: `office.notes write.update: expected one of the operations ListNotes, GetNote, SaveNote, FindNotes of ${notes.url}/notes, got StoreNote`,
       retryAfterMs: null,
     });
     expect(notes.asked).toHaveLength(1);

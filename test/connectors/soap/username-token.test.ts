@@ -127,7 +127,7 @@ describe('a fault of WS-Security', () => {
       notes.answer = () => ({ status: 500, body: fault(code) });
       expect(await open().write(RETITLED, signal)).toMatchObject({
         kind: 'notSent',
-        reason: `it refuses our credentials (${code}): not you`,
+        reason: `office.notes write.update: it refuses our credentials (${code}): not you`,
       });
     },
   );
