@@ -24,29 +24,29 @@ export function banner(running: {
 }): string {
   const { gateway, config, sources } = running;
   const endpoint = `${gateway.url}/graphql`;
+  const signsIn = config.auth !== undefined;
   const example = running.example ?? editWithBlanks(gateway);
   const lines = [
     '',
     `  Tidegate is ready at ${gateway.url}`,
     '',
     `  GraphQL    ${endpoint} (HTTP and graphql-ws)`,
-    `  Explorer   ${gateway.url}/explorer, or Apollo Sandbox from ${gateway.url}`,
+    ...(signsIn ? [] : [`  Explorer   ${gateway.url}/explorer, or Apollo Sandbox from ${gateway.url}`]),
     `  Store      ${gateway.store}`,
     ...sources.map((source) => `  ${source.name.padEnd(10)} ${source.url} (keeps ${source.keeps})`),
     `  Persists   ${config.dataFolder}`,
-    config.developmentNetwork === 'loopback'
-      ? '  Mode       development: no sign-in, loopback only, every scope'
-      : '  Mode       development: NO SIGN-IN, and not only on loopback. Keep strangers out by other means.',
+    `  Mode       ${modeOf(config)}`,
     '',
     '  Pull the first page:',
     '',
     ...request(
       endpoint,
+      signsIn,
       '{"query":"{ pull(since: null, limit: 3) { changes { collection id version kind json } checkpoint hasMore } }"}',
     ),
     ...(example === null
       ? []
-      : ['', `  ${example.what}:`, '', ...request(endpoint, JSON.stringify(pushRequest(example.change)))]),
+      : ['', `  ${example.what}:`, '', ...request(endpoint, signsIn, JSON.stringify(pushRequest(example.change)))]),
     '',
     '  Ctrl-C stops it.',
     '',
@@ -54,9 +54,17 @@ export function banner(running: {
   return lines.join('\n');
 }
 
-function request(endpoint: string, body: string): readonly string[] {
+function modeOf({ auth, developmentNetwork }: Config): string {
+  if (auth !== undefined) return 'users sign in';
+  return developmentNetwork === 'loopback'
+    ? 'development: no sign-in, loopback only, every scope'
+    : 'development: NO SIGN-IN, and not only on loopback. Keep strangers out by other means.';
+}
+
+function request(endpoint: string, signsIn: boolean, body: string): readonly string[] {
+  const token = signsIn ? ` -H "authorization: Bearer $TOKEN"` : '';
   return [
-    `    curl -s ${endpoint} -H 'content-type: application/json' -H 'tidegate-device: my-phone' \\`,
+    `    curl -s ${endpoint} -H 'content-type: application/json' -H 'tidegate-device: my-phone'${token} \\`,
     `      -d '${body}'`,
   ];
 }

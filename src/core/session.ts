@@ -20,6 +20,10 @@ export interface Session {
   readonly grant: ScopeGrant;
   /** May see the outbox and settle what is parked (`operator` of the API). Absent: no. */
   readonly isOperator?: boolean;
+  /** What the rules of collections go by. Absent: none. */
+  readonly roles?: readonly string[];
+  /** When its token ends, ms since 1970: open sockets are closed then. Absent: it does not. */
+  readonly expiresAtMs?: number;
 }
 
 /** The session's device, or null when the request names none. */

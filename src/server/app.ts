@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
+import { createSignIn } from '../auth/sessions.js';
 import { collectionsOf, checkNames, createSource, keyFormsOf } from '../connectors/define.js';
 import type { Collection } from '../core/collection.js';
 import { StartupError } from '../core/errors.js';
@@ -32,7 +33,7 @@ import { openKeeping } from './keeping.js';
 import { createMetrics } from './metrics.js';
 import { planOf } from './plan.js';
 import { createReadiness, type Readiness } from './readiness.js';
-import { developmentSession } from './session.js';
+import { developmentSession, signedInSession } from './session.js';
 import { takeUpCollections } from './take-up.js';
 import { hashText } from './telemetry.js';
 import { startUpkeep } from './upkeep.js';
@@ -190,12 +191,15 @@ async function build(
     log,
     maxChangesPerPush: config.maxChangesPerPush,
     fastPath: config.fastPath,
-    introspection: true,
+    introspection: config.introspection ?? config.auth === undefined,
   });
   closers.push(() => graphql.stop());
 
   const guard = createHttpGuard(config);
-  const session = developmentSession;
+  const session =
+    config.auth === undefined
+      ? developmentSession
+      : signedInSession(createSignIn(config.auth, { clock, log }, { tenants: [TENANT] }));
   const sockets = createSocketServer({ graphql, session, guard, clock, chance, log });
   const metrics = createMetrics({
     readiness,
@@ -237,6 +241,7 @@ async function build(
     metrics,
     webhooks,
     about: { collections },
+    hasPages: config.auth === undefined,
   });
   closers.push(async () => {
     hub.close();
@@ -274,11 +279,11 @@ async function viewCollections(
 }
 
 /** Without sign-in, whoever reaches the port is served: only this machine may. */
-function checkNetwork({ host, developmentNetwork }: Config): void {
-  if (developmentNetwork === 'any' || isLoopback(host)) return;
+function checkNetwork({ auth, host, developmentNetwork }: Config): void {
+  if (auth !== undefined || developmentNetwork === 'any' || isLoopback(host)) return;
   throw new StartupError(
     'config',
-    `HOST: expected a loopback address, got "${host}": there is no sign-in yet. Behind something that keeps strangers out, like a container's network, set TIDEGATE_DEVELOPMENT_NETWORK=any`,
+    `HOST: expected a loopback address, got "${host}": without \`auth\` nobody signs in. Behind something that keeps strangers out, like a container's network, set TIDEGATE_DEVELOPMENT_NETWORK=any`,
   );
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createJiti } from 'jiti';
 import { z } from 'zod';
+import type { Auth } from '../auth/auth.js';
 import { StartupError } from '../core/errors.js';
 import type { ConnectorDefinition } from '../connectors/define.js';
 
@@ -16,6 +17,10 @@ const SETTINGS = z.strictObject({
   databaseUrl: z.string().min(1).optional(),
   /** What persists: the embedded Postgres and, in the demo, the sources. */
   dataFolder: z.string().min(1).default('.tidegate'),
+  /** How users sign in, as `tidegate/auth` says. Absent: development mode, in which everybody is an operator who sees everything. */
+  auth: z.custom<Auth>(isAuth, 'expected { session, issuers, keys } with an issuer or a key').optional(),
+  /** May GraphQL be asked for its schema? Absent: in development mode only. */
+  introspection: z.boolean().optional(),
   /** Where development mode (no auth) may listen: `any` only behind something that keeps strangers out, like a container. */
   developmentNetwork: z.enum(['loopback', 'any']).default('loopback'),
   /** Host names that requests may carry besides loopback ones and `host` (DNS rebinding). */
@@ -125,6 +130,7 @@ async function importConfig(file: string): Promise<TidegateConfig> {
       'tidegate/connector/odata': own('connectors/odata.js'),
       'tidegate/connector/soap': own('connectors/soap.js'),
       'tidegate/connector': own('connectors/define.js'),
+      'tidegate/auth': own('auth/auth.js'),
       'tidegate/connectors/clinic': own('../connectors/clinic.js'),
       'tidegate/connectors/supplies': own('../connectors/supplies.js'),
       tidegate: own('server/config.js'),
@@ -219,6 +225,17 @@ function readFault(cause: unknown): { readonly message: string; readonly stack?:
   const isFault = typeof cause === 'object' && cause !== null && 'message' in cause;
   return isFault ? (cause as Error) : { message: String(cause) };
 }
+
+function isAuth(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Object.keys(value).some((key) => !AUTH_KEYS.has(key)))
+    return false;
+  const { session, issuers = [], keys = [] } = value as Partial<Auth>;
+  if (typeof session !== 'function' || !Array.isArray(issuers) || !Array.isArray(keys)) return false;
+  const names = (issuers as Auth['issuers'])?.map(({ issuer }) => issuer) ?? [];
+  return issuers.length + keys.length > 0 && new Set(names).size === names.length;
+}
+
+const AUTH_KEYS = new Set(['session', 'issuers', 'keys']);
 
 function isConnector(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'source' in value && 'collections' in value;

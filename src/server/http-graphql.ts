@@ -81,6 +81,8 @@ async function write(
   for (const [name, value] of headers) head[name] = value;
   head['cache-control'] = JSON_HEADERS['cache-control'];
   head['x-content-type-options'] = JSON_HEADERS['x-content-type-options'];
+  // RFC 6750: how to sign in.
+  if (status === 401) head['www-authenticate'] = 'Bearer';
   head['content-length'] = packed === null ? sizeOf(body) : packed.bytes.length;
   if (packed !== null) {
     head['content-encoding'] = packed.coding;

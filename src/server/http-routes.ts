@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import helmet from '@fastify/helmet';
-import Fastify, { type FastifyReply } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import { EXPLORER_POLICY, renderExplorerPage } from './explorer-page.js';
@@ -9,14 +9,18 @@ import type { HttpGuard } from './http-guard.js';
 import { LANDING_POLICY, renderLandingPage, type About, type WritableField } from './landing-page.js';
 import { addWebhookRoute } from './http-webhooks.js';
 import type { PagePolicy } from './page-frame.js';
+import type { SessionResolver } from './session.js';
 import type { Webhooks } from './webhooks.js';
 
 /** Of a webhook's body: what names a record is small, and its bytes are kept until its proof is checked. */
 const MAX_WEBHOOK_BYTES = 1_048_576;
-const ADDRESSES = '/graphql, /healthz, /readyz, /metrics, /webhooks/<source>, / and /explorer';
+const ADDRESSES = ['/graphql', '/healthz', '/readyz', '/metrics', '/webhooks/<source>'];
+const PAGES = ['/', '/explorer'];
 
 export interface RouteOptions {
   readonly guard: HttpGuard;
+  /** Metrics are for operators. */
+  readonly session: SessionResolver;
   readonly log: Log;
   /** Can it answer pulls? Does not depend on sources. */
   readonly isReady: () => Promise<boolean>;
@@ -24,6 +28,8 @@ export interface RouteOptions {
   readonly metrics: () => Promise<string>;
   readonly webhooks: Webhooks;
   readonly about: About;
+  /** Pages for people who explore: in development mode, since they tell what is served. */
+  readonly hasPages: boolean;
   /** What the landing page shows a push of. */
   readonly writable: WritableField | null;
 }
@@ -36,7 +42,8 @@ export interface HttpRoutes {
 
 /** @param server the server whose requests these are; it is neither started nor stopped here */
 export async function createHttpRoutes(server: Server, options: RouteOptions): Promise<HttpRoutes> {
-  const { guard, log, isReady, metrics, webhooks, about, writable } = options;
+  const { guard, session, log, isReady, metrics, webhooks, about, hasPages, writable } = options;
+  const addresses = [...ADDRESSES, ...(hasPages ? PAGES : [])].join(', ');
   let handle: HttpRoutes['handle'] | undefined;
   const app = Fastify({
     serverFactory: (handler) => {
@@ -64,7 +71,7 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
   app.setErrorHandler((thrown, _request, reply) => sendError(reply, thrown, log));
   app.setNotFoundHandler(async ({ method, url }) => {
     const path = url.replace(/\?.*$/s, '').slice(0, 100);
-    throw new SyncError('NOT_FOUND', `expected one of ${ADDRESSES}; got ${method} ${path}`);
+    throw new SyncError('NOT_FOUND', `expected one of ${addresses}; got ${method} ${path}`);
   });
   // Of any type, and byte for byte: a proof is of these bytes. Webhooks alone have bodies.
   app.removeAllContentTypeParsers();
@@ -74,22 +81,28 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
   app.get('/readyz', async (_request, reply) =>
     (await isReady()) ? sendJson(reply, 200, { status: 'ready' }) : sendJson(reply, 503, { status: 'not ready' }),
   );
-  app.get('/metrics', async (_request, reply) =>
-    reply
+  app.get('/metrics', async ({ headers }, reply) => {
+    const { isOperator } = await session({ authorization: headers.authorization ?? null, device: null });
+    if (isOperator !== true) throw new SyncError('FORBIDDEN', 'metrics: expected a session of an operator');
+    return reply
       .header('cache-control', 'no-store')
       .type('text/plain; version=0.0.4; charset=utf-8')
-      .send(await metrics()),
-  );
+      .send(await metrics());
+  });
   addWebhookRoute(app, webhooks);
+  if (hasPages) addPages(app, about, writable);
+
+  await app.ready();
+  return { handle: handle as HttpRoutes['handle'], close: () => app.close() };
+}
+
+function addPages(app: FastifyInstance, about: About, writable: WritableField | null): void {
   app.get('/', { helmet: pageHeaders(LANDING_POLICY) }, async ({ protocol, host }, reply) =>
     sendPage(reply, renderLandingPage({ about, writable, origin: `${protocol}://${host}`, nonces: reply.cspNonce })),
   );
   app.get('/explorer', { helmet: pageHeaders(EXPLORER_POLICY) }, async (_request, reply) =>
     sendPage(reply, renderExplorerPage(reply.cspNonce)),
   );
-
-  await app.ready();
-  return { handle: handle as HttpRoutes['handle'], close: () => app.close() };
 }
 
 function pageHeaders(policy: PagePolicy) {

@@ -6,11 +6,12 @@ import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SyncError } from '../core/errors.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
+import type { Session } from '../core/session.js';
 import type { RequestContext } from '../graphql/context.js';
 import type { GraphqlEngine } from '../graphql/engine.js';
 import { refuseConnection } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
-import type { SessionResolver } from './session.js';
+import type { Credentials, SessionResolver } from './session.js';
 
 /** Largest message: hints and subscriptions are small; pushes go over HTTP. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
@@ -18,12 +19,18 @@ const INIT_TIMEOUT_MS = 3_000;
 const KEEP_ALIVE_MS = 12_000;
 /** Operations at once on one socket: an app listens once, with a list. */
 const MAX_OPERATIONS = 20;
+/** So often it is asked whether a socket's user is who it was. */
+const ASK_AGAIN_MS = 30_000;
 /** At a stop, sockets are closed over this time, so that their clients do not all come back at once. */
 const CLOSE_SPREAD_MS = 1_000;
-/** Close codes: going away (clients come back), and ours for refused credentials (clients do not). */
+/**
+ * Close codes: going away (clients come back), refused credentials (clients of graphql-ws do not), and credentials that are over (they do,
+ * with new ones).
+ */
 const GOING_AWAY = 1001;
 const BAD_REQUEST = 4400;
 const UNAUTHENTICATED = 4401;
+const OUT = 4403;
 
 interface SocketState extends Record<PropertyKey, unknown> {
   context: RequestContext;
@@ -59,17 +66,17 @@ export function createSocketServer(options: {
       isProd: true,
       connectionInitWaitTimeout: initTimeoutMs,
       async onConnect({ connectionParams, extra }) {
+        const credentials = {
+          authorization: textOf(connectionParams?.['authorization']),
+          device: textOf(connectionParams?.['device']),
+        };
         try {
-          const resolved = await session({
-            authorization: textOf(connectionParams?.['authorization']),
-            device: textOf(connectionParams?.['device']),
-          });
+          const resolved = await session(credentials);
           extra.context = graphql.contextFor(resolved);
+          void stayWith(extra.socket, credentials, resolved);
           return true;
         } catch (thrown) {
-          const error = SyncError.from(thrown);
-          if (error.code === 'INTERNAL') log.error('a socket was refused', { cause: String(error.cause) });
-          extra.socket.close(error.status === 401 ? UNAUTHENTICATED : BAD_REQUEST, closeReason(error));
+          refuse(extra.socket, thrown, UNAUTHENTICATED);
           return false;
         }
       },
@@ -89,6 +96,31 @@ export function createSocketServer(options: {
     sockets,
     keepAliveMs,
   );
+
+  function refuse(socket: Pick<WebSocket, 'close'>, thrown: unknown, code: number): void {
+    const error = SyncError.from(thrown);
+    if (error.code === 'INTERNAL') log.error('a socket was refused', { cause: String(error.cause) });
+    socket.close(error.status === 401 ? code : BAD_REQUEST, closeReason(error));
+  }
+
+  /** Closes a socket when its token ends, when its user is nobody any more, or when what it may see is another thing. */
+  async function stayWith(socket: WebSocket, credentials: Credentials, first: Session): Promise<void> {
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort(new Error('closed')));
+    while (socket.readyState === socket.OPEN) {
+      const leftMs = Math.max(0, (first.expiresAtMs ?? Infinity) - clock.nowMs());
+      await clock.wait(Math.min(leftMs, ASK_AGAIN_MS), gone.signal).catch(() => undefined);
+      if (gone.signal.aborted) return;
+      try {
+        if (isAnother(first, await session(credentials))) {
+          socket.close(GOING_AWAY, 'what you may see has changed: connect again');
+        }
+      } catch (thrown) {
+        // Whoever issues tokens may be away for a while: what was true a moment ago is true until the token ends.
+        if (SyncError.from(thrown).status < 500) refuse(socket, thrown, OUT);
+      }
+    }
+  }
 
   return {
     upgrade(request, socket, head) {
@@ -137,6 +169,12 @@ async function sendAway(socket: WebSocket, clock: Clock, afterMs: number): Promi
     () => undefined,
   );
   await gone;
+}
+
+function isAnother(first: Session, now: Session): boolean {
+  const text = ({ tenant, user, roles = [], grant, isOperator = false }: Session): string =>
+    JSON.stringify([tenant, user, roles, grant, isOperator]);
+  return text(first) !== text(now);
 }
 
 function limitError(): GraphQLError {

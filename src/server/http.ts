@@ -59,6 +59,7 @@ export async function openHttpServer(options: {
   readonly webhooks: Webhooks;
   /** What the landing page tells: collection names and modes. */
   readonly about: About;
+  readonly hasPages: boolean;
 }): Promise<HttpServer> {
   const { host, port, graphql, sockets, log } = options;
   const server = createServer(SERVER_SETTINGS);

@@ -1,3 +1,4 @@
+import type { SignIn } from '../auth/sessions.js';
 import { SyncError } from '../core/errors.js';
 import type { Session } from '../core/session.js';
 
@@ -21,6 +22,14 @@ export const developmentSession: SessionResolver = async ({ device }) => ({
   grant: { kind: 'every' },
   isOperator: true,
 });
+
+/** Sessions of users who sign in. */
+export function signedInSession(signIn: SignIn): SessionResolver {
+  return async ({ authorization, device }) => ({
+    ...(await signIn.userOf(authorization)),
+    device: readDevice(device),
+  });
+}
 
 /** A device id as it may stand in keys and logs. @throws SyncError BAD_REQUEST - it is none */
 export function readDevice(device: string | null): string | null {

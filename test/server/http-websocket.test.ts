@@ -271,3 +271,71 @@ describe('a stop', () => {
     raw.socket.terminate();
   });
 });
+
+describe('R4: an open socket of a user', () => {
+  /** A socket that is ready, and a session behind it that tests take away or change. */
+  async function stay(first: Partial<Session> = {}) {
+    const clock = createManualClock();
+    const session: Session = {
+      tenant: 't',
+      user: 'nurse',
+      device: null,
+      grant: { kind: 'listed', scopes: ['a'] },
+      ...first,
+    };
+    let now = async (): Promise<Session> => session;
+    const clinic = await serveClinic({ clock, session: () => now() });
+    const raw = await ready(clinic);
+    const settle = async (): Promise<void> => {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    return {
+      raw,
+      session,
+      become: (next: () => Promise<Session>) => void (now = next),
+      pass: async (ms: number): Promise<void> => {
+        clock.advance(ms);
+        await settle();
+      },
+      now: () => clock.nowMs(),
+    };
+  }
+  const expired = new SyncError('UNAUTHENTICATED', 'Authorization: expected a bearer token, one that has not expired');
+
+  test('is closed with 4403 when its token ends, after which clients come back with another one', async () => {
+    const expiresAtMs = createManualClock().nowMs() + 12_345;
+    const { raw, become, pass } = await stay({ expiresAtMs });
+    become(() => Promise.reject(expired));
+    await pass(12_344);
+    expect(raw.socket.readyState).toBe(WebSocket.OPEN);
+    await pass(1);
+    expect(await raw.closed).toMatch(/^4403 UNAUTHENTICATED: .*not expired$/);
+  });
+
+  test('who is not one of ours any more is closed 30 s later', async () => {
+    const { raw, become, pass } = await stay();
+    await pass(29_999);
+    become(() => Promise.reject(expired));
+    await pass(1);
+    expect(await raw.closed).toMatch(/^4403 /);
+  });
+
+  test('who may see something else is closed so that it comes back for that', async () => {
+    const { raw, session, become, pass } = await stay();
+    become(async () => ({ ...session, grant: { kind: 'listed', scopes: ['b'] } }));
+    await pass(30_000);
+    expect(await raw.closed).toBe('1001 what you may see has changed: connect again');
+  });
+
+  test('stays while nobody can be asked, and while nothing has changed', async () => {
+    const { raw, session, become, pass } = await stay();
+    become(() => Promise.reject(new SyncError('UNAVAILABLE', 'away')));
+    await pass(30_000);
+    become(async () => ({ ...session }));
+    await pass(30_000);
+    expect(raw.socket.readyState).toBe(WebSocket.OPEN);
+    become(() => Promise.reject(expired));
+    await pass(30_000);
+    expect(await raw.closed).toMatch(/^4403 /);
+  });
+});

@@ -150,6 +150,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     metrics: async () => 'tidegate_sockets 0\n',
     webhooks,
     about: { collections: CLINIC },
+    hasPages: true,
   });
   opened.push(async () => {
     await http.close();

