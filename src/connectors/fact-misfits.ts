@@ -27,6 +27,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfGuard(transport, one),
     ...misfitsOfBodyGuard(transport, one),
     ...misfitsOfIdempotency(transport, one),
+    ...misfitsOfBatching(transport, one),
     ...misfitsOfReference(one),
     ...misfitsOfNaturalKey(one),
     ...misfitsOfErrors(one),
@@ -167,6 +168,18 @@ function misfitsOfIdempotency({ kit, limits }: Transport, { write }: AnyCollecti
       `.write.update: expected one that sends only what changed, since under write.idempotencyKey a repeat is the very same ` +
         `request, got one that sends what is ${write.update.sends}`,
     );
+  return misfits;
+}
+
+/** What goes with each write in a header has no place in a batch whose requests have none. */
+function misfitsOfBatching({ batch }: Transport, { write }: AnyCollectionDefinition): readonly string[] {
+  if (batch === undefined || batch === null || batch.members.headers !== null || batch.format !== 'json') return [];
+  const misfits: string[] = [];
+  const since = 'since requests of a batch have no headers here (members.headers: null)';
+  if (write?.guard === 'ifMatch' || write?.guard === 'ifUnmodifiedSince')
+    misfits.push(`.write.guard: expected { member }, ${since}, got "${write.guard}"`);
+  if (write?.idempotencyKey?.header !== undefined)
+    misfits.push(`.write.idempotencyKey: expected nothing, ${since}, got the header "${write.idempotencyKey.header}"`);
   return misfits;
 }
 

@@ -1,7 +1,7 @@
 import type { Log } from '../core/ports.js';
 import { CallFault } from './fault.js';
-import { withoutCause } from './secrets.js';
-import type { OpenTransport } from './transport.js';
+import { withoutCause, writingBatches } from './secrets.js';
+import type { OpenTransport, WriteAnswer } from './transport.js';
 
 /** What the source said may hold a field value; a status, or the system's own code for a failed connection, does not. */
 const STATUS = /\b(?:status|it says) (\d{3})\b/;
@@ -16,19 +16,24 @@ export function hideWords(transport: OpenTransport): OpenTransport {
     try {
       return await call;
     } catch (thrown) {
-      if (!(thrown instanceof CallFault)) throw thrown;
-      throw new CallFault(thrown.kind, withoutWords(thrown.message, thrown.cause), withoutCause(thrown));
+      throw thrown instanceof CallFault ? faultTold(thrown) : thrown;
     }
+  }
+
+  function faultTold(fault: CallFault): CallFault {
+    return new CallFault(fault.kind, withoutWords(fault.message, fault.cause), withoutCause(fault));
+  }
+
+  function told(answer: WriteAnswer): WriteAnswer {
+    return 'reason' in answer ? { ...answer, reason: withoutWords(answer.reason) } : answer;
   }
 
   return {
     readPage: (...call) => without(transport.readPage(...call)),
     readRow: (...call) => without(transport.readRow(...call)),
     lookUp: (...call) => without(transport.lookUp(...call)),
-    async write(...call) {
-      const answer = await without(transport.write(...call));
-      return 'reason' in answer ? { ...answer, reason: withoutWords(answer.reason) } : answer;
-    },
+    write: async (...call) => told(await without(transport.write(...call))),
+    ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),
     close: () => transport.close(),
   };
 }

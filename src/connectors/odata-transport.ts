@@ -1,5 +1,7 @@
 import { readFaultOf, writeAnswerOf } from './answer-meaning.js';
 import { entriesOf } from './deletion-log.js';
+import type { BatchFacts } from './batch.js';
+import { createBatchExchange, type BatchItem } from './batch-exchange.js';
 import { operationsOf } from './fact-misfits.js';
 import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpLimits } from './http-client.js';
@@ -32,13 +34,22 @@ import {
 import type { ODataOperation } from './odata.js';
 import { factsOf, type RestAnswer } from './rest-answer.js';
 import { parseBase } from './rest-request.js';
-import type { OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
+import type { BatchEnd, OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
 export interface ODataSettings extends JsonSettings, Pick<OpenContext, 'source' | 'collections'> {
   readonly serviceUrl: string;
+  readonly batch: BatchFacts | null;
   readonly http: HttpLimits;
   /** Longest time for reading the `$metadata`, ms. */
   readonly metadataTimeoutMs: number;
+}
+
+/** A write as it goes out. */
+interface PreparedWrite {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  readonly answerOf: (answer: RestAnswer) => WriteAnswer;
 }
 
 /** A page: its rows come with notes about them. */
@@ -122,18 +133,27 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     return typeof link === 'string' ? linkedPath(base, path, noteOf(body, 'context'), link) : null;
   }
 
-  async function send(
+  /** A write as it is to be sent, or what it comes to without that. @throws CallFault notSent - the service has no such call */
+  async function prepared(
     facts: ODataOperation,
-    plan: ODataPlan,
     call: WriteCall,
     signal: AbortSignal,
-  ): Promise<WriteAnswer> {
-    const body = writeBody(facts, plan, call);
-    const path = facts.does === 'insert' ? setPath(base, plan) : entityPath(base, plan, call.key ?? [], false);
-    if (path === null) return { kind: 'gone' };
-    const asks = plan.answersWhole ? facts : { ...facts, answers: 'nothing' as const };
-    const headers = { ...facts.headers, ...writeHeaders(plan, asks, call) };
-    const answer = await exchange(call.purpose, facts.method, path, headers, body, signal);
+  ): Promise<PreparedWrite | WriteAnswer> {
+    const plan = await planOf(facts, signal);
+    try {
+      const body = writeBody(facts, plan, call);
+      const path = facts.does === 'insert' ? setPath(base, plan) : entityPath(base, plan, call.key ?? [], false);
+      if (path === null) return { kind: 'gone' };
+      const asks = plan.answersWhole ? facts : { ...facts, answers: 'nothing' as const };
+      const headers = { ...facts.headers, ...writeHeaders(plan, asks, call) };
+      return { path, headers, body, answerOf: (answer) => answerOf(plan, call, answer) };
+    } catch (thrown) {
+      if (!(thrown instanceof UnsendableValue)) throw thrown;
+      return { kind: 'refused', message: thrown.message, field: thrown.property };
+    }
+  }
+
+  function answerOf(plan: ODataPlan, call: WriteCall, answer: RestAnswer): WriteAnswer {
     const tag = answer.head.headers.get('etag') ?? null;
     const key = keyShown(plan, call, answer);
     const written = writeAnswerOf(classifyOData(answer, call.purpose, settings), factsOf(answer), {
@@ -146,6 +166,24 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     if (written.kind !== 'done') return written;
     return key !== null || !plan.answersWhole ? { ...written, showsKeyOnly: true } : written;
   }
+
+  async function itemOf(facts: ODataOperation, call: WriteCall, signal: AbortSignal): Promise<BatchItem | BatchEnd> {
+    try {
+      const made = await prepared(facts, call, signal);
+      if ('kind' in made) return made;
+      const { path, headers, body, answerOf: read } = made;
+      const url = path.slice(base.prefix.length + 1);
+      return {
+        request: { method: facts.method, url, headers: { ...ODATA_HEADERS, ...headers }, body },
+        answerOf: read,
+      };
+    } catch (thrown) {
+      if (thrown instanceof CallFault) return thrown;
+      throw thrown;
+    }
+  }
+
+  const batch = settings.batch === null ? null : createBatchExchange(exchange, base, settings.batch, settings, deps);
 
   return {
     async readPage(operation, args, next, signal) {
@@ -182,14 +220,18 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
     },
     async write(operation, call, signal) {
       const facts = operation as ODataOperation;
-      const plan = await planOf(facts, signal);
-      try {
-        return await send(facts, plan, call, signal);
-      } catch (thrown) {
-        if (!(thrown instanceof UnsendableValue)) throw thrown;
-        return { kind: 'refused', message: thrown.message, field: thrown.property };
-      }
+      const made = await prepared(facts, call, signal);
+      if ('kind' in made) return made;
+      return made.answerOf(await exchange(call.purpose, facts.method, made.path, made.headers, made.body, signal));
     },
+    ...(batch === null
+      ? {}
+      : {
+          async writeBatch(items, signal) {
+            const made = items.map(({ operation, call }) => itemOf(operation as ODataOperation, call, signal));
+            return await batch(await Promise.all(made), signal);
+          },
+        }),
     async close() {
       contract.close();
       await settings.credentials.close();

@@ -1,5 +1,6 @@
 import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
+import { batchFacts, misfitsOfBatch } from './batch.js';
 import { csrfPathOf, misfitsOfCsrf } from './csrf.js';
 import type { DeltaFacts } from './delta.js';
 import type { Duration } from './duration.js';
@@ -12,6 +13,7 @@ import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
+export { multipartBatch, odataJsonBatch, type Batch, type BatchOptions } from './batch.js';
 export type { CsrfOptions } from './csrf.js';
 export type { TlsOptions } from './client-certificate.js';
 export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
@@ -207,7 +209,8 @@ function call(
   };
 }
 
-export interface ODataOptions extends LimitOptions, Pick<RestOptions, 'auth' | 'headers' | 'notProcessed' | 'csrf'> {
+export interface ODataOptions
+  extends LimitOptions, Pick<RestOptions, 'auth' | 'headers' | 'notProcessed' | 'csrf' | 'batch'> {
   /** The service root, like https://erp.example.com/odata/v4/care; `$metadata` and the entity sets are behind it. */
   readonly serviceUrl: string;
 }
@@ -217,6 +220,7 @@ export interface ODataOptions extends LimitOptions, Pick<RestOptions, 'auth' | '
  * declares is checked against it.
  */
 export function odata(options: ODataOptions): Transport {
+  const batch = batchFacts(options.batch);
   const limits = readLimits(options, options.serviceUrl);
   const auth: Auth | null = options.auth ?? null;
   return {
@@ -227,7 +231,13 @@ export function odata(options: ODataOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfCsrf(options.csrf)],
+    misfits: [
+      ...limits.misfits,
+      ...misfitsOfAuth(options.auth),
+      ...misfitsOfCsrf(options.csrf),
+      ...misfitsOfBatch(options.batch),
+    ],
+    batch,
     misfitOf: (operation, purpose, _keyParts, sought) => misfitOfOData(operation as ODataOperation, purpose, sought),
     open: (context, deps) =>
       openOData(
@@ -237,6 +247,7 @@ export function odata(options: ODataOptions): Transport {
           credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
           notProcessed: options.notProcessed ?? [429],
           csrfPath: csrfPathOf(options.csrf),
+          batch,
           metadataTimeoutMs: limits.guard.timeoutMs,
           http: limits.http,
         },

@@ -13,6 +13,8 @@ export interface RestAnswer {
   /** The body is whole, but neither JSON nor a page: like `OK` in plain text. */
   readonly isOtherText: boolean;
   readonly retryAfterMs: number | null;
+  /** A body that is not JSON, as it came; absent: there is none. */
+  readonly raw?: Buffer;
 }
 
 /** A member of a body, by names joined by dots; '' is the body itself. Names may hold dots themselves, like `@odata.nextLink`. */
@@ -78,14 +80,14 @@ export function byStatus(
 }
 
 /** An answer's body by its media type. */
-export function parseBody(head: HttpHead, bytes: Buffer): Pick<RestAnswer, 'body' | 'misfit' | 'isOtherText'> {
+export function parseBody(head: HttpHead, bytes: Buffer): Pick<RestAnswer, 'body' | 'misfit' | 'isOtherText' | 'raw'> {
   if (bytes.length === 0) return { body: undefined, misfit: null, isOtherText: false };
   const type = head.headers.get('content-type') ?? 'no content-type';
   if (!isJson(type)) {
     const misfit = `expected JSON, got ${shownText(type)} (status ${head.status})`;
     // Pages do not always say that they are some.
     const isOtherText = !/html|json/i.test(type) && !/^[\ufeff\s]*</.test(bytes.toString('utf8'));
-    return { body: undefined, misfit, isOtherText };
+    return { body: undefined, misfit, isOtherText, raw: bytes };
   }
   try {
     checkValues(bytes);

@@ -1,4 +1,6 @@
 import { readFaultOf, writeAnswerOf } from './answer-meaning.js';
+import type { BatchFacts } from './batch.js';
+import { createBatchExchange, type BatchItem } from './batch-exchange.js';
 import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from './http-client.js';
 import { createJsonExchange, type JsonSettings } from './json-exchange.js';
@@ -6,10 +8,11 @@ import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
-import type { OpenTransport, SoughtValue, SourceDeps } from './transport.js';
+import type { BatchEnd, OpenTransport, SoughtValue, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
 export interface RestSettings extends JsonSettings {
   readonly baseUrl: string;
+  readonly batch: BatchFacts | null;
   readonly http: HttpLimits;
 }
 
@@ -69,6 +72,44 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     kept.set(path, { tag, body: answer.body, head: answer.head });
   }
 
+  function requestOf(facts: RestOperation, call: WriteCall) {
+    const path = pathOf(base, facts, { key: call.key, ...(call.kept === undefined ? {} : { named: call.kept }) });
+    return { path, headers: { ...facts.headers, ...writeHeaders(call) }, body: writeBody(facts, call) };
+  }
+
+  function answerOf(facts: RestOperation, call: WriteCall, answer: RestAnswer): WriteAnswer {
+    const meaning = classifyRest(answer, call.purpose, settings);
+    const told = writeAnswerOf(meaning, factsOf(answer), {
+      // Another text beside a success is just no record.
+      misfit: answer.isOtherText ? null : answer.misfit,
+      row: memberAt(answer.body, facts.rows),
+      tag: tagsOf(answer.head),
+      said: answer.body,
+    });
+    if (told.kind === 'done') return { ...told, headers: answer.head.headers };
+    const isConflict = !meaning.isTold && call.conflictOn.includes(answer.head.status);
+    return told.kind === 'refused' && isConflict ? { ...told, isConflict } : told;
+  }
+
+  function itemOf(facts: RestOperation, call: WriteCall): BatchItem | BatchEnd {
+    try {
+      const { path, headers, body } = requestOf(facts, call);
+      const type = body === null ? {} : { 'content-type': 'application/json' };
+      const request = {
+        method: facts.method,
+        url: path.slice(base.prefix.length),
+        headers: { ...type, ...headers },
+        body,
+      };
+      return { request, answerOf: (answer) => answerOf(facts, call, answer) };
+    } catch (thrown) {
+      if (thrown instanceof CallFault) return thrown;
+      throw thrown;
+    }
+  }
+
+  const batch = settings.batch === null ? null : createBatchExchange(exchange, base, settings.batch, settings, deps);
+
   return {
     async readPage(operation, args, next, signal, isFresh): Promise<PageAnswer> {
       const facts = operation as RestOperation;
@@ -116,21 +157,19 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     },
     async write(operation, call, signal) {
       const facts = operation as RestOperation;
-      const path = pathOf(base, facts, { key: call.key, ...(call.kept === undefined ? {} : { named: call.kept }) });
-      const headers = { ...facts.headers, ...writeHeaders(call) };
-      const answer = await exchange(call.purpose, facts.method, path, headers, writeBody(facts, call), signal);
-      const meaning = classifyRest(answer, call.purpose, settings);
-      const told = writeAnswerOf(meaning, factsOf(answer), {
-        // Another text beside a success is just no record.
-        misfit: answer.isOtherText ? null : answer.misfit,
-        row: memberAt(answer.body, facts.rows),
-        tag: tagsOf(answer.head),
-        said: answer.body,
-      });
-      if (told.kind === 'done') return { ...told, headers: answer.head.headers };
-      const isConflict = !meaning.isTold && call.conflictOn.includes(answer.head.status);
-      return told.kind === 'refused' && isConflict ? { ...told, isConflict } : told;
+      const { path, headers, body } = requestOf(facts, call);
+      const answer = await exchange(call.purpose, facts.method, path, headers, body, signal);
+      return answerOf(facts, call, answer);
     },
+    ...(batch === null
+      ? {}
+      : {
+          writeBatch: (items, signal) =>
+            batch(
+              items.map(({ operation, call }) => itemOf(operation as RestOperation, call)),
+              signal,
+            ),
+        }),
     async close() {
       await settings.credentials.close();
       await http.close();

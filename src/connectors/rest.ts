@@ -1,5 +1,6 @@
 import type { Auth } from './auth.js';
 import { misfitsOfAuth, openCredentials } from './credentials.js';
+import { batchFacts, misfitsOfBatch, type Batch } from './batch.js';
 import { csrfPathOf, misfitsOfCsrf, type CsrfOptions } from './csrf.js';
 import type { Paging } from './paging.js';
 import { misfitOfRest } from './rest-misfit.js';
@@ -8,6 +9,7 @@ import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { Operation, Transport } from './transport.js';
 
 export { basic, bearer, header, type Auth } from './auth.js';
+export { jsonBatch, type Batch, type BatchMembers, type BatchOptions } from './batch.js';
 export type { CsrfOptions } from './csrf.js';
 export type { TlsOptions } from './client-certificate.js';
 export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
@@ -174,10 +176,13 @@ export interface RestOptions extends LimitOptions {
    * address. Default: none is wanted.
    */
   readonly csrf?: true | CsrfOptions;
+  /** The source takes several writes in one request: those that wait at the same time are joined. Default: each goes alone. */
+  readonly batch?: Batch;
 }
 
 /** The REST kit: JSON over HTTP. Opens nothing; limits that do not fit are told by `defineConnector`. */
 export function rest(options: RestOptions): Transport {
+  const batch = batchFacts(options.batch);
   const limits = readLimits(options, options.baseUrl);
   const auth = options.auth ?? null;
   return {
@@ -187,7 +192,13 @@ export function rest(options: RestOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfAuth(options.auth), ...misfitsOfCsrf(options.csrf)],
+    misfits: [
+      ...limits.misfits,
+      ...misfitsOfAuth(options.auth),
+      ...misfitsOfCsrf(options.csrf),
+      ...misfitsOfBatch(options.batch),
+    ],
+    batch,
     misfitOf: (operation, ...place) => misfitOfRest(operation as RestOperation, ...place),
     open: (context, deps) =>
       openRest(
@@ -197,6 +208,7 @@ export function rest(options: RestOptions): Transport {
           credentials: openCredentials(auth, { ...context, ...limits, timeoutMs: limits.guard.timeoutMs }, deps),
           notProcessed: options.notProcessed ?? [429],
           csrfPath: csrfPathOf(options.csrf),
+          batch,
           http: limits.http,
         },
         deps,

@@ -1,6 +1,6 @@
 import { CallFault } from './fault.js';
 import { PendingResult } from './pending-result.js';
-import type { OpenTransport } from './transport.js';
+import type { OpenTransport, WriteAnswer } from './transport.js';
 
 /** Shorter ones would hide ordinary words; nobody's password should be so short. */
 const SHORTEST_SECRET = 6;
@@ -43,9 +43,18 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
     try {
       return await call;
     } catch (thrown) {
-      if (!(thrown instanceof CallFault) || hidden(thrown.message) === thrown.message) throw thrown;
-      throw new CallFault(thrown.kind, hidden(thrown.message), withoutCause(thrown));
+      throw thrown instanceof CallFault ? faultTold(thrown) : thrown;
     }
+  }
+
+  function faultTold(fault: CallFault): CallFault {
+    const message = hidden(fault.message);
+    return message === fault.message ? fault : new CallFault(fault.kind, message, withoutCause(fault));
+  }
+
+  function told(answer: WriteAnswer): WriteAnswer {
+    if (answer.kind === 'refused') return { ...answer, message: hidden(answer.message) };
+    return 'reason' in answer ? { ...answer, reason: hidden(answer.reason) } : answer;
   }
 
   /** Also of what a later question is answered. */
@@ -60,12 +69,24 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
     readPage: (...call) => read(transport.readPage(...call)),
     readRow: (...call) => read(transport.readRow(...call)),
     lookUp: (...call) => read(transport.lookUp(...call)),
-    async write(...call) {
-      const answer = await without(transport.write(...call));
-      if (answer.kind === 'refused') return { ...answer, message: hidden(answer.message) };
-      return 'reason' in answer ? { ...answer, reason: hidden(answer.reason) } : answer;
-    },
+    write: async (...call) => told(await without(transport.write(...call))),
+    ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),
     close: () => transport.close(),
+  };
+}
+
+/** A connection's batches, each end of them told in another way; nothing where it takes none. */
+export function writingBatches(
+  transport: OpenTransport,
+  without: <T>(call: Promise<T>) => Promise<T>,
+  told: (end: WriteAnswer | CallFault) => WriteAnswer | CallFault,
+): Pick<OpenTransport, 'writeBatch'> {
+  if (transport.writeBatch === undefined) return {};
+  return {
+    writeBatch: async (...batch) =>
+      (await without(transport.writeBatch?.(...batch) ?? Promise.resolve([]))).map((end) =>
+        end === 'single' ? end : told(end),
+      ),
   };
 }
 

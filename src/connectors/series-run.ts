@@ -19,7 +19,7 @@ type Done = WriteAnswer & { readonly kind: 'done' };
 export function createWriter(
   parts: CollectionParts,
 ): (operation: Operation, call: WriteCall, leftMs: () => number, signal: AbortSignal) => Promise<WriteAnswer> {
-  const { where, guard, transport, mapping, definition, deps } = parts;
+  const { where, guard, batcher, transport, mapping, definition, deps } = parts;
 
   function send(operation: Operation, call: WriteCall, withinMs: number, signal: AbortSignal): Promise<WriteAnswer> {
     return guard.write((deadline) => transport.write(operation, call, deadline), signal, Math.max(1, withinMs));
@@ -110,7 +110,11 @@ export function createWriter(
   }
 
   return (operation, call, leftMs, signal) =>
-    isSeries(operation) ? run(operation, call, leftMs, signal) : send(operation, call, leftMs(), signal);
+    isSeries(operation)
+      ? run(operation, call, leftMs, signal)
+      : batcher === null
+        ? send(operation, call, leftMs(), signal)
+        : batcher.send(operation, call, leftMs, signal);
 }
 
 /** One call of a series: with what it sends, and the guard if it takes one. */

@@ -24,6 +24,7 @@ import { createFindAlike, naturalKeyOf } from './natural-key.js';
 import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
 import { createWrites } from './source-writes.js';
+import { createWriteBatcher } from './write-batcher.js';
 import type { SourceDeps, Transport } from './transport.js';
 import { createWebhookReader, namedOf, type WebhookReader } from './webhook-reader.js';
 
@@ -85,10 +86,23 @@ export function createSource(
   const skew = watchClockSkew(source, deps);
   const told = hideSecrets(transport.open(context, deps), secrets);
   const opened = isBare ? hideWords(told) : told;
+  const batcher =
+    transport.batch === undefined || transport.batch === null
+      ? null
+      : createWriteBatcher(guard, opened, transport.batch, deps.clock);
   const examined = Object.entries(definition.collections).map(([name, one]): ExaminedCollection => {
     const collection = collectionOf(source, name, one);
     const mapping = compileMapping(collection, withRowTag(one, transport), transport.textOnly, keyForms);
-    const parts = { where: `${source}.${name}`, definition: one, mapping, guard, transport: opened, deps, skew };
+    const parts = {
+      where: `${source}.${name}`,
+      definition: one,
+      mapping,
+      guard,
+      batcher,
+      transport: opened,
+      deps,
+      skew,
+    };
     const reads = createReads(parts);
     const { readRow, readRowWithin, probe } = reads;
     const write = createWrites({ ...parts, collection, readRowWithin, probe });
@@ -234,6 +248,9 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     ...callsInARow(write),
     callTimeoutMs: limits.timeoutMs,
     concurrency: limits.concurrent,
+    ...(transport.batch === undefined || transport.batch === null
+      ? {}
+      : { batch: { size: transport.batch.size, isAtomic: transport.batch.isAtomic } }),
   };
 }
 

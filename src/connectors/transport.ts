@@ -3,7 +3,8 @@ import type { Chance, Clock, Log } from '../core/ports.js';
 import type { SourceWriteOutcome } from '../core/source-port.js';
 import type { Auth } from './auth.js';
 import type { AnyCollectionDefinition } from './define.js';
-import type { CallPurpose, Classify } from './fault.js';
+import type { BatchFacts } from './batch.js';
+import type { CallFault, CallPurpose, Classify } from './fault.js';
 import type { GuardLimits } from './guard.js';
 import type { HttpHead } from './http-client.js';
 import type { UsernameToken } from './username-token.js';
@@ -110,6 +111,12 @@ export type WriteAnswer =
     })
   | Exclude<SourceWriteOutcome, { readonly kind: 'applied' | 'refused' }>;
 
+/**
+ * What one write of a batch came to: as if it had gone alone; a fault of its own; or `single`: the batch was refused as a whole, so that
+ * nothing of it was done, and each goes alone.
+ */
+export type BatchEnd = WriteAnswer | CallFault | 'single';
+
 /** What a call is for as its connector declares it; `step`: one of several that make a write. */
 export type CallPlace = CallPurpose | 'step';
 
@@ -135,6 +142,11 @@ export interface OpenTransport {
     signal: AbortSignal,
   ): Promise<readonly unknown[] | PendingResult<readonly unknown[]>>;
   write(operation: Operation, call: WriteCall, signal: AbortSignal): Promise<WriteAnswer>;
+  /** Several writes in one request; absent: the source takes none. @throws CallFault - it is all of theirs */
+  writeBatch?(
+    items: readonly { readonly operation: Operation; readonly call: WriteCall }[],
+    signal: AbortSignal,
+  ): Promise<readonly BatchEnd[]>;
   close(): Promise<void>;
 }
 
@@ -163,6 +175,8 @@ export interface Transport {
   readonly limits: GuardLimits;
   readonly headers: Readonly<Record<string, string>>;
   readonly auth: Auth | UsernameToken | null;
+  /** Writes that wait at the same time go in one request; absent or null: singly. */
+  readonly batch?: BatchFacts | null;
   /** Does the source send everything as text? */
   readonly textOnly: boolean;
   /** The member of a row that is its tag, where lists show tags as well; absent: only single reads do. */

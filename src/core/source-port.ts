@@ -81,6 +81,8 @@ export interface SourceFacts {
   readonly callTimeoutMs: number;
   /** How many calls to the source may run at once. */
   readonly concurrency: number;
+  /** Writes that wait at the same time go in one call, so many at most: each for itself, or all of them or none. Absent: one each. */
+  readonly batch?: { readonly size: number; readonly isAtomic: boolean };
 }
 
 /** Fields that together name a record: no two have the same values of all of them, as the source's connector declares. */

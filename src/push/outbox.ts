@@ -239,7 +239,8 @@ function lanesOf(sources: readonly SourceCollection[], clock: Clock): ReadonlyMa
   }
   return new Map(
     [...bySource].map(([name, collections]) => {
-      const concurrency = collections[0]?.facts.concurrency ?? 1;
+      const { concurrency: calls = 1, batch } = collections[0]?.facts ?? {};
+      const concurrency = calls * (batch?.size ?? 1);
       const slots = createCallSlots(concurrency);
       return [name, { collections, concurrency, slots, pace: createCallPace(clock), hasMore: false }];
     }),

@@ -63,7 +63,9 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
     ...(facts.webhookWindowMs === undefined ? [] : ['webhook: a hint']),
     `${changesOf(facts)} every ${facts.pollEveryMs / 1_000} s`,
     deletionsOf(facts),
-    ...(writes.length === 0 ? ['read only'] : [`writes: ${writes.join(', ')}`, certaintyOf(facts, collection.writes)]),
+    ...(writes.length === 0
+      ? ['read only']
+      : [`writes: ${writes.join(', ')}${joinedIn(facts)}`, certaintyOf(facts, collection.writes)]),
     ...(collection.storage === 'metadataOnly' ? ['no field value is kept, bodies are read live'] : []),
     ...(facts.maintenance === undefined ? [] : [`not called ${facts.maintenance.join(' and ')}`]),
   ].join('; ');
@@ -84,6 +86,12 @@ function changesOf({ changes, isConsumed, trustsTag }: SourceFacts): string {
         ? 'the whole list is read (where its tag says that it is unchanged, once a day)'
         : 'the whole list is read';
   }
+}
+
+function joinedIn({ batch }: SourceFacts): string {
+  if (batch === undefined) return '';
+  const effect = batch.isAtomic ? 'all of them or none, then each alone' : 'each for itself';
+  return `, up to ${batch.size} in one call (${effect})`;
 }
 
 function inCalls(kind: 'create' | 'update' | 'delete', { callsInARow }: SourceFacts): string {

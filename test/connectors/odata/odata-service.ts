@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { METADATA, SETS } from './service-schema.js';
+import { answerBatch } from './service-batch.js';
 import { answerList } from './service-lists.js';
 import { parseKey } from './service-query.js';
 import {
@@ -54,6 +55,8 @@ export async function startODataService(nowMs: () => number = Date.now): Promise
     if (asked.path === '/$metadata') {
       return { status: 200, headers: { 'content-type': 'application/xml' }, text: service.metadata };
     }
+    if (asked.path === '/$batch')
+      return answerBatch(asked, { answer: (one) => answered(() => answer(one)), saved: () => store.saved() });
     const [, set = '', predicate = null] = /^\/([^/(]+)(?:\((.*)\))?$/s.exec(decodeURIComponent(asked.path)) ?? [];
     const schema = SETS[set];
     if (schema === undefined) throw new ServiceFault(404, 'NoSuchSet', `there is no ${set}`);

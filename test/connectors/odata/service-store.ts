@@ -29,6 +29,8 @@ export interface ServiceStore {
   /** @throws ServiceFault - a value that its property does not take */
   put(set: string, key: readonly unknown[] | null, given: Entity, keeps: boolean): StoredEntity;
   remove(set: string, key: readonly unknown[]): void;
+  /** Keeps everything as it is; what is returned brings that back. */
+  saved(): () => void;
   /** How many changes there were. */
   head(): number;
   /** Keys that changed after `from` and not after `to`, each once. */
@@ -73,6 +75,14 @@ export function createServiceStore(nowMs: () => number): ServiceStore {
     remove(set, key) {
       entitiesOf(set).delete(JSON.stringify(key));
       log.push({ set, key: JSON.stringify(key) });
+    },
+    saved() {
+      const kept = [...sets].map(([set, entities]) => [set, new Map(entities)] as const);
+      const length = log.length;
+      return () => {
+        for (const [set, entities] of kept) sets.set(set, entities);
+        log.length = length;
+      };
     },
     head: () => log.length,
     changedKeys: (set, from, to) =>
