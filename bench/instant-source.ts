@@ -1,14 +1,43 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { item, type Item } from './items.js';
+import { mostPerSecond } from './most-per-second.js';
 
 /**
  * A REST source that answers at once, as a process of its own: what is measured beside it is the gateway, not a slow system.
- * `node instant-source.js <records>`; prints its port. POST /revise?count=n changes the first n records.
+ * `node instant-source.js <records>`; prints its port. POST /revise?count=n changes the first n records; GET /calls says how it was
+ * called so far, and forgets it.
  */
 const items = new Map<string, Item>();
 let pages = new Map<string, Buffer>();
 let revision = 0;
+
+/** What a call was for, as far as the source can tell. */
+type Purpose = 'write' | 'record' | 'poll' | 'scan';
+let calls: { readonly purpose: Purpose; readonly atMs: number }[] = [];
+
+/** Calls since somebody last asked. */
+export interface Calls {
+  readonly of: Readonly<Record<Purpose, number>>;
+  readonly mostPerSecond: number;
+  /** From the first to the last one. */
+  readonly ms: number;
+}
+
+function callsSoFar(): Calls {
+  const of: Record<Purpose, number> = { write: 0, record: 0, poll: 0, scan: 0 };
+  for (const { purpose } of calls) of[purpose] += 1;
+  const atMs = calls.map((one) => one.atMs);
+  const told = { of, mostPerSecond: mostPerSecond(atMs), ms: (atMs.at(-1) ?? 0) - (atMs[0] ?? 0) };
+  calls = [];
+  return told;
+}
+
+function noteCall(request: IncomingMessage, url: URL): void {
+  const isList = url.pathname === '/items';
+  const read: Purpose = !isList ? 'record' : url.searchParams.has('since') ? 'poll' : 'scan';
+  calls.push({ purpose: request.method === 'GET' ? read : 'write', atMs: performance.now() });
+}
 
 function list(url: URL): Buffer {
   const key = url.search;
@@ -49,7 +78,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
     response.end(body);
   };
-  if (request.method === 'POST' && url.pathname === '/revise') {
+  if (url.pathname.startsWith('/items')) noteCall(request, url);
+  if (url.pathname === '/calls') send(200, JSON.stringify(callsSoFar()));
+  else if (request.method === 'POST' && url.pathname === '/revise') {
     revise(Number(url.searchParams.get('count') ?? 0));
     send(200, '{}');
   } else if (request.method === 'GET' && url.pathname === '/items') send(200, list(url));

@@ -1,4 +1,12 @@
-import { collection, defineConnector, deletesByScan, field, page, type ConnectorDefinition } from 'tidegate/connector';
+import {
+  collection,
+  defineConnector,
+  deletesByScan,
+  field,
+  page,
+  type ConnectorDefinition,
+  type Duration,
+} from 'tidegate/connector';
 import { get, patch, post, rest } from 'tidegate/connector/rest';
 
 /** The instant source as a connector: pages of 1,000, changes since a moment, writes with the device's own id. */
@@ -6,8 +14,9 @@ export function items(settings: {
   readonly baseUrl: string;
   readonly concurrent?: number;
   readonly perSecond?: number;
+  readonly scanEvery?: Duration;
 }): ConnectorDefinition {
-  const { baseUrl, concurrent = 8, perSecond } = settings;
+  const { baseUrl, concurrent = 8, perSecond, scanEvery = '1d' } = settings;
   return defineConnector({
     source: 'instant',
     transport: rest({
@@ -34,7 +43,7 @@ export function items(settings: {
             ordered: false,
             maxTransaction: '100ms',
           },
-          deletes: deletesByScan({ every: '1d' }),
+          deletes: deletesByScan({ every: scanEvery }),
           pollEvery: '200ms',
         },
         write: { create: post('/items', { keyIn: 'id' }), update: patch('/items/{key}') },

@@ -1,9 +1,12 @@
+import { benchBudget } from './budget.js';
+import { benchFreshness } from './freshness.js';
 import { benchIngest } from './ingest.js';
 import { benchInitialSync } from './initial-sync.js';
 import { benchOutage } from './outage.js';
 import { benchPoll } from './poll.js';
 import { benchPull } from './pull.js';
 import { benchPush } from './push.js';
+import { benchScan } from './scan.js';
 import { benchSoap } from './soap.js';
 
 /** `npm run bench -- <name>`: one command per figure, one JSON line per row. */
@@ -13,6 +16,9 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   poll: benchPoll,
   push: benchPush,
   ingest: benchIngest,
+  scan: benchScan,
+  freshness: benchFreshness,
+  budget: benchBudget,
   outage: benchOutage,
   soap: benchSoap,
 };

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { mostPerSecond } from './most-per-second.js';
 
 /**
  * A REST source that goes away and comes back, and remembers what it took: `node outage-source.js`; prints its port.
@@ -40,14 +41,8 @@ function take(row: Partial<Row> & { readonly id: string }): Row {
 }
 
 function ledger(): Ledger {
-  let mostPerSecond = 0;
-  let from = 0;
-  writtenAtMs.forEach((atMs, at) => {
-    while ((writtenAtMs[from] as number) <= atMs - 1_000) from += 1;
-    mostPerSecond = Math.max(mostPerSecond, at - from + 1);
-  });
   const [firstAtMs = 0] = writtenAtMs;
-  return { writes, outOfTurn, mostPerSecond, firstAtMs, lastAtMs: writtenAtMs.at(-1) ?? 0 };
+  return { writes, outOfTurn, mostPerSecond: mostPerSecond(writtenAtMs), firstAtMs, lastAtMs: writtenAtMs.at(-1) ?? 0 };
 }
 
 function goAway(ms: number): void {

@@ -9,6 +9,9 @@ import { cpuMs } from './measure.js';
 const BUILT = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(BUILT, '../..');
 
+/** The gateway in front of the demo's systems. */
+export const CLINIC_CONFIG = path.join(ROOT, 'bench/clinic.config.ts');
+
 /** A child of the benchmark that ends with it. */
 export interface RunningProcess {
   readonly pid: number;
@@ -38,7 +41,7 @@ async function startPrinting(file: string, args: readonly string[]): Promise<Run
 }
 
 export interface RunningGateway extends RunningProcess {
-  /** The embedded Postgres, whose CPU counts as ours. */
+  /** The embedded Postgres, whose CPU counts as ours; 0: it has another one. */
   readonly postgresPid: number;
   readonly folder: string;
 }
@@ -74,7 +77,8 @@ export async function startGateway(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const url = await firstLine(child, /ready at (http:\S+)/);
-  const postgresPid = Number(readFileSync(path.join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
+  const pidFile = path.join(folder, 'postgres/data/postmaster.pid');
+  const postgresPid = settings['DATABASE_URL'] === undefined ? Number(readFileSync(pidFile, 'utf8').split('\n')[0]) : 0;
   return {
     pid: child.pid as number,
     url,

@@ -3,6 +3,7 @@ import { Pool } from 'undici';
 /** A keep-alive client of one server: bytes in, bytes out, nothing parsed unless asked. */
 export interface Requests {
   post(path: string, body: string): Promise<Buffer>;
+  patch(path: string, body: string): Promise<Buffer>;
   get(path: string): Promise<Buffer>;
   /** A GraphQL request; throws when it was answered with errors. */
   graphql<T>(query: string, variables?: Readonly<Record<string, unknown>>): Promise<T>;
@@ -12,7 +13,7 @@ export interface Requests {
 export function requestsTo(url: string, device: string, connections: number): Requests {
   const pool = new Pool(url, { connections, pipelining: 1 });
   const headers = { 'content-type': 'application/json', 'tidegate-device': device, 'accept-encoding': 'identity' };
-  const send = async (method: 'GET' | 'POST', path: string, body: string | null): Promise<Buffer> => {
+  const send = async (method: 'GET' | 'POST' | 'PATCH', path: string, body: string | null): Promise<Buffer> => {
     const answer = await pool.request({ path, method, headers, body });
     const bytes = Buffer.from(await answer.body.arrayBuffer());
     if (answer.statusCode >= 400)
@@ -22,6 +23,7 @@ export function requestsTo(url: string, device: string, connections: number): Re
   const post = (path: string, body: string): Promise<Buffer> => send('POST', path, body);
   return {
     post,
+    patch: (path, body) => send('PATCH', path, body),
     get: (path) => send('GET', path, null),
     async graphql<T>(query: string, variables: Readonly<Record<string, unknown>> = {}): Promise<T> {
       const text = (await post('/graphql', JSON.stringify({ query, variables }))).toString();
@@ -56,7 +58,12 @@ export const PULL_PARTIAL = PULL_JSON.replace(
 
 export interface PulledPage {
   readonly pull: {
-    readonly changes: readonly { readonly id: string; readonly version: string; readonly kind: string }[];
+    readonly changes: readonly {
+      readonly id: string;
+      readonly version: string;
+      readonly kind: string;
+      readonly json?: Readonly<Record<string, unknown>> | null;
+    }[];
     readonly checkpoint: string;
     readonly hasMore: boolean;
   };
