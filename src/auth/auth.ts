@@ -1,4 +1,3 @@
-import type { ScopeGrant } from '../core/session.js';
 import type { TokenIssuer } from './token-issuer.js';
 import type { MachineKey } from './machine-key.js';
 
@@ -23,6 +22,8 @@ export interface SignedIn {
   readonly roles?: readonly string[];
   /** The scopes that it may see, 1,000 at most; `every`: all there are, new ones included. */
   readonly scopes: readonly string[] | 'every';
+  /** Of these, the scopes in which it may write. Absent: all of them. */
+  readonly writes?: readonly string[];
   /** May settle what is parked and see the outbox. Absent: no. */
   readonly isOperator?: boolean;
 }
@@ -45,9 +46,4 @@ export interface Verified {
   readonly identity: Identity;
   /** When it ends, ms since 1970; null: never. */
   readonly expiresAtMs: number | null;
-}
-
-/** The scopes of a session. */
-export function grantOf({ scopes }: SignedIn): ScopeGrant {
-  return scopes === 'every' ? { kind: 'every' } : { kind: 'listed', scopes };
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { SyncError } from '../core/errors.js';
 import type { Clock, Log } from '../core/ports.js';
 import { checkScopes } from '../core/scope.js';
-import type { Session } from '../core/session.js';
-import { grantOf, type Auth, type SignedIn, type Verified } from './auth.js';
+import type { ScopeGrant, Session } from '../core/session.js';
+import type { Auth, SignedIn, Verified } from './auth.js';
 import { createTokenVerifier, refused } from './bearer-token.js';
 import { verifyKey } from './machine-key.js';
 
@@ -85,15 +85,20 @@ function userFrom(answer: SignedIn, expiresAtMs: number | null, tenants: readonl
   if (typeof user !== 'string' || user === '' || user.length > MAX_USER_LENGTH || UNFIT.test(user)) {
     throw new Error(`user: expected a text of 1 to ${MAX_USER_LENGTH} characters without control characters`);
   }
-  const grant = grantOf(answer);
-  const scopes = grant.kind === 'every' ? [] : checkScopes('session', grant.scopes);
-  if (scopes.length > MAX_SCOPES) throw new Error(`scopes: expected at most ${MAX_SCOPES}, got ${scopes.length}`);
+  const { writes } = answer;
   return {
     tenant,
     user,
     roles: [...roles],
-    grant: grant.kind === 'every' ? grant : { kind: 'listed', scopes },
+    grant: answer.scopes === 'every' ? { kind: 'every' } : listed(answer.scopes),
+    ...(writes === undefined ? {} : { writeGrant: listed(writes) }),
     isOperator: isOperator === true,
     ...(expiresAtMs === null ? {} : { expiresAtMs }),
   };
+}
+
+function listed(names: readonly string[]): ScopeGrant {
+  const scopes = checkScopes('session', names);
+  if (scopes.length > MAX_SCOPES) throw new Error(`scopes: expected at most ${MAX_SCOPES}, got ${scopes.length}`);
+  return { kind: 'listed', scopes };
 }

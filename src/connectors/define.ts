@@ -165,6 +165,8 @@ export interface CollectionDefinition<Row extends object = SourceRow, F extends 
   readonly fields: F;
   /** Scope names of a record: a pure function of its own fields. Absent: everybody sees it (scope `all`). */
   readonly scopes?: (record: RecordOf<F>) => readonly string[];
+  /** Who may write what, by the record before and after. Absent: whoever sees it. */
+  readonly rules?: Collection['rules'];
   /** Default: mergeFields. */
   readonly policy?: Policy;
   /** `confirmed`: devices do not see each other's changes before the source has them. Default: pending, and marked so. */

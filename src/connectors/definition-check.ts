@@ -146,6 +146,14 @@ const collectionSchema = z.strictObject({
   version: text.optional(),
   fields: z.record(name, fieldSpec),
   scopes: func.optional(),
+  rules: z
+    .strictObject({
+      create: func.optional(),
+      update: func.optional(),
+      delete: func.optional(),
+      fields: z.record(name, func).optional(),
+    })
+    .optional(),
   policy: z.enum(POLICIES).optional(),
   visibility: z.enum(['pending', 'confirmed']).optional(),
   deletedRecord: z.enum(['deleteWins', 'editWins']).optional(),

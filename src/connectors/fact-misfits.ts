@@ -70,9 +70,13 @@ export function operationsOf(one: AnyCollectionDefinition): readonly (readonly [
   );
 }
 
-function misfitsOfFields({ fields, map, unmap, write }: AnyCollectionDefinition): readonly string[] {
+function misfitsOfFields({ fields, map, unmap, rules, write }: AnyCollectionDefinition): readonly string[] {
   const misfits: string[] = [];
   if (Object.keys(fields).length === 0) misfits.push('.fields: expected at least one field');
+  for (const ruled of Object.keys(rules?.fields ?? {})) {
+    if (!(ruled in fields))
+      misfits.push(`.rules.fields.${ruled}: expected a declared field, there is none of that name`);
+  }
   for (const [field, spec] of Object.entries(fields)) {
     if (RESERVED_FIELDS.includes(field))
       misfits.push(`.fields.${field}: expected another name, every record has an ${field}`);

@@ -190,6 +190,7 @@ function collectionOf(source: string, name: string, one: AnyCollectionDefinition
       update: write?.update !== undefined,
       delete: write?.remove !== undefined,
     },
+    ...(one.rules === undefined ? {} : { rules: one.rules }),
     scopesOf: (one.scopes as Collection['scopesOf'] | undefined) ?? (() => [SCOPE_ALL]),
   };
 }

@@ -15,6 +15,8 @@ export function misfitsOfStorage(one: AnyCollectionDefinition): readonly string[
     misfits.push(
       `.deletedRecord: expected "deleteWins" or nothing, since no last state is known ${since}, got "editWins"`,
     );
+  if (one.rules !== undefined)
+    misfits.push(`.rules: expected nothing, since they go by values, which are not kept ${since}, got some`);
   for (const [name, { type }] of Object.entries(fields)) {
     if (type === 'reference')
       misfits.push(

@@ -1,5 +1,6 @@
 import type { Fields, JsonValue } from './change.js';
 import { fitValue, type FieldDefinition } from './field.js';
+import type { WriteRules } from './write-rule.js';
 import { KEPT, type Keeping, type Storage } from './keeping.js';
 
 /** How a conflict is settled; `ask` hands it back to the device, with everything that the device pushed on top of it (F19). */
@@ -34,6 +35,8 @@ export interface Collection {
   readonly deletedRecord?: 'deleteWins' | 'editWins';
   /** What devices may do with its records. */
   readonly writes: { readonly create: boolean; readonly update: boolean; readonly delete: boolean };
+  /** Who may do that, and change which field. Absent: whoever sees the record. */
+  readonly rules?: WriteRules;
   /** `metadataOnly`: no field value of it rests in the gateway (F29). Absent: `snapshot`. */
   readonly storage?: Storage;
   /** What stands for field values wherever its records are kept. Absent: the values themselves. */

@@ -18,6 +18,8 @@ export interface Session {
   /** Absent: pull has no receipts and no `mine`; push is refused with DEVICE_REQUIRED. */
   readonly device: string | null;
   readonly grant: ScopeGrant;
+  /** In which it may write, of those that it may see. Absent: in all of them. */
+  readonly writeGrant?: ScopeGrant;
   /** May see the outbox and settle what is parked (`operator` of the API). Absent: no. */
   readonly isOperator?: boolean;
   /** What the rules of collections go by. Absent: none. */

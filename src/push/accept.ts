@@ -104,7 +104,8 @@ export function createAccept(
     const results = new Map<string, PushResult>();
     const nowMs = clock.nowMs();
     const unswept = await readUnswept(session.tenant, [...entries.values()], feed.epoch);
-    const pusher = { device, grant: session.grant, feed, unswept };
+    const { grant, writeGrant = grant, roles = [] } = session;
+    const pusher = { device, grant, writeGrant, roles, feed, unswept };
     const handedBack = new Map<string, string>();
     const round = { pusher, sentAtMs, nowMs, queue, referred, results, opened, handedBack };
     try {

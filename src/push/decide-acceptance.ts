@@ -4,13 +4,12 @@ import { conflictingFields, decide, EVERY_FIELD, type RivalIntent, type Verdict 
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import type { FeedHead } from '../core/feed-port.js';
 import { isDeviceMadeId } from '../core/id.js';
-import { KEPT, keptFields } from '../core/keeping.js';
-import { asTheyAre, hiddenScope, scopesOfPending, type Mapping } from '../core/overlay.js';
+import { keptFields } from '../core/keeping.js';
+import { asTheyAre, type Mapping } from '../core/overlay.js';
 import type { OpenIntent, RecordView } from '../core/record-port.js';
-import { checkScopes, grantsAny } from '../core/scope.js';
 import { sameDevice, writerOf, type DeviceKey, type ScopeGrant } from '../core/session.js';
-import { staysInScopes } from './kept-scopes.js';
 import { wrong, type CheckedChange } from './pushed-change.js';
+import { checkImages, sees } from './write-permission.js';
 
 /** Most open intents of one device on one record; more are RECORD_BLOCKED (F19). */
 export const MAX_OPEN_INTENTS = 100;
@@ -43,6 +42,9 @@ export type AcceptDecision =
 export interface Pusher {
   readonly device: DeviceKey;
   readonly grant: ScopeGrant;
+  /** Of `grant`, where it may write. */
+  readonly writeGrant: ScopeGrant;
+  readonly roles: readonly string[];
   readonly feed: Pick<FeedHead, 'epoch' | 'head'>;
   /** Collections that were not looked through since the epoch began: an older copy of the feed does not know what is there (F5). */
   readonly unswept: ReadonlySet<string>;
@@ -95,7 +97,7 @@ function decideOrThrow(
   if (inDoubt && isInEffect(change, view, pusher.grant)) return { kind: 'final', status: 'APPLIED', error: null };
   const isCreate = checkExistence(change, view, pusher, own);
   checkOperation(change, isCreate);
-  if (change.kind === 'UPSERT') checkAfterImage(pushed, view, pusher, own, mapping);
+  checkImages(pushed, view, pusher, own, mapping);
   if (own.length >= MAX_OPEN_INTENTS) {
     throw new SyncError('RECORD_BLOCKED', `expected at most ${MAX_OPEN_INTENTS} open changes of one record`);
   }
@@ -194,42 +196,6 @@ function checkOperation({ kind, collection, fields }: CheckedChange, isCreate: b
   for (const { name, required } of collection.fields) {
     if (required && (fields[name] ?? null) === null) throw wrong(name, 'a value, the field is required', 'nothing');
   }
-}
-
-function checkAfterImage(
-  { collection, fields }: CheckedChange,
-  view: RecordView,
-  pusher: Pusher,
-  own: readonly OpenIntent[],
-  mapping: Mapping,
-): void {
-  if (staysInScopes(collection, fields, view)) return;
-  const earlier = own.map((intent) => JSON.parse(intent.fields) as Fields);
-  const shown = view.body === null && view.vis !== null ? parseBody(view.vis) : {};
-  const edits = mapping.incoming(Object.assign({}, shown, ...earlier, fields) as Fields);
-  const before = view.body === null ? {} : parseBody(view.body);
-  const after = { fields: wholeOf(collection, { ...before, ...edits.fields }), unmapped: edits.unmapped };
-  if (grantsAny(withHidden(pusher), scopesOfPending(collection, after, pusher.device))) return;
-  throw new SyncError(
-    'FORBIDDEN',
-    `${collection.name}: expected a record in one of the session's scopes after the change`,
-  );
-}
-
-/** Is a record of these fields in a scope of the session? (R13) @throws SyncError VALIDATION - the rule gave no scopes */
-export function sees(grant: ScopeGrant, collection: Collection, fields: Fields): boolean {
-  return grantsAny(grant, checkScopes(collection.name, collection.scopesOf(wholeOf(collection, fields))));
-}
-
-function wholeOf(collection: Collection, fields: Fields): Fields {
-  const known = fields[KEPT];
-  const whole = Object.fromEntries(collection.fields.map(({ name }) => [name, fields[name] ?? null]));
-  return known === undefined ? whole : { ...whole, [KEPT]: known };
-}
-
-/** With the scope of what only the device's own sessions see (F21). */
-function withHidden({ grant, device }: Pusher): ScopeGrant {
-  return grant.kind === 'every' ? grant : { ...grant, scopes: [...grant.scopes, hiddenScope(device)] };
 }
 
 function judge(change: CheckedChange, view: RecordView, device: DeviceKey, editedAtMs: number): Verdict {

@@ -86,7 +86,7 @@ export function createKeptConflicts(
       fields: edit.kind === 'DELETE' ? null : edit.fields,
       sentEpoch: null,
     };
-    const [result] = await push({ ...device, grant: operator.grant }, [change], null);
+    const [result] = await push({ ...operator, ...device }, [change], null);
     return result as PushResult;
   }
 

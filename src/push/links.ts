@@ -14,10 +14,11 @@ import {
   withReferences,
   type Reference,
 } from '../core/reference.js';
-import { sees, type Pusher } from './decide-acceptance.js';
+import type { Pusher } from './decide-acceptance.js';
 import { awaitedOf } from './parent.js';
 import type { CheckedChange } from './pushed-change.js';
 import type { ReferredRecords } from './referred-records.js';
+import { sees } from './write-permission.js';
 
 type Intended = NonNullable<Acceptance['intent']>;
 

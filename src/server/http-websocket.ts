@@ -172,8 +172,8 @@ async function sendAway(socket: WebSocket, clock: Clock, afterMs: number): Promi
 }
 
 function isAnother(first: Session, now: Session): boolean {
-  const text = ({ tenant, user, roles = [], grant, isOperator = false }: Session): string =>
-    JSON.stringify([tenant, user, roles, grant, isOperator]);
+  const text = ({ tenant, user, roles = [], grant, writeGrant = grant, isOperator = false }: Session): string =>
+    JSON.stringify([tenant, user, roles, grant, writeGrant, isOperator]);
   return text(first) !== text(now);
 }
 

@@ -40,6 +40,7 @@ describe('a user', () => {
       ...byRoute(identity),
       tenant: 'north',
       roles: ['nurse'],
+      writes: ['route:7'],
       isOperator: true,
     });
     expect(await signIn(rule).userOf(await bearer({ routes: ['7', '7', '12'] }))).toEqual({
@@ -47,6 +48,7 @@ describe('a user', () => {
       user: 'nurse-7',
       roles: ['nurse'],
       grant: { kind: 'listed', scopes: ['route:12', 'route:7'] },
+      writeGrant: { kind: 'listed', scopes: ['route:7'] },
       isOperator: true,
       expiresAtMs: Math.floor(clock.nowMs() / 1_000) * 1_000 + 630_000,
     });

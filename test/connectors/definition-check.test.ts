@@ -202,6 +202,11 @@ test.each<readonly [string, object, string]>([
     fields({ id: field.string() }),
     'visits.fields.id: expected another name, every record has an id',
   ],
+  [
+    'a rule for a field that is none',
+    { ...GOOD, rules: { fields: { nurse: () => true } } },
+    'visits.rules.fields.nurse: expected a declared field, there is none of that name',
+  ],
   ['no fields', { ...GOOD, fields: {} }, 'visits.fields: expected at least one field'],
   ['a precision of nothing', changes({ precision: '0s' }), `visits.read.changes.precision: ${TIME}, got "0s"`],
   ['a poll every 0 s', read({ pollEvery: '0s' }), `visits.read.pollEvery: ${TIME}, got "0s"`],

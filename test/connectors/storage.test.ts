@@ -64,6 +64,11 @@ test.each<readonly [string, object, RegExp]>([
     { write: { update: put('/v/{key}', { sends: 'mapped' }) } },
     /^\.write\.update: expected one that sends what changed, .*, got one that sends what is mapped$/,
   ],
+  [
+    'rules that go by values',
+    { rules: { delete: () => false } },
+    /^\.rules: expected nothing, since they go by values/,
+  ],
   ['another word', { storage: 'none' }, /^\.storage: expected one of .*, got "none"$|^.*storage: .*, got "none"$/],
 ])('F29: metadataOnly is refused with %s', (_what, more, line) => {
   const lines = linesOf(more);

@@ -73,7 +73,7 @@ export async function createClinic(
   options: {
     readonly policy?: Policy;
     /** What else the collection declares. */
-    readonly declares?: Pick<Collection, 'visibility' | 'deletedRecord'>;
+    readonly declares?: Pick<Collection, 'visibility' | 'deletedRecord' | 'rules'>;
     readonly facts?: Partial<SourceFacts>;
     readonly store?: Store;
     readonly clock?: ManualClock;
