@@ -71,6 +71,11 @@ export function deletesByFlag(facts: {
 export interface ReadFacts<Op extends Operation = Operation> {
   /** The whole list, page by page. */
   readonly list: Op;
+  /**
+   * What rows of lists show: whole records (default), or `keys` only, as texts or in their members: then each record is read by `one`, under
+   * its ETag where `version` is `etag` and one is known.
+   */
+  readonly listed?: 'records' | 'keys';
   /** One record by its key. Without it deletions are proven by complete scans alone, or not at all. */
   readonly one?: Op;
   /** The filter for what changed, by time, or by number (`changeNumber`); absent: each poll reads the whole list. `list`: another call than that of the whole list. */

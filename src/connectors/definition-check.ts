@@ -161,6 +161,7 @@ const collectionSchema = z.strictObject({
   read: z.strictObject({
     list: operation,
     one: operation.optional(),
+    listed: z.enum(['records', 'keys']).optional(),
     changes: changes.optional(),
     delta: delta.optional(),
     deletes: deletes.optional(),

@@ -1,8 +1,8 @@
-import type { ObservedBatch } from '../core/source-port.js';
+import type { KnownVersions, ObservedBatch } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaCursors, type DeltaCursor, type DeltaFacts } from './delta.js';
 import { CallFault, isForgotten } from './fault.js';
-import type { PageCalls } from './page-calls.js';
+import { given, type PageCalls } from './page-calls.js';
 import type { PageArguments } from './paging.js';
 import { readRows } from './row-reading.js';
 import type { ChangesReader } from './source-reads.js';
@@ -18,9 +18,13 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
   const { param, replayable } = facts;
   const cursors = createDeltaCursors({ list, follow, param });
 
-  async function* readChanges(text: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  async function* readChanges(
+    text: string | null,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, void> {
     const cursor = text === null ? null : cursors.read(text);
-    if (cursor?.kind === 'token' && !(yield* readSince(cursor, signal))) return;
+    if (cursor?.kind === 'token' && !(yield* readSince(cursor, signal, known))) return;
     if (text !== null) deps.log.warn(whyAgain(cursor), { collection: where });
     yield* readWhole(text !== null, signal);
   }
@@ -39,6 +43,7 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
   async function* readSince(
     before: DeltaCursor & { readonly kind: 'token' },
     signal: AbortSignal,
+    known?: KnownVersions,
   ): AsyncGenerator<ObservedBatch, boolean> {
     const args: PageArguments = param === undefined ? {} : { [param]: before.token };
     const from = param === undefined ? before.token : null;
@@ -47,7 +52,8 @@ export function createDeltaReads(parts: CollectionParts, facts: DeltaFacts, page
     // Committed before the question is sent: if its answer is lost, with us or on its way, nobody asks with this token again.
     if (!replayable) yield { observations: [], cursor: cursors.write({ kind: 'asked' }) };
     try {
-      for await (const answer of pages('poll', follow, args, signal, { from, isRepeatable: replayable })) {
+      const more = { from, isRepeatable: replayable, ...given(known) };
+      for await (const answer of pages('poll', follow, args, signal, more)) {
         isAnswered = true;
         next = answer.delta ?? null;
         yield readRows(mapping, answer, 'changes', facts.removed);

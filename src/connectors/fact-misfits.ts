@@ -4,7 +4,7 @@ import type { CallPurpose } from './fault.js';
 import { misfitsOfKeyForm } from './key-form.js';
 import { misfitsOfNaturalKey, NATURAL_LOOK_UP } from './natural-key.js';
 import { misfitOfPaging } from './paging.js';
-import { misfitsOfDelta, misfitsOfLog, misfitsOfNumber } from './read-misfits.js';
+import { misfitsOfDelta, misfitsOfListed, misfitsOfLog, misfitsOfNumber } from './read-misfits.js';
 import type { RestOperation } from './rest.js';
 import { isSeries } from './series.js';
 import { misfitsOfSeries } from './series-misfits.js';
@@ -22,6 +22,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfNumber(one),
     ...misfitsOfDelta(one),
     ...misfitsOfLog(one),
+    ...misfitsOfListed(one),
     ...misfitsOfKeyForm(one),
     ...misfitsOfFields(one),
     ...misfitsOfGuard(transport, one),

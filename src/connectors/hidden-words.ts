@@ -1,6 +1,6 @@
 import type { Log } from '../core/ports.js';
 import { CallFault } from './fault.js';
-import { withoutCause, writingBatches } from './secrets.js';
+import { conditionalRead, withoutCause, writingBatches } from './secrets.js';
 import type { OpenTransport, WriteAnswer } from './transport.js';
 
 /** What the source said may hold a field value; a status, or the system's own code for a failed connection, does not. */
@@ -31,6 +31,7 @@ export function hideWords(transport: OpenTransport): OpenTransport {
   return {
     readPage: (...call) => without(transport.readPage(...call)),
     readRow: (...call) => without(transport.readRow(...call)),
+    ...conditionalRead(transport, without),
     lookUp: (...call) => without(transport.lookUp(...call)),
     write: async (...call) => told(await without(transport.write(...call))),
     ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),

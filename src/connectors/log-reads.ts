@@ -1,5 +1,5 @@
 import type { SourceKey } from '../core/change.js';
-import type { Observation, ObservedBatch } from '../core/source-port.js';
+import type { KnownVersions, Observation, ObservedBatch } from '../core/source-port.js';
 import type { Anchor } from './change-number.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createLogCursors, isSamePlace, type DeletionLogFacts, type LogPlace } from './deletion-log.js';
@@ -42,14 +42,18 @@ export function createLogReads(
   /** When what was known of the log came again for the last time. */
   let soundAtMs = clock.monotonicMs();
 
-  async function* readLogged(text: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  async function* readLogged(
+    text: string | null,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, void> {
     const found = text === null ? { changes: null, log: null } : cursors.read(text);
     const log = found.log ?? beginning();
     let { changes } = found;
     // Before anything else is read: what is deleted while the first load is read, or broken off, is behind this place.
     if (found.log === null)
       yield batchAt(changes, log, text === null ? null : 'the log of deletions was not read before');
-    for await (const batch of readChanges(changes, signal)) {
+    for await (const batch of readChanges(changes, signal, known)) {
       changes = batch.cursor ?? changes;
       yield batch.cursor === undefined ? batch : { ...batch, cursor: cursors.write({ changes, log }) };
     }

@@ -22,6 +22,8 @@ export interface Mapping {
    */
   observe(row: unknown, tag: RowTags | null): Observation;
   readonly keyOf: (row: unknown) => SourceKey;
+  /** The key that a row of a list of keys names: one of its members, or the row itself. @throws CallFault badAnswer - it names none */
+  readonly listedKeyOf: (row: unknown) => SourceKey;
   /** The key that an entry of the source's log of deletions names. @throws CallFault badAnswer - it names none */
   readonly deletedKeyOf: (entry: unknown) => SourceKey;
   /** Fields in the source's names, references as the source has them. */
@@ -64,10 +66,8 @@ export function compileMapping(
 
   return {
     keyOf,
-    deletedKeyOf(entry) {
-      const isKey = typeof entry === 'string' || typeof entry === 'number';
-      return keyFrom(isKey ? entry : deletedKeyParts(rowOf(entry)), 'a log of deletions');
-    },
+    listedKeyOf: (row) => keyFrom(isKey(row) ? row : keyParts(rowOf(row)), 'a record'),
+    deletedKeyOf: (entry) => keyFrom(isKey(entry) ? entry : deletedKeyParts(rowOf(entry)), 'a log of deletions'),
     observe(row, tag) {
       const key = keyOf(row);
       const keyReason = misfitOfKey(key);
@@ -124,6 +124,10 @@ function fitRow(collection: Collection, key: SourceKey, observed: Row): Fields {
 function rowOf(row: unknown): Row {
   if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as Row;
   throw new CallFault('badAnswer', `expected a record, got ${describe(row)}`);
+}
+
+function isKey(row: unknown): row is string | number {
+  return typeof row === 'string' || typeof row === 'number';
 }
 
 function keyReader(key: AnyCollectionDefinition['key']): (row: Row) => unknown {

@@ -1,5 +1,5 @@
 import { sourceKeyParts } from '../core/id.js';
-import type { Observation, ObservedBatch } from '../core/source-port.js';
+import type { KnownVersions, Observation, ObservedBatch } from '../core/source-port.js';
 import {
   compileChangeNumber,
   readPlace,
@@ -12,7 +12,7 @@ import type { CollectionParts } from './collection-parts.js';
 import { durationMs } from './duration.js';
 import { beginRun, createMarks, type NumberRun } from './number-run.js';
 import { readResult } from './pending-result.js';
-import type { PageCalls } from './page-calls.js';
+import { given, type PageCalls } from './page-calls.js';
 import type { PageAnswer, PageArguments } from './paging.js';
 import { readRows } from './row-reading.js';
 import type { ChangesReader } from './source-reads.js';
@@ -44,14 +44,21 @@ export function createNumberReads(
 
   const cursorOf = (place: NumberPlace): string => writePlace(place, changes.member);
 
-  function note(run: NumberRun, { rows }: PageAnswer): void {
-    const anchors = rows.map((row): Anchor => ({ number: numbers.of(row), key: mapping.keyOf(row) }));
+  function note(run: NumberRun, { rows, unchanged }: PageAnswer): void {
+    const anchors = [...rows, ...(unchanged?.rows ?? [])].map((row): Anchor => ({
+      number: numbers.of(row),
+      key: mapping.keyOf(row),
+    }));
     run.page(anchors, clock.monotonicMs());
   }
 
-  async function* readChanges(text: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  async function* readChanges(
+    text: string | null,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, void> {
     const place = text === null ? null : readPlace(text, changes.member);
-    if (place !== null && !(yield* readSince(place, signal))) return;
+    if (place !== null && !(yield* readSince(place, signal, known))) return;
     if (place !== null)
       log.warn('none of the highest numbers of change came again, as after a restore: reading everything again', {
         collection: where,
@@ -80,13 +87,17 @@ export function createNumberReads(
   }
 
   /** @returns true if nothing that was known came again */
-  async function* readSince(before: NumberPlace, signal: AbortSignal): AsyncGenerator<ObservedBatch, boolean> {
+  async function* readSince(
+    before: NumberPlace,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, boolean> {
     const lowest = before.anchors.at(-1)?.number;
     const next = before.settled + 1n;
     const from = lowest === undefined || next < lowest ? next : lowest;
     const args: PageArguments = { [changes.param]: numbers.argument(from) };
     const run = beginRun(before, marks, lateness, clock.monotonicMs());
-    for await (const answer of pages('poll', changes.list ?? read.list, args, signal)) {
+    for await (const answer of pages('poll', changes.list ?? read.list, args, signal, given(known))) {
       note(run, answer);
       yield readRows(mapping, answer, 'changes');
     }

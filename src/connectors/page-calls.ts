@@ -1,4 +1,5 @@
 import type { SourceKey } from '../core/change.js';
+import type { KnownVersions } from '../core/source-port.js';
 import type { ReadUrgency } from './call-queue.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault } from './fault.js';
@@ -18,6 +19,8 @@ export type PageCalls = (
     readonly from?: string | null;
     /** May a page be asked for again when its answer was lost? Absent: yes. */
     readonly isRepeatable?: boolean;
+    /** Versions that are known, for lists of keys; absent: every record is read. */
+    readonly known?: KnownVersions;
     /** Must the source itself show each row, whatever the tag of an earlier answer? Absent: no. */
     readonly isFresh?: boolean;
     /** The key of a row that is no record, but tells of one. @throws CallFault - it has none */
@@ -75,4 +78,9 @@ async function* withKeys(
   }
   const [fault] = faults;
   if (fault !== undefined) throw fault;
+}
+
+/** Versions to be asked under, where a reader has them. */
+export function given(known: KnownVersions | undefined): { readonly known?: KnownVersions } {
+  return known === undefined ? {} : { known };
 }

@@ -1,4 +1,6 @@
+import type { SourceKey } from '../core/change.js';
 import type { SourceFacts } from '../core/source-port.js';
+import type { RowTags } from './transport.js';
 
 /** How a source divides a long list: facts, from which the reading is derived. */
 export type Paging = WholePaging | PagePaging | OffsetPaging | KeysetPaging | LinkPaging | NextUrlPaging | TokenPaging;
@@ -109,6 +111,10 @@ export interface PageAnswer {
   readonly removed?: ReadonlySet<unknown>;
   /** Rows without a key were left out, of this page or of one before: nothing may be taken for read. Absent: none were. */
   readonly isPart?: true;
+  /** Of a list of keys: what the read of each of `rows` says of its state; absent: lists show it themselves, if at all. */
+  readonly tags?: ReadonlyMap<unknown, RowTags>;
+  /** Of a list of keys: records that are as they are known, which are not among `rows`, and what the list shows of them; absent: none. */
+  readonly unchanged?: { readonly keys: readonly SourceKey[]; readonly rows: readonly unknown[] };
 }
 
 export type LoadPage = (args: PageArguments, next: string | null) => Promise<PageAnswer>;

@@ -50,6 +50,12 @@ function misfitsOfLateness(where: string, filter: ReadFacts['changes'] | Deletio
   ];
 }
 
+/** Lists of keys show nothing of their records. */
+export function misfitsOfListed({ read }: AnyCollectionDefinition): readonly string[] {
+  if (read.listed !== 'keys' || read.one !== undefined) return [];
+  return [".read.one: expected it beside listed: 'keys', since it is what shows the records, got nothing"];
+}
+
 /** What in the facts of a log of deletions does not go together: each as ".key: expected …, got …". */
 export function misfitsOfLog({ read }: AnyCollectionDefinition): readonly string[] {
   const { deletes, delta, changes, one } = read;

@@ -8,7 +8,15 @@ import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
-import type { BatchEnd, OpenTransport, SoughtValue, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
+import type {
+  BatchEnd,
+  OpenTransport,
+  RowAnswer,
+  SoughtValue,
+  SourceDeps,
+  WriteAnswer,
+  WriteCall,
+} from './transport.js';
 
 export interface RestSettings extends JsonSettings {
   readonly baseUrl: string;
@@ -19,6 +27,7 @@ export interface RestSettings extends JsonSettings {
 /** Lists of which the last answer is kept, for 304; each at most this many rows. */
 const KEPT_LISTS = 64;
 const KEPT_ROWS = 5_000;
+const NOT_MODIFIED = 304;
 
 /** Opens the REST side of a source. @throws StartupError config - the base URL is none */
 export function openRest(settings: RestSettings, deps: SourceDeps): OpenTransport {
@@ -46,7 +55,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     const known = operation.tagged && !isFresh ? kept.get(path) : undefined;
     const conditional = known === undefined ? {} : { 'if-none-match': known.tag };
     const answer = await exchange(purpose, 'GET', path, { ...operation.headers, ...conditional }, null, signal);
-    if (answer.head.status === 304 && known !== undefined) {
+    if (answer.head.status === NOT_MODIFIED && known !== undefined) {
       // What 304 leaves out (the next page, the total) holds as it was; without it a list would seem to end here.
       const headers = new Map([...known.head.headers, ...answer.head.headers]);
       return {
@@ -54,6 +63,8 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         isAbsent: false,
       };
     }
+    if (answer.head.status === NOT_MODIFIED && operation.headers['if-none-match'] !== undefined)
+      return { answer, isAbsent: false };
     const meaning = classifyRest(answer, purpose, settings);
     const { kind } = meaning.is;
     // A page that says "not found" is a server's that does not know our path; of a record's absence the source tells itself.
@@ -63,6 +74,19 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     if (answer.misfit !== null) throw new CallFault('badAnswer', answer.misfit);
     if (operation.tagged) keep(path, answer, memberAt(answer.body, operation.rows));
     return { answer, isAbsent: false };
+  }
+
+  async function readOne(
+    operation: RestOperation,
+    key: readonly string[],
+    tag: string | null,
+    signal: AbortSignal,
+  ): Promise<RowAnswer | 'absent' | 'unchanged'> {
+    const facts = tag === null ? operation : { ...operation, headers: { ...operation.headers, 'if-none-match': tag } };
+    const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, { key }), 'one', signal);
+    if (isAbsent) return 'absent';
+    if (answer.head.status === NOT_MODIFIED) return 'unchanged';
+    return { row: memberAt(answer.body, facts.rows), tag: tagsOf(answer.head) };
   }
 
   function keep(path: string, answer: RestAnswer, rows: unknown): void {
@@ -135,11 +159,11 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       };
     },
     async readRow(operation, key, signal) {
-      const facts = operation as RestOperation;
-      const { answer, isAbsent } = await readJson(facts, pathOf(base, facts, { key }), 'one', signal);
-      if (isAbsent) return 'absent';
-      return { row: memberAt(answer.body, facts.rows), tag: tagsOf(answer.head) };
+      const answer = await readOne(operation as RestOperation, key, null, signal);
+      if (answer === 'unchanged') throw new CallFault('badAnswer', 'expected a record, got 304');
+      return answer;
     },
+    readRowUnless: (operation, key, tag, signal) => readOne(operation as RestOperation, key, tag, signal),
     async lookUp(operation, sought, signal) {
       const facts = operation as RestOperation;
       const values = 'reference' in sought ? sought : { named: namedBy(sought.alike) };

@@ -5,6 +5,7 @@ import type { Observation, ObservedBatch } from '../core/source-port.js';
 import type { Mapping } from './mapping.js';
 import type { PageAnswer } from './paging.js';
 import { isFlagged, type RowFlag } from './row-flag.js';
+import type { RowTags } from './transport.js';
 
 const TWICE = 'expected each record once on a page, got several with its key and other fields';
 
@@ -17,15 +18,15 @@ const TWICE = 'expected each record once on a page, got several with its key and
  */
 export function readRows(
   mapping: Pick<Mapping, 'observe' | 'keyOf'>,
-  { rows, removed: marked }: Pick<PageAnswer, 'rows' | 'removed'>,
+  { rows, removed: marked, tags, unchanged }: Pick<PageAnswer, 'rows' | 'removed' | 'tags' | 'unchanged'>,
   of: 'list' | 'changes',
   removed?: RowFlag,
-): Pick<ObservedBatch, 'observations' | 'misfits'> {
+): Pick<ObservedBatch, 'observations' | 'misfits' | 'unchanged'> {
   const shown = new Map<SourceKey, Observation>();
   const misfits = new Map<SourceKey, MisfitRecord>();
   for (const row of rows) {
     const isRemoved = marked?.has(row) === true || (removed !== undefined && isFlagged(row, removed));
-    const one = readRow(mapping, row, isRemoved);
+    const one = readRow(mapping, row, isRemoved, tags?.get(row) ?? null);
     const { sourceKey } = one;
     if (isMisfit(one)) {
       misfits.set(sourceKey, one);
@@ -39,17 +40,22 @@ export function readRows(
     if (misfits.has(sourceKey)) shown.delete(sourceKey);
     else shown.set(sourceKey, one);
   }
-  return { observations: [...shown.values()], ...(misfits.size === 0 ? {} : { misfits: [...misfits.values()] }) };
+  return {
+    observations: [...shown.values()],
+    ...(misfits.size === 0 ? {} : { misfits: [...misfits.values()] }),
+    ...(unchanged === undefined || unchanged.keys.length === 0 ? {} : { unchanged: unchanged.keys }),
+  };
 }
 
 function readRow(
   mapping: Pick<Mapping, 'observe' | 'keyOf'>,
   row: unknown,
   isRemoved: boolean,
+  tag: RowTags | null,
 ): Observation | MisfitRecord {
   try {
     if (isRemoved) return { sourceKey: mapping.keyOf(row), fields: null, sourceVersion: null };
-    return mapping.observe(row, null);
+    return mapping.observe(row, tag);
   } catch (thrown) {
     if (thrown instanceof RecordMisfit) return thrown.record;
     throw thrown;

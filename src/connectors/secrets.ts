@@ -68,6 +68,7 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
   return {
     readPage: (...call) => read(transport.readPage(...call)),
     readRow: (...call) => read(transport.readRow(...call)),
+    ...conditionalRead(transport, without),
     lookUp: (...call) => read(transport.lookUp(...call)),
     write: async (...call) => told(await without(transport.write(...call))),
     ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),
@@ -88,6 +89,14 @@ export function writingBatches(
         end === 'single' ? end : told(end),
       ),
   };
+}
+
+/** The conditional read, where the kit has one. */
+export function conditionalRead(
+  { readRowUnless }: OpenTransport,
+  guarded: <T>(call: Promise<T>) => Promise<T>,
+): Pick<OpenTransport, 'readRowUnless'> {
+  return readRowUnless === undefined ? {} : { readRowUnless: (...call) => guarded(readRowUnless(...call)) };
 }
 
 /** What is known of a fault besides its message; its cause may tell the same. */

@@ -1,7 +1,7 @@
-import type { ObservedBatch } from '../core/source-port.js';
+import type { KnownVersions, ObservedBatch } from '../core/source-port.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault } from './fault.js';
-import type { PageCalls } from './page-calls.js';
+import { given, type PageCalls } from './page-calls.js';
 import type { PageAnswer, PageArguments } from './paging.js';
 import { readRows } from './row-reading.js';
 import type { ChangesReader } from './source-reads.js';
@@ -35,9 +35,13 @@ export function createSinceReads(
    * Without a cursor the whole list is read, from a cursor that was taken before it began. A source whose clock is behind
    * the cursor was set back or restored: everything is read again.
    */
-  async function* readChanges(text: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  async function* readChanges(
+    text: string | null,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, void> {
     const cursor = readCursor(text);
-    const clockWentBack = yield* run(cursor === null ? null : cursor.atMs, signal);
+    const clockWentBack = yield* run(cursor === null ? null : cursor.atMs, signal, known);
     if (!clockWentBack) return;
     deps.log.warn('the clock of the source went back: reading everything again', { collection: where, cursor: text });
     // What it lost by coming back from a backup no filter shows.
@@ -46,7 +50,11 @@ export function createSinceReads(
   }
 
   /** @returns true if nothing was yielded because the source's clock is behind the cursor */
-  async function* run(fromMs: number | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, boolean> {
+  async function* run(
+    fromMs: number | null,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, boolean> {
     const operation = fromMs === null ? read.list : (changes.list ?? read.list);
     const args: PageArguments = fromMs === null ? {} : { [changes.param]: since.argument(fromMs - since.overlapMs) };
     const hasStamps = changes.stamp !== undefined;
@@ -56,14 +64,15 @@ export function createSinceReads(
     let newestMs: number | null = null;
     let reached: ChangesCursor | null = fromMs === null ? null : { atMs: fromMs };
     let canResume = trustsOrder && changes.ordered && hasStamps && fromMs !== null;
-    for await (const answer of pages('poll', operation, args, signal, { isFresh: fromMs === null })) {
+    const more = { isFresh: fromMs === null, ...given(known) };
+    for await (const answer of pages('poll', operation, args, signal, more)) {
       if (serverTimeMs === null) {
         const answeredMs = timeOf(answer);
         if (fromMs !== null && answeredMs < fromMs - CLOCK_SLACK_MS) return true;
         // The rows were looked up before the answer was dated: what changed in between is still to be asked for.
         serverTimeMs = answeredMs - (deps.clock.monotonicMs() - beganMs);
       }
-      for (const row of answer.rows) {
+      for (const row of [...answer.rows, ...(answer.unchanged?.rows ?? [])]) {
         const stampMs = since.stampMs(row);
         order.next(stampMs);
         newestMs = later(newestMs, stampMs);

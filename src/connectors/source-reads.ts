@@ -1,13 +1,14 @@
 import type { SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import { sourceKeyParts } from '../core/id.js';
-import type { ObservedBatch, SourceCollection } from '../core/source-port.js';
+import type { KnownVersions, ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { CallFault, faultOfCall, unavailable } from './fault.js';
 import type { CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
+import { withRecords } from './listed-records.js';
 import { createLogReads } from './log-reads.js';
 import { createNumberReads } from './number-reads.js';
-import { createPageCalls, type PageCalls } from './page-calls.js';
+import { createPageCalls, given, type PageCalls } from './page-calls.js';
 import { readResult } from './pending-result.js';
 import { readRows } from './row-reading.js';
 import { createSinceReads } from './since-reads.js';
@@ -34,22 +35,31 @@ export interface Reads extends Pick<SourceCollection, 'readChanges' | 'scan' | '
  *
  * @throws CallFault
  */
-export type ChangesReader = (cursor: string | null, signal: AbortSignal) => AsyncGenerator<ObservedBatch, void>;
+export type ChangesReader = (
+  cursor: string | null,
+  signal: AbortSignal,
+  known?: KnownVersions,
+) => AsyncGenerator<ObservedBatch, void>;
 
 export function createReads(parts: CollectionParts): Reads {
   const { where, definition, mapping, transport, deps } = parts;
   const { read } = definition;
-  const pages = createPageCalls(parts);
-  const changes = createChangesReader(parts, pages);
+  const plain = createPageCalls(parts);
+  const pages = read.listed === 'keys' && read.one !== undefined ? withRecords(parts, read.one, plain) : plain;
+  const changes = createChangesReader(parts, pages, plain);
 
   /** When a whole scan last asked for every row. */
   let freshAtMs: number | null = null;
 
-  async function* scan(signal: AbortSignal, isProof = false): AsyncGenerator<ObservedBatch, void> {
+  async function* scan(
+    signal: AbortSignal,
+    isProof = false,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, void> {
     const beganMs = deps.clock.monotonicMs();
     const isFresh = isProof || freshAtMs === null || beganMs - freshAtMs >= FRESH_EVERY_MS;
     try {
-      for await (const answer of pages('scan', read.list, {}, signal, { isFresh }))
+      for await (const answer of pages('scan', read.list, {}, signal, { isFresh, ...given(known) }))
         yield readRows(mapping, answer, 'list');
       if (isFresh) freshAtMs = beganMs;
     } catch (thrown) {
@@ -57,10 +67,14 @@ export function createReads(parts: CollectionParts): Reads {
     }
   }
 
-  async function* readChanges(cursor: string | null, signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  async function* readChanges(
+    cursor: string | null,
+    signal: AbortSignal,
+    known?: KnownVersions,
+  ): AsyncGenerator<ObservedBatch, void> {
     if (changes === null) throw new SyncError('BAD_REQUEST', `${where}: does not say what changed, scan it`);
     try {
-      yield* changes(cursor, signal);
+      yield* changes(cursor, signal, known);
     } catch (thrown) {
       throw unavailable(where, read.delta === undefined ? 'read.changes' : 'read.delta', thrown);
     }
@@ -117,7 +131,7 @@ export function createReads(parts: CollectionParts): Reads {
     readRowWithin: (key, withinMs, outer) => within(withinMs, outer, (signal) => readRow(key, signal)),
     probe: (key, withinMs, outer) =>
       within<unknown>(withinMs, outer, (signal) =>
-        key === null || read.one === undefined ? pages('record', read.list, {}, signal).next() : readRow(key, signal),
+        key === null || read.one === undefined ? plain('record', read.list, {}, signal).next() : readRow(key, signal),
       ).then(
         () => undefined,
         () => undefined,
@@ -133,10 +147,11 @@ export function createReads(parts: CollectionParts): Reads {
   };
 }
 
-function createChangesReader(parts: CollectionParts, pages: PageCalls): ChangesReader | null {
+/** @param plain pages as they come, of a log of deletions */
+function createChangesReader(parts: CollectionParts, pages: PageCalls, plain: PageCalls): ChangesReader | null {
   const { deletes } = parts.definition.read;
   const reader = createUpdatesReader(parts, pages);
-  return reader === null || deletes?.kind !== 'log' ? reader : createLogReads(parts, deletes, reader, pages);
+  return reader === null || deletes?.kind !== 'log' ? reader : createLogReads(parts, deletes, reader, plain);
 }
 
 function createUpdatesReader(parts: CollectionParts, pages: PageCalls): ChangesReader | null {

@@ -135,6 +135,13 @@ export interface OpenTransport {
     key: readonly string[],
     signal: AbortSignal,
   ): Promise<RowAnswer | 'absent' | PendingResult<RowAnswer | 'absent'>>;
+  /** The same, unless the record has this tag (304). Absent: the kit does not ask so. */
+  readonly readRowUnless?: (
+    operation: Operation,
+    key: readonly string[],
+    tag: string,
+    signal: AbortSignal,
+  ) => Promise<RowAnswer | 'absent' | 'unchanged'>;
   /** The rows that the source has for what is sought, every one of them; none: it says that there are none. */
   lookUp(
     operation: Operation,

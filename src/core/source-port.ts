@@ -17,11 +17,16 @@ export interface ObservedBatch {
   readonly observations: readonly Observation[];
   /** Records that are there, but not as declared; absent: none. */
   readonly misfits?: readonly MisfitRecord[];
+  /** Records that are there, in the version that is known of them; absent: none. */
+  readonly unchanged?: readonly SourceKey[];
   /** Where to go on once this batch is committed; absent: the cursor stays (it moves with the last batch only). */
   readonly cursor?: string;
   /** What went before this cursor may have passed unseen, as when a source forgot where we were: a scan is to find it. Absent: nothing. */
   readonly needsScan?: true;
 }
+
+/** The source versions that are known of records which are there and fit, by key: under one of them a source may say that nothing changed. */
+export type KnownVersions = (keys: readonly SourceKey[]) => Promise<ReadonlyMap<SourceKey, string>>;
 
 /** What is true of a source's collection: the poller derives its work from these facts. */
 export interface SourceFacts {
@@ -40,6 +45,8 @@ export interface SourceFacts {
   readonly deletions: 'scan' | 'flag' | 'feed' | 'none';
   /** Of `feed`: it is a log of its own, asked for with each poll, that keeps what was deleted for so long. Absent: changes tell it. */
   readonly deletionLogKeepsMs?: number;
+  /** Lists show keys only: every record is read by its own call, unless its version says that it is as known. Absent: lists show records. */
+  readonly readsEach?: boolean;
   /** Can a single record be read by key? Without it a scan proves a deletion only by F14. */
   readonly readOne: boolean;
   /** `keyset` and `overlap` paging cannot pass over a record that moved (F14). */
@@ -149,15 +156,18 @@ export interface SourceCollection {
   /**
    * What changed since a cursor, at least; repeats are normal. The request of a batch is sent only when that batch is
    * asked for, so that the reader can note its token before (specification part 5).
+   *
+   * @param known absent: each record is shown, whatever its version
    */
-  readChanges(cursor: string | null, signal: AbortSignal): AsyncIterable<ObservedBatch>;
+  readChanges(cursor: string | null, signal: AbortSignal, known?: KnownVersions): AsyncIterable<ObservedBatch>;
   /**
    * The whole collection. Ends normally only if the scan is complete; any doubt throws (R14).
    *
    * @param isProof absences of this scan are to be believed: it asks for every row, where it would trust the source's word that none
    * changed (304). Absent: no
+   * @param known absent: each record is shown, whatever its version
    */
-  scan(signal: AbortSignal, isProof?: boolean): AsyncIterable<ObservedBatch>;
+  scan(signal: AbortSignal, isProof?: boolean, known?: KnownVersions): AsyncIterable<ObservedBatch>;
   /** One record by key; `absent` is the source's 404 or 410. @throws RecordMisfit - it is there, but not as declared */
   readOne(key: SourceKey, signal: AbortSignal): Promise<Observation | 'absent'>;
   /** The record that a create with this idempotency key made. Only where the facts say `lookUp`. */

@@ -90,7 +90,7 @@ export async function openQuarantine(
       const isTooMany = (): boolean => bad.size > MASS_MISFIT_RECORDS && bad.size > MASS_MISFIT_SHARE * read;
       return {
         async see(batch) {
-          read += batch.observations.length + (batch.misfits?.length ?? 0);
+          read += batch.observations.length + (batch.misfits?.length ?? 0) + (batch.unchanged?.length ?? 0);
           for (const one of batch.misfits ?? []) bad.set(listedKey(one.sourceKey), one);
           await see(batch);
           if (batch.cursor === undefined || !isTooMany()) return batch;

@@ -3,6 +3,7 @@ import type { CollectionProgress } from '../core/ingest-port.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { readAgain } from './confirmation.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
+import { knownVersions } from './known-versions.js';
 import { observedBatches } from './observed-batches.js';
 import { openQuarantine } from './quarantine.js';
 import { noticeReading } from './reading-change.js';
@@ -135,7 +136,7 @@ async function poll(
   let deleted = 0;
   let held = 0;
   let older = 0;
-  const changes = source.readChanges(progress.cursor, signal);
+  const changes = source.readChanges(progress.cursor, signal, knownVersions(store, tenant, name, context));
   const read = context.quarantine.beginRead();
   for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
     // Before its cursor is committed: a process that ends in between reads the same again, and asks again.

@@ -3,6 +3,7 @@ import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import { readAgain } from './confirmation.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
+import { knownVersions } from './known-versions.js';
 import { observedBatches, type ObservationToken } from './observed-batches.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
 
@@ -87,14 +88,18 @@ async function readThrough(
   const shown = new Set<SourceKey>();
   const alive: SourceKey[] = [];
   const read = context.quarantine.beginRead();
-  for await (const { token, batch } of observedBatches(ports.store, tenant, source.scan(signal, isProof), signal)) {
+  const known = knownVersions(ports.store, tenant, source.collection.name, context);
+  const scan = source.scan(signal, isProof, known);
+  for await (const { token, batch } of observedBatches(ports.store, tenant, scan, signal)) {
+    const { unchanged = [] } = batch;
     // What is flagged was shown too: its deletion is decided with its batch. So was what does not fit: it is there.
     for (const one of [...batch.observations, ...(batch.misfits ?? [])]) shown.add(one.sourceKey);
-    const living = batch.observations.filter((one) => one.fields !== null).slice(-ALIVE_KEPT);
-    alive.push(...living.map((one) => one.sourceKey));
+    for (const key of unchanged) shown.add(key);
+    const living = batch.observations.filter((one) => one.fields !== null).map((one) => one.sourceKey);
+    alive.push(...[...unchanged, ...living].slice(-ALIVE_KEPT));
     alive.splice(0, Math.max(0, alive.length - ALIVE_KEPT));
     const counts = await ingestBatch(ports, tenant, source, await read.see(batch), token, context);
-    sum.observed += counts.observed;
+    sum.observed += counts.observed + unchanged.length;
     sum.changed += counts.changed;
     sum.deleted += counts.deleted;
     sum.held += counts.held;

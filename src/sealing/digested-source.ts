@@ -38,8 +38,8 @@ export function digestedSource(source: SourceCollection, kept: Collection): Sour
   return {
     ...source,
     collection: kept,
-    readChanges: (cursor, signal) => batches(source.readChanges(cursor, signal)),
-    scan: (signal, isProof) => batches(source.scan(signal, isProof)),
+    readChanges: (cursor, signal, known) => batches(source.readChanges(cursor, signal, known)),
+    scan: (signal, isProof, known) => batches(source.scan(signal, isProof, known)),
     readOne: async (key: SourceKey, signal) => shown(await source.readOne(key, signal)),
     ...(source.lookUp === undefined ? {} : { lookUp }),
     async write(write, signal, withinMs) {

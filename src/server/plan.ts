@@ -71,7 +71,12 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
   ].join('; ');
 }
 
-function changesOf({ changes, isConsumed, trustsTag }: SourceFacts): string {
+function changesOf(facts: SourceFacts): string {
+  const each = facts.readsEach === true ? ', and each record of it by its key, under the version that is known' : '';
+  return `${listedBy(facts)}${each}`;
+}
+
+function listedBy({ changes, isConsumed, trustsTag }: SourceFacts): string {
   switch (changes) {
     case 'updatedSince':
       return 'changes are asked for';

@@ -65,6 +65,16 @@ test('facts that go together are taken as they are', () => {
 
 test.each<readonly [string, readonly string[], string]>([
   [
+    'a list of keys without what shows their records',
+    restLines({ list: get('/v'), listed: 'keys' }),
+    "visits.read.one: expected it beside listed: 'keys', since it is what shows the records, got nothing",
+  ],
+  [
+    'a list of something else',
+    restLines({ list: get('/v'), one: ONE, listed: 'ids' }),
+    'visits.read.listed: expected one of "records"|"keys", got "ids"',
+  ],
+  [
     'a log beside nothing that says what changed',
     restLines({ list: get('/v'), one: ONE, deletes: LOG }),
     'visits.read.deletes: expected read.changes or read.delta beside a log, since each poll without them reads the whole list, got neither',

@@ -184,6 +184,12 @@ test.each<readonly [string, ReadFacts, string]>([
       'a scan every 86400 s; read only',
   ],
   [
+    'a list of keys',
+    { list: get('/visits'), listed: 'keys', one: ONE },
+    'the whole list is read, and each record of it by its key, under the version that is known every 300 s; deletions by a scan every 21600 s, ' +
+      'each confirmed by a read; read only',
+  ],
+  [
     'a list with a tag',
     { list: get('/visits', { tagged: true }), one: ONE },
     'the whole list is read (where its tag says that it is unchanged, once a day) every 300 s; deletions by a scan every 21600 s, each confirmed by a read; read only',
