@@ -22,7 +22,7 @@ async function createAnswered() {
   } as const;
   return {
     ward,
-    async answer(through: Store = store) {
+    answer: async (through: Store = store) => {
       const references = createReferenceMap(through, sources);
       const view = await world.view('v1');
       const linked = await withLinks(references, world.tenant, ward.visits.collection, view, applied);
