@@ -9,7 +9,7 @@ import { CallFault } from './fault.js';
 import type { AnswerWatch } from './probe-answers.js';
 import { faultText, type ProbeCalls } from './probe-calls.js';
 import { cannotTell, contradicts, fits, type FactFinding } from './probe-finding.js';
-import { keyIn, type KeyedRow, type ListSample } from './probe-list.js';
+import { keyIn, showsKeysOnly, type KeyedRow, type ListSample } from './probe-list.js';
 import { isOfHeader } from './write-guard.js';
 
 /** Keys that are made up until one is not there. */
@@ -36,8 +36,8 @@ export async function probeRecords(
       if (answer === 'absent') findings.push(absentThough());
       else if (keyIn(examined, answer.row) !== listed.key) findings.push(anotherRecord(examined, answer.row));
       else {
-        const inList = observed(examined, listed.row, null);
         const alone = observed(examined, answer.row, answer.tag);
+        const inList = showsKeysOnly(examined) ? null : observed(examined, listed.row, null);
         seen.push({ key: listed.key, inList, alone });
       }
     } catch (thrown) {
@@ -47,7 +47,7 @@ export async function probeRecords(
     if (findings.length > 0) break;
   }
   if (findings.length === 0) {
-    findings.push(await sameRecord(examined, calls, seen));
+    findings.push(showsKeysOnly(examined) ? fitsAlone(seen) : await sameRecord(examined, calls, seen));
     findings.push(...versionFinding(examined, seen));
   }
   findings.push(await probeAbsence(examined, calls, sample, watch, chance));
@@ -90,6 +90,14 @@ function observed(
   }
 }
 
+/** Where lists show keys only. */
+function fitsAlone(seen: readonly Seen[]): FactFinding {
+  const misfits = seen.filter(({ alone }) => alone === null).length;
+  const means = 'these records are set aside, and devices do not get them';
+  if (misfits === 0) return fits('read.one fields', `${seen.length} records as declared`);
+  return contradicts('read.one fields', 'records as declared', `${misfits} of ${seen.length} do not fit`, means);
+}
+
 /** A record that differs is looked for in the list again: it may have changed meanwhile. */
 async function sameRecord(
   examined: ExaminedCollection,
@@ -126,7 +134,8 @@ function differing(seen: readonly Seen[]): readonly string[] {
 function versionFinding(examined: ExaminedCollection, seen: readonly Seen[]): readonly FactFinding[] {
   const { version } = examined.definition;
   if (version === undefined) return [];
-  const both = seen.filter((one) => one.inList !== null && one.alone !== null);
+  const isListed = !showsKeysOnly(examined);
+  const both = seen.filter((one) => (one.inList !== null || !isListed) && one.alone !== null);
   if (both.length === 0) return [cannotTell('version', `${version} of a record`, 'no record that fits')];
   const lacking = both.filter(({ alone }) => alone?.sourceVersion === null).length;
   const means = 'changes of such records cannot be guarded';
@@ -139,7 +148,7 @@ function versionFinding(examined: ExaminedCollection, seen: readonly Seen[]): re
         means,
       ),
     ];
-  const listed = both.filter(({ inList }) => inList?.sourceVersion !== null);
+  const listed = both.filter(({ inList }) => inList !== null && inList.sourceVersion !== null);
   const other = listed.filter(({ inList, alone }) => inList?.sourceVersion !== alone?.sourceVersion).length;
   if (other > 0)
     return [
@@ -150,7 +159,7 @@ function versionFinding(examined: ExaminedCollection, seen: readonly Seen[]): re
         'writes are refused as stale',
       ),
     ];
-  if (listed.length === 0 && !isOfHeader(version))
+  if (listed.length === 0 && isListed && !isOfHeader(version))
     return [contradicts('version', `${version} in rows of the list`, `none in ${both.length} rows`, means)];
   const where = listed.length === 0 ? 'single reads only, as declared' : 'the same in list and single read';
   return [fits('version', `${version} of ${both.length} records, ${where}`)];

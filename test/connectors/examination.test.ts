@@ -85,6 +85,14 @@ test.each(LIES)('a source that %s: exactly that is named', async (_name, habits,
   expect(text).not.toMatch(/Geheim|long/);
 });
 
+test('lists that show keys are not blamed for it; what the single reads show is', async () => {
+  const keys = visits({ listed: 'keys' });
+  const fine = await examined({ listsKeys: true }, keys);
+  expect(fine.wrong).toEqual([]);
+  expect(fine.text).toContain('3 records as declared');
+  expect((await examined({ listsKeys: true, oneDiffers: { note: 7 } }, keys)).wrong).toEqual(['read.one fields']);
+});
+
 test('rows whose times lie in the future are told by the Date header', async () => {
   const shift = { stampShiftMs: 26 * HOUR_MS, filterShiftMs: -26 * HOUR_MS };
   expect((await examined(shift)).wrong).toEqual(['read.changes.zone']);

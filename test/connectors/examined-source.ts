@@ -41,6 +41,8 @@ export interface Habits {
   readonly oneDiffers?: Readonly<Record<string, unknown>>;
   readonly rowDiffers?: Readonly<Record<string, unknown>>;
   readonly hidesTag?: boolean;
+  /** Its lists show keys and times of change only. */
+  readonly listsKeys?: boolean;
   readonly acceptsStale?: boolean;
   readonly total?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -164,6 +166,11 @@ function answerOf(asked: Asked, habits: Habits, nth: number): Reply {
   return { rows: { ...rowOf(visit, habits), ...habits.oneDiffers }, headers: { ...headers, ...tag } };
 }
 
+function listedOf(visit: Visit, habits: Habits): object {
+  const { id, updatedAt, ...rest } = rowOf(visit, habits) as Readonly<Record<string, unknown>>;
+  return habits.listsKeys === true ? { id, updatedAt } : { id, updatedAt, ...rest };
+}
+
 function listOf(
   query: URLSearchParams,
   habits: Habits,
@@ -186,12 +193,12 @@ function listOf(
   if (query.get('sort') === 'changed') {
     if (habits.changesOrder === undefined) all.sort((a, b) => a.changedMs - b.changedMs);
     const from = Number(query.get('from') ?? 0);
-    return { rows: all.slice(from, from + size).map((visit) => rowOf(visit, habits)) };
+    return { rows: all.slice(from, from + size).map((visit) => listedOf(visit, habits)) };
   }
   if (habits.listOrder === 'byNote') all.sort((a, b) => (a.note < b.note ? -1 : 1));
   const after = query.get('after') ?? '';
   const rest = all.filter(({ id }) => id > after);
-  const page = rest.slice(0, size).map((visit) => rowOf(visit, habits));
+  const page = rest.slice(0, size).map((visit) => listedOf(visit, habits));
   if (habits.listOrder === 'turning' && nth % 2 === 1) page.reverse();
   return { rows: page, ...(habits.total === undefined ? {} : { total: habits.total }) };
 }
