@@ -7,6 +7,7 @@ import { CallFault } from './fault.js';
 import type { Mapping } from './mapping.js';
 import type { PageAnswer, PageArguments } from './paging.js';
 import { readResult } from './pending-result.js';
+import { createWriter } from './series-run.js';
 import type { Operation, RowAnswer, WriteAnswer, WriteCall } from './transport.js';
 
 /**
@@ -27,6 +28,7 @@ export interface ExaminedCollection {
 
 export function createExamined(parts: CollectionParts, source: SourceCollection): ExaminedCollection {
   const { definition, mapping, guard, transport } = parts;
+  const send = createWriter({ ...parts, batcher: null });
   return {
     source,
     definition,
@@ -44,6 +46,6 @@ export function createExamined(parts: CollectionParts, source: SourceCollection)
         false,
       );
     },
-    write: (operation, call, signal) => guard.write((deadline) => transport.write(operation, call, deadline), signal),
+    write: (operation, call, signal) => send(operation, call, () => guard.timeoutMs, signal),
   };
 }

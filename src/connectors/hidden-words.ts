@@ -1,5 +1,6 @@
 import type { Log } from '../core/ports.js';
 import { CallFault } from './fault.js';
+import { PendingResult } from './pending-result.js';
 import { conditionalRead, withoutCause, writingBatches } from './secrets.js';
 import type { OpenTransport, WriteAnswer } from './transport.js';
 
@@ -24,16 +25,27 @@ export function hideWords(transport: OpenTransport): OpenTransport {
     return new CallFault(fault.kind, withoutWords(fault.message, fault.cause), withoutCause(fault));
   }
 
+  /** Also of what a later question is answered. */
+  async function read<T>(call: Promise<T | PendingResult<T>>): Promise<T | PendingResult<T>> {
+    const answer = await without(call);
+    return answer instanceof PendingResult ? answer.through(read<T>) : answer;
+  }
+
+  async function written(call: ReturnType<OpenTransport['write']>): Promise<WriteAnswer | PendingResult<WriteAnswer>> {
+    const answer = await without(call);
+    return answer instanceof PendingResult ? answer.through(written) : told(answer);
+  }
+
   function told(answer: WriteAnswer): WriteAnswer {
     return 'reason' in answer ? { ...answer, reason: withoutWords(answer.reason) } : answer;
   }
 
   return {
-    readPage: (...call) => without(transport.readPage(...call)),
-    readRow: (...call) => without(transport.readRow(...call)),
+    readPage: (...call) => read(transport.readPage(...call)),
+    readRow: (...call) => read(transport.readRow(...call)),
     ...conditionalRead(transport, without),
-    lookUp: (...call) => without(transport.lookUp(...call)),
-    write: async (...call) => told(await without(transport.write(...call))),
+    lookUp: (...call) => read(transport.lookUp(...call)),
+    write: (...call) => written(transport.write(...call)),
     ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),
     close: () => transport.close(),
   };

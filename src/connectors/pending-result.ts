@@ -13,6 +13,43 @@ export class PendingResult<T> {
     /** Asks for it. Safe to repeat. @throws CallFault */
     readonly ask: (signal: AbortSignal) => Promise<T | PendingResult<T>>,
   ) {}
+
+  /** The same, each of whose answers goes through `way`. */
+  through(way: (answer: Promise<T | PendingResult<T>>) => Promise<T | PendingResult<T>>): PendingResult<T> {
+    return new PendingResult<T>(this.everyMs, this.withinMs, (signal) => way(this.ask(signal)));
+  }
+}
+
+/**
+ * The end of a write that was answered with a ticket: it is asked for until it is told, in the time that the write has left. Whatever hinders
+ * that leaves the write in doubt: it was begun.
+ *
+ * @throws CallFault unknown - nobody knows its end
+ */
+export async function writtenResult<T>(
+  { guard, deps }: { readonly guard: Guard; readonly deps: { readonly clock: Clock } },
+  first: PendingResult<T>,
+  leftMs: () => number,
+  signal: AbortSignal,
+): Promise<T> {
+  const { clock } = deps;
+  const endsAtMs = clock.monotonicMs() + Math.min(first.withinMs, leftMs());
+  try {
+    for (let pending = first; ;) {
+      const restMs = endsAtMs - clock.monotonicMs();
+      if (restMs <= 0) throw new CallFault('unknown', 'its job did not end in time', { sourceIsSick: false });
+      await clock.wait(Math.min(pending.everyMs, restMs), signal);
+      const answer = await guard.read('record', pending.ask, signal);
+      if (!(answer instanceof PendingResult)) return answer;
+      pending = answer;
+    }
+  } catch (thrown) {
+    const why = thrown instanceof CallFault ? thrown.message : 'nobody waited for its end';
+    throw new CallFault('unknown', `it was begun, and its end is not known: ${why}`, {
+      cause: thrown,
+      sourceIsSick: false,
+    });
+  }
 }
 
 /**

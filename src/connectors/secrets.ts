@@ -52,6 +52,11 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
     return message === fault.message ? fault : new CallFault(fault.kind, message, withoutCause(fault));
   }
 
+  async function written(call: ReturnType<OpenTransport['write']>): Promise<WriteAnswer | PendingResult<WriteAnswer>> {
+    const answer = await without(call);
+    return answer instanceof PendingResult ? answer.through(written) : told(answer);
+  }
+
   function told(answer: WriteAnswer): WriteAnswer {
     if (answer.kind === 'refused') return { ...answer, message: hidden(answer.message) };
     return 'reason' in answer ? { ...answer, reason: hidden(answer.reason) } : answer;
@@ -60,9 +65,7 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
   /** Also of what a later question is answered. */
   async function read<T>(call: Promise<T | PendingResult<T>>): Promise<T | PendingResult<T>> {
     const answer = await without(call);
-    if (!(answer instanceof PendingResult)) return answer;
-    const { everyMs, withinMs, ask } = answer;
-    return new PendingResult<T>(everyMs, withinMs, (signal) => read(ask(signal)));
+    return answer instanceof PendingResult ? answer.through(read<T>) : answer;
   }
 
   return {
@@ -70,7 +73,7 @@ export function hideSecrets(transport: OpenTransport, secrets: Secrets): OpenTra
     readRow: (...call) => read(transport.readRow(...call)),
     ...conditionalRead(transport, without),
     lookUp: (...call) => read(transport.lookUp(...call)),
-    write: async (...call) => told(await without(transport.write(...call))),
+    write: (...call) => written(transport.write(...call)),
     ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),
     close: () => transport.close(),
   };

@@ -2,6 +2,7 @@ import type { CollectionParts } from './collection-parts.js';
 import { isErrorBody } from './error-body.js';
 import { CallFault, whyOf } from './fault.js';
 import { memberAt } from './rest-answer.js';
+import { PendingResult, writtenResult } from './pending-result.js';
 import { isSeries, type Series, type Step } from './series.js';
 import type { Operation, WriteAnswer, WriteCall } from './transport.js';
 
@@ -21,8 +22,16 @@ export function createWriter(
 ): (operation: Operation, call: WriteCall, leftMs: () => number, signal: AbortSignal) => Promise<WriteAnswer> {
   const { where, guard, batcher, transport, mapping, definition, deps } = parts;
 
-  function send(operation: Operation, call: WriteCall, withinMs: number, signal: AbortSignal): Promise<WriteAnswer> {
-    return guard.write((deadline) => transport.write(operation, call, deadline), signal, Math.max(1, withinMs));
+  async function send(
+    operation: Operation,
+    call: WriteCall,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<WriteAnswer> {
+    const endsAtMs = deps.clock.monotonicMs() + Math.max(1, withinMs);
+    const leftMs = (): number => endsAtMs - deps.clock.monotonicMs();
+    const first = await guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs());
+    return first instanceof PendingResult ? await writtenResult(parts, first, leftMs, signal) : first;
   }
 
   async function run(series: Series, call: WriteCall, leftMs: () => number, signal: AbortSignal): Promise<WriteAnswer> {

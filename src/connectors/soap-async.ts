@@ -1,19 +1,26 @@
 import { describe } from '../core/field.js';
 import { LONGEST_DURATION_MS, parseDuration, type Duration } from './duration.js';
-import { CallFault, isRead } from './fault.js';
+import { CallFault, isRead, shownText } from './fault.js';
 import { pathSteps } from './soap-shape.js';
 import { valueAt, type XmlValue } from './soap-value.js';
 import type { SoapOperation } from './soap.js';
-import type { CallPlace } from './transport.js';
+import type { CallPlace, WriteAnswer } from './transport.js';
 
-/** An operation that answers with a ticket; its result is asked for with that. Reads only. */
+/** An operation that answers with a ticket; its result is asked for with that. */
 export interface AsyncOptions {
   /** Where the ticket is in the answer. */
   readonly ticket: string;
   /** Asks for the result: a call with `ticketIn`, and with `rows`, `total` and `more` of the result. */
   readonly poll: SoapOperation;
   /** Where the answer to `poll` says how far it is, what it says until then, and what when the result is in the same answer. */
-  readonly pending: { readonly at: string; readonly is: readonly string[]; readonly done: readonly string[] };
+  readonly pending: {
+    readonly at: string;
+    readonly is: readonly string[];
+    readonly done: readonly string[];
+    /** Of a write: what it says when the job failed for good, and did nothing; and where it says why. */
+    readonly failed?: readonly string[];
+    readonly message?: string;
+  };
   /** Time between two questions. Default: 2 s. */
   readonly every?: Duration;
   /** Longest time for it, from the ticket on. Default: 1 min. */
@@ -32,19 +39,25 @@ const DEFAULT_WITHIN = '1m';
 /** Throws nothing: what does not fit is told when the connector is defined. */
 export function asyncFacts(options: AsyncOptions): AsyncFacts {
   const { every = DEFAULT_EVERY, within = DEFAULT_WITHIN } = options;
-  const poll = { ...options.poll, stateAt: options.pending.at };
+  const poll = { ...options.poll, stateAt: options.pending.at, messageAt: options.pending.message ?? null };
   return { ...options, poll, everyMs: parseDuration(every) ?? NaN, withinMs: parseDuration(within) ?? NaN };
 }
 
 /** What is wrong with an operation's `async`, as "expected …, got …"; null: nothing. */
-export function misfitOfAsync(operation: SoapOperation, purpose: CallPlace): string | null {
+export function misfitOfAsync(operation: SoapOperation, purpose: CallPlace, timeoutMs: number): string | null {
   const { async: facts } = operation;
   if (operation.ticketIn !== null)
     return `expected no ticketIn, which belongs to async.poll, got "${operation.ticketIn}"`;
   if (facts === null) return null;
   const { poll, pending, everyMs, withinMs } = facts;
-  if (purpose === 'step' || !isRead(purpose))
-    return 'expected no async: a write whose ticket is lost could not be told from one that is done, got async';
+  if (purpose === 'step') return 'expected no async in a series, whose calls are answered at once, got async';
+  const { failed = [], message } = pending;
+  if (isRead(purpose) && (failed.length > 0 || message !== undefined))
+    return 'expected no failed and message in async.pending of a read, which fails in any other state, got them';
+  if (message !== undefined && failed.length === 0)
+    return 'expected async.pending.failed beside message, which says why a job failed, got nothing';
+  if (!isRead(purpose) && withinMs >= timeoutMs)
+    return `expected async.within to be shorter than the timeout of a write, ${timeoutMs} ms, got ${withinMs} ms`;
   if (facts.ticket === '') return 'expected async.ticket, the path of the ticket in the answer, got ""';
   if (poll.ticketIn === null)
     return 'expected async.poll with ticketIn, the argument that takes the ticket, got nothing';
@@ -57,8 +70,9 @@ export function misfitOfAsync(operation: SoapOperation, purpose: CallPlace): str
   if (pending.at === '') return 'expected async.pending.at, the path of the state in the answer to async.poll, got ""';
   if (pending.is.length === 0 || pending.done.length === 0)
     return 'expected at least one state each in async.pending.is and async.pending.done, got none';
-  if (pending.is.some((state) => pending.done.includes(state)))
-    return 'expected other states in async.pending.done than in async.pending.is, got the same';
+  const states = [...pending.is, ...pending.done, ...failed];
+  if (new Set(states).size !== states.length)
+    return 'expected other states in async.pending.done than in async.pending.is and failed, each once, got the same';
   if (!(everyMs >= 1 && everyMs <= LONGEST_DURATION_MS))
     return `expected async.every as a duration like "2s", got ${describe(facts.every)}`;
   if (!(withinMs >= everyMs && withinMs <= LONGEST_DURATION_MS))
@@ -73,6 +87,20 @@ export function ticketIn({ operation, async: facts }: SoapOperation, answer: Xml
   throw new CallFault('badAnswer', `${operation}: expected a ticket at ${facts?.ticket ?? ''}, got none`);
 }
 
+/** The end of a write's job, whose state is not pending any more. */
+export function jobEnd({ pending, poll }: AsyncFacts, answer: XmlValue): WriteAnswer {
+  const state = textAt(answer, pending.at);
+  if (pending.failed?.includes(state) !== true)
+    return { kind: 'done', row: valueAt(answer, pathSteps(poll.rows)), tag: null, isBare: false };
+  const message = textAt(answer, pending.message ?? '') || `its job ended in the state ${state}`;
+  return { kind: 'refused', message: shownText(message), field: null, said: answer };
+}
+
+function textAt(answer: XmlValue, path: string): string {
+  const found = path === '' ? undefined : valueAt(answer, pathSteps(path));
+  return typeof found === 'string' ? found.trim() : '';
+}
+
 /**
  * Is the source still at work? A state that was not declared is neither: a job that failed has no rows, and would look like a
  * list from which all records are gone (R14).
@@ -80,11 +108,11 @@ export function ticketIn({ operation, async: facts }: SoapOperation, answer: Xml
  * @throws CallFault badAnswer - the state is none of those that were declared
  */
 export function isPending({ pending, poll }: AsyncFacts, answer: XmlValue): boolean {
-  const found = valueAt(answer, pathSteps(pending.at));
-  const state = typeof found === 'string' ? found.trim() : '';
+  const state = textAt(answer, pending.at);
+  const { failed = [] } = pending;
   if (pending.is.includes(state)) return true;
-  if (pending.done.includes(state)) return false;
-  const states = [...pending.is, ...pending.done].join(', ');
+  if (pending.done.includes(state) || failed.includes(state)) return false;
+  const states = [...pending.is, ...pending.done, ...failed].join(', ');
   throw new CallFault('badAnswer', `${poll.operation}: expected one of ${states} at ${pending.at}, got "${state}"`, {
     sourceIsSick: false,
   });

@@ -34,6 +34,7 @@ export function checkOperation(facts: SoapOperation, { input, output }: WsdlOper
     ['deltaToken', facts.deltaIn],
     ['async.ticket', facts.async?.ticket ?? null],
     ['async.pending.at', facts.stateAt],
+    ['async.pending.message', facts.messageAt],
   ] as const;
   const isBareText = input?.content().kind === 'text';
   for (const [key, path] of inputs) {

@@ -8,7 +8,7 @@ import type { SoapContract, WsdlChoice, WsdlOperation } from './soap-contract.js
 import { readEnvelope, type SoapContent } from './soap-answer.js';
 import { PendingResult } from './pending-result.js';
 import type { PageAnswer } from './paging.js';
-import { isPending, ticketIn } from './soap-async.js';
+import { isPending, jobEnd, ticketIn, type AsyncFacts } from './soap-async.js';
 import { renderEnvelope, UnsendableText, type EmptyElements, type Envelope } from './soap-envelope.js';
 import { classifySoap, factsOf, saidIn, sessionAnswerOf, type SoapReply } from './soap-fault.js';
 import { checkOperation, readRequest, soughtArguments, writeRequest, type RequestElements } from './soap-request.js';
@@ -155,16 +155,41 @@ export function openSoap(settings: SoapSettings, deps: SourceDeps): OpenTranspor
     operation: WsdlOperation,
     call: WriteCall,
     signal: AbortSignal,
-  ): Promise<WriteAnswer> {
+  ): Promise<WriteAnswer | PendingResult<WriteAnswer>> {
     const empty: EmptyElements = call.purpose === 'update' && facts.sends === 'changed' ? 'sentEmpty' : 'leftOut';
     const envelope = renderEnvelope(operation, writeRequest(facts, operation, call), empty);
     const headers = { ...facts.headers, ...writeHeaders(call) };
     const reply = await exchange(call.purpose, operation, envelope, null, headers, signal);
     const { content } = reply;
+    if (facts.async !== null && content.kind === 'answer') {
+      const { is } = classifySoap(reply, call.purpose, settings);
+      if (is.kind === 'fine') return jobOf(facts, facts.async, content.answer);
+    }
     const misfit = content.kind === 'misfit' ? content.reason : null;
     const row = content.kind === 'answer' ? valueAt(content.answer, pathSteps(facts.rows)) : null;
     const said = content.kind === 'fault' ? content.fault.detail : content.kind === 'answer' ? content.answer : null;
     return writeAnswerOf(classifySoap(reply, call.purpose, settings), factsOf(reply), { misfit, row, tag: null, said });
+  }
+
+  /** What a write's ticket leads to. @throws CallFault unknown - there is no ticket: it may have been begun */
+  function jobOf(facts: SoapOperation, ticketed: AsyncFacts, answer: XmlValue): PendingResult<WriteAnswer> {
+    const { poll, everyMs, withinMs } = ticketed;
+    let ticket: string;
+    try {
+      ticket = ticketIn(facts, answer);
+    } catch (thrown) {
+      throw thrown instanceof CallFault ? new CallFault('unknown', thrown.message, { sourceIsSick: false }) : thrown;
+    }
+    const asked = readRequest(poll, { [poll.ticketIn ?? '']: ticket }, null);
+    const ask = async (deadline: AbortSignal): Promise<WriteAnswer | PendingResult<WriteAnswer>> => {
+      // A question is a read: that it is refused, or finds nothing, says nothing of the write.
+      const polled = await read(poll, asked, 'one', deadline);
+      if (polled === 'absent')
+        throw new CallFault('badAnswer', 'its ticket is not known any more', { sourceIsSick: false });
+      const { answer: told } = polled.content;
+      return isPending(ticketed, told) ? new PendingResult(everyMs, withinMs, ask) : jobEnd(ticketed, told);
+    };
+    return new PendingResult(everyMs, withinMs, ask);
   }
 
   return {

@@ -52,6 +52,8 @@ export interface SoapOperation extends Operation {
   /** Of a call that asks for a result: the argument that takes the ticket, and where the answer says how far it is. */
   readonly ticketIn: string | null;
   readonly stateAt: string | null;
+  /** Where the answer says why a job failed. */
+  readonly messageAt: string | null;
 }
 
 export interface CallOptions {
@@ -76,7 +78,7 @@ export interface CallOptions {
   readonly more?: string;
   /** Of a list for `read.delta`: where its last page has the token that brings what changed since. */
   readonly deltaToken?: string;
-  /** Of a read: it answers with a ticket, by which its result is asked for. */
+  /** It answers with a ticket, by which its result is asked for. */
   readonly async?: AsyncOptions;
   /** Of `async.poll`: the argument that takes the ticket. */
   readonly ticketIn?: string;
@@ -123,6 +125,7 @@ export function call(operation: string, options: CallOptions = {}): SoapOperatio
     async: options.async === undefined ? null : asyncFacts(options.async),
     ticketIn: options.ticketIn ?? null,
     stateAt: null,
+    messageAt: null,
   };
 }
 
@@ -153,7 +156,8 @@ export function soap(options: SoapOptions): Transport {
     headers: options.headers ?? {},
     auth,
     misfits: [...limits.misfits, ...misfitsOfSoapAuth(options.auth), ...misfitsOfVersion(options.version)],
-    misfitOf: (operation, purpose, _keyParts, names) => misfitOf(operation as SoapOperation, purpose, names),
+    misfitOf: (operation, purpose, _keyParts, names) =>
+      misfitOf(operation as SoapOperation, purpose, names, limits.guard.timeoutMs),
     open: (context, deps) =>
       openSoap(
         {
@@ -192,7 +196,12 @@ function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {
   return [`.version: expected "1.1" or "1.2", got ${describe(version)}`];
 }
 
-function misfitOf(operation: SoapOperation, purpose: CallPlace, names: readonly string[] | null = null): string | null {
+function misfitOf(
+  operation: SoapOperation,
+  purpose: CallPlace,
+  names: readonly string[] | null | undefined,
+  timeoutMs: number,
+): string | null {
   if (operation.operation === '') return 'expected the name of an operation, got ""';
   const { paging } = operation;
   if (paging.kind === 'link' || paging.kind === 'nextUrl')
@@ -201,7 +210,7 @@ function misfitOf(operation: SoapOperation, purpose: CallPlace, names: readonly 
     return `expected from, the element that has the token, got the header "${paging.fromHeader}"`;
   const missing = Object.keys(operation.keptIn).find((name) => purpose !== 'step' || names?.includes(name) !== true);
   if (missing !== undefined) return `expected keptIn for what earlier calls of a series keep, got "${missing}"`;
-  const isByReference = purpose === 'lookUp' && names === null;
+  const isByReference = purpose === 'lookUp' && (names ?? null) === null;
   if (isByReference && operation.referenceIn === null)
     return 'expected referenceIn, the argument that takes the reference, got nothing';
   if (!isByReference && operation.referenceIn !== null)
@@ -214,5 +223,5 @@ function misfitOf(operation: SoapOperation, purpose: CallPlace, names: readonly 
   if (operation.paging.kind !== 'whole' && (operation.async?.poll ?? operation).rows === '') {
     return "expected rows: the path of the rows' element, got nothing";
   }
-  return misfitOfAsync(operation, purpose);
+  return misfitOfAsync(operation, purpose, timeoutMs);
 }

@@ -148,7 +148,7 @@ export interface OpenTransport {
     sought: Sought,
     signal: AbortSignal,
   ): Promise<readonly unknown[] | PendingResult<readonly unknown[]>>;
-  write(operation: Operation, call: WriteCall, signal: AbortSignal): Promise<WriteAnswer>;
+  write(operation: Operation, call: WriteCall, signal: AbortSignal): Promise<WriteAnswer | PendingResult<WriteAnswer>>;
   /** Several writes in one request; absent: the source takes none. @throws CallFault - it is all of theirs */
   writeBatch?(
     items: readonly { readonly operation: Operation; readonly call: WriteCall }[],

@@ -2,6 +2,7 @@ import type { Clock } from '../core/ports.js';
 import type { BatchFacts } from './batch.js';
 import { CallFault } from './fault.js';
 import type { Guard } from './guard.js';
+import { PendingResult } from './pending-result.js';
 import type { BatchEnd, Operation, OpenTransport, WriteAnswer, WriteCall } from './transport.js';
 
 /** Makes the single writes of a source, together where several wait. */
@@ -91,7 +92,7 @@ export function createWriteBatcher(
     const [first, ...others] = taken;
     if (first === undefined) return;
     if (others.length === 0 || transport.writeBatch === undefined) {
-      first.end(await transport.write(first.operation, first.call, deadline));
+      first.end(answerOf(await transport.write(first.operation, first.call, deadline)));
       return;
     }
     const ends = await transport.writeBatch(taken, deadline);
@@ -100,7 +101,11 @@ export function createWriteBatcher(
   }
 
   function alone({ operation, call, leftMs, signal }: Item): Promise<WriteAnswer> {
-    return guard.write((deadline) => transport.write(operation, call, deadline), signal, Math.max(1, leftMs()));
+    return guard.write(
+      async (deadline) => answerOf(await transport.write(operation, call, deadline)),
+      signal,
+      Math.max(1, leftMs()),
+    );
   }
 
   return {
@@ -140,4 +145,10 @@ export function createWriteBatcher(
       });
     },
   };
+}
+
+/** Kits that take batches answer at once. */
+function answerOf(answer: Awaited<ReturnType<OpenTransport['write']>>): WriteAnswer {
+  if (answer instanceof PendingResult) throw new CallFault('unknown', 'expected an answer, got a ticket');
+  return answer;
 }

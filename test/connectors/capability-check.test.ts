@@ -133,7 +133,7 @@ test.each<readonly [string, readonly string[], string]>([
   [
     'a reference in another call',
     soapLines({ create: call('Save', { referenceIn: 'ref' }) }),
-    'visits.write.create: expected no referenceIn, which belongs to a look-up, got "ref"',
+    'visits.write.create: expected no referenceIn, which belongs to a look-up by reference, got "ref"',
   ],
   [
     'a reference in another path',

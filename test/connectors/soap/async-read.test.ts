@@ -188,7 +188,7 @@ describe('a read that is answered with a ticket', () => {
 describe('an operation with a ticket is refused at definition', () => {
   const kit = soap({ wsdl: 'a.wsdl', endpoint: 'http://a.example' });
   test.each<readonly [string, CallOptions, CallPurpose, string]>([
-    ['for a write', asynchronous(), 'create', 'expected no async: a write whose ticket is lost'],
+    ['for a write', asynchronous(), 'create', 'expected async.within to be shorter than the timeout of a write'],
     ['whose poll takes none', asynchronous({}, { rows: 'note' }), 'list', 'expected async.poll with ticketIn'],
     [
       'whose poll has a ticket, too',
