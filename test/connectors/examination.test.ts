@@ -98,6 +98,13 @@ test('rows whose times lie in the future are told by the Date header', async () 
   expect((await examined(shift)).wrong).toEqual(['read.changes.zone']);
 });
 
+test('times that are all of whole minutes are told where milliseconds are declared', async () => {
+  const precision = async (habits: Habits): Promise<string | undefined> =>
+    (await examined(habits)).findings.find(({ fact }) => fact === 'read.changes.precision')?.got;
+  expect(await precision({ stampStepMs: 60_000 })).toBe('50 times in whole 60 s: rounded by the source, or by chance');
+  expect(await precision({})).toBe('50 times in steps of 1ms');
+});
+
 test('a declared exclusive filter fits a source that excludes, and not one that includes', async () => {
   const declared = visits({}, { inclusive: false });
   expect((await examined({ excludes: true }, declared)).wrong).toEqual([]);

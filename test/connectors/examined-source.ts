@@ -29,6 +29,8 @@ export interface Habits {
   readonly stampShiftMs?: number;
   /** The filter counts in such steps, ms. */
   readonly filterStepMs?: number;
+  /** Rows show their times rounded down to so much. */
+  readonly stampStepMs?: number;
   /** Which order rows of a list come in. */
   readonly listOrder?: 'byNote' | 'turning';
   readonly changesOrder?: 'byId';
@@ -209,6 +211,7 @@ function momentOf(text: string): number {
 }
 
 function rowOf({ changedMs, ...visit }: Visit, habits: Habits): Record<string, unknown> {
-  const updatedAt = new Date(changedMs + (habits.stampShiftMs ?? 0)).toISOString();
+  const { stampShiftMs = 0, stampStepMs = 1 } = habits;
+  const updatedAt = new Date(Math.floor((changedMs + stampShiftMs) / stampStepMs) * stampStepMs).toISOString();
   return { ...visit, updatedAt, deleted: false, ...habits.rowDiffers };
 }

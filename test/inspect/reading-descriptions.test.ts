@@ -1,6 +1,7 @@
 import { mkdirSync, truncateSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { openDescription } from '../../src/inspect/description-loader.js';
 import { LEDGER_WSDL, METERS_SWAGGER, PATROL_OPENAPI } from './descriptions.js';
 import { openWorkshop, type Workshop } from './written-connector.js';
 
@@ -90,6 +91,21 @@ describe('a description at an address', () => {
     );
     await expect(workshop.inspect(`${here.url}/round`)).rejects.toThrow(/expected at most 5 redirects, got more/);
     expect(elsewhere.asked).toEqual([]);
+  });
+
+  test('of parts that are too large together is refused, though each is small enough', async () => {
+    const [PART, MOST] = [30 * 1024 * 1024, 128 * 1024 * 1024];
+    const body = Buffer.alloc(PART, ' ');
+    const here = await serve((_request, response) => void response.end(body));
+    const options = { source: `${here.url}/0`, headers: {}, timeLimit: () => new AbortController().signal };
+    const loader = await openDescription(options);
+    for (let at = 1; at < Math.floor(MOST / PART); at++)
+      expect(await loader.part(`/${at}`, loader.main)).not.toBeNull();
+    await expect(loader.part('/last', loader.main)).rejects.toThrow(
+      `expected at most ${MOST} bytes in all parts, got more`,
+    );
+    // What was read already costs nothing.
+    expect(await loader.part('/1', loader.main)).not.toBeNull();
   });
 
   test('that is too large, no description, or not there is refused', async () => {

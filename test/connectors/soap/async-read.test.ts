@@ -140,6 +140,29 @@ describe('a read that is answered with a ticket', () => {
     expect(await ended).toBe('office.notes read.one: no result within 5000 ms of its ticket');
   });
 
+  test('is asked for a last time when its time is over, however long it rests between', async () => {
+    results = [state('RUNNING'), done('<note><id>7</id></note>')];
+    const askedAtMs: number[] = [];
+    const { answer } = notes;
+    notes.answer = (asked) => {
+      if (asked.body.includes('GetNote>')) return { body: answered('GetNote', '<note><id>7</id></note>') };
+      if (asked.body.includes('Result>')) askedAtMs.push(notes.nowMs());
+      return answer(asked);
+    };
+    const other = notes.open();
+    const reading = read(open(asynchronous({ every: '10s', within: '12s' }, { ticketIn: 'ticket', rows: 'note' })));
+    let isOver = false;
+    const ended = reading.finally(() => (isOver = true));
+    while (!isOver) {
+      await read(other);
+      notes.advance(500);
+    }
+    expect(await ended).toMatchObject({ sourceKey: '7' });
+    const [first = 0, last = 0] = askedAtMs;
+    // Not after another ten seconds; what is over is what the loop above takes.
+    expect(last - first).toBeLessThan(5_000);
+  });
+
   test('is not asked for before its time', async () => {
     results = [done('<note><id>7</id></note>')];
     const { answer } = notes;
