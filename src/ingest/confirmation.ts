@@ -4,6 +4,7 @@ import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceCollection } from '../core/source-port.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { FenceLost, ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } from './ingest.js';
+import { readToken } from './observed-batches.js';
 import { askCanary, isObservation, readEach, type Answer } from './keyed-reads.js';
 import { noteGone } from './told-gone.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
@@ -41,8 +42,7 @@ export async function readAgain(
 ): Promise<Confirmed> {
   const { store } = ports;
   const { name } = source.collection;
-  const token = await store.readHead(tenant);
-  const askedMs = ports.clock.nowMs();
+  const token = await readToken(ports, tenant);
   // Before the reads: whatever happens to a record from here on makes its deletion stale.
   const views = await store.readBySourceKey(tenant, name, keys);
   const answers = await readEach(source, keys, signal);
@@ -74,7 +74,7 @@ export async function readAgain(
   const deletable = proven
     .map((key) => views.get(key))
     .filter(isDeletable)
-    .filter((view) => !mayLag(source.facts, view, askedMs));
+    .filter((view) => !mayLag(source.facts, view, token.askedMs));
   const isHeld =
     deletable.length > 0 && (await isPastDeleteLimit(ports, tenant, name, deletable.length, context.reading));
   const isGone = new Set([...gone, ...proven]);

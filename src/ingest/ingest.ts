@@ -233,9 +233,9 @@ async function sortOut(
   for (const one of moving) {
     const { sourceKey } = one.observation;
     const view = viewOf(sourceKey);
-    const restMs = view === undefined ? 0 : laggingForMs(facts, view, one, clock.nowMs());
+    const restMs = view === undefined ? null : laggingForMs(facts, view, one, token, clock.nowMs());
     if (view === undefined) again(sourceKey, 'moved while it was decided', 0);
-    else if (restMs > 0) again(sourceKey, 'the source may still show what was before our write', restMs);
+    else if (restMs !== null) again(sourceKey, 'the source may still show what was before our write', restMs);
     else if (view.deleted && facts.keysReused !== false) {
       reborn.set(sourceKey, view);
       appearing.push(one);

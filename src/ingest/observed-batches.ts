@@ -1,8 +1,23 @@
 import type { FeedHead, FeedReader } from '../core/feed-port.js';
+import type { Clock } from '../core/ports.js';
 import type { ObservedBatch } from '../core/source-port.js';
 
-/** Where a read began: `(epoch, head)` of the feed before its request was sent (specification part 5). */
-export type ObservationToken = Pick<FeedHead, 'epoch' | 'head'>;
+/** Where and when a read began: `(epoch, head)` of the feed before its request was sent (specification part 5), and the time. */
+export interface ObservationToken extends Pick<FeedHead, 'epoch' | 'head'> {
+  readonly askedMs: number;
+}
+
+/** What a token is made of. */
+export interface TokenPorts {
+  readonly store: Pick<FeedReader, 'readHead'>;
+  readonly clock: Clock;
+}
+
+/** The token of a request that is sent now. @throws SyncError UNAVAILABLE */
+export async function readToken({ store, clock }: TokenPorts, tenant: string): Promise<ObservationToken> {
+  const { epoch, head } = await store.readHead(tenant);
+  return { epoch, head, askedMs: clock.nowMs() };
+}
 
 /**
  * The batches of a read, each with the token noted before its own request was sent. Ends at once when the signal aborts, also
@@ -11,7 +26,7 @@ export type ObservationToken = Pick<FeedHead, 'epoch' | 'head'>;
  * @throws the signal's reason, and whatever the read throws
  */
 export async function* observedBatches(
-  store: Pick<FeedReader, 'readHead'>,
+  ports: TokenPorts,
   tenant: string,
   read: AsyncIterable<ObservedBatch>,
   signal: AbortSignal,
@@ -21,7 +36,7 @@ export async function* observedBatches(
   try {
     for (;;) {
       signal.throwIfAborted();
-      const token = await store.readHead(tenant);
+      const token = await readToken(ports, tenant);
       const step: IteratorResult<ObservedBatch, unknown> = await unlessAborted(batches.next(), signal);
       if (step.done === true) {
         ended = true;

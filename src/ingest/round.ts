@@ -138,7 +138,7 @@ async function poll(
   let older = 0;
   const changes = source.readChanges(progress.cursor, signal, knownVersions(store, tenant, name, context));
   const read = context.quarantine.beginRead();
-  for await (const { token, batch } of observedBatches(store, tenant, changes, signal)) {
+  for await (const { token, batch } of observedBatches(ports, tenant, changes, signal)) {
     // Before its cursor is committed: a process that ends in between reads the same again, and asks again.
     if (batch.needsScan === true && !asksScan) {
       await store.askScan(tenant, name, null);

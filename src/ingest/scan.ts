@@ -4,7 +4,7 @@ import { readAgain } from './confirmation.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
 import { knownVersions } from './known-versions.js';
-import { observedBatches, type ObservationToken } from './observed-batches.js';
+import { observedBatches, readToken, type ObservationToken } from './observed-batches.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
 
 /** Candidates confirmed, or deleted, in portions of this many. */
@@ -44,11 +44,10 @@ export async function scanCollection(
 ): Promise<ScanResult> {
   const { store, clock } = ports;
   const { collection } = source;
-  const begunMs = clock.nowMs();
-  const begun = await store.readHead(tenant);
+  const begun = await readToken(ports, tenant);
   const pass = await readThrough(ports, tenant, source, context, signal);
   const gone = await candidates(ports, tenant, source, begun, pass.shown);
-  const end = await deleteGone(ports, tenant, source, { begun, begunMs, gone, pass }, context, signal);
+  const end = await deleteGone(ports, tenant, source, { begun, gone, pass }, context, signal);
   await endQuarantine(ports, tenant, source, pass, context, signal);
   const nowMs = clock.nowMs();
   const isHeld = pass.held > 0 || end.kept.reason === 'mass delete';
@@ -90,7 +89,7 @@ async function readThrough(
   const read = context.quarantine.beginRead();
   const known = knownVersions(ports.store, tenant, source.collection.name, context);
   const scan = source.scan(signal, isProof, known);
-  for await (const { token, batch } of observedBatches(ports.store, tenant, scan, signal)) {
+  for await (const { token, batch } of observedBatches(ports, tenant, scan, signal)) {
     const { unchanged = [] } = batch;
     // What is flagged was shown too: its deletion is decided with its batch. So was what does not fit: it is there.
     for (const one of [...batch.observations, ...(batch.misfits ?? [])]) shown.add(one.sourceKey);
@@ -130,7 +129,6 @@ async function candidates(
 /** What a complete scan leaves behind. */
 interface ScanEnd {
   readonly begun: ObservationToken;
-  readonly begunMs: number;
   readonly gone: readonly SourceKey[];
   readonly pass: Pass;
 }
@@ -210,14 +208,14 @@ async function deleteAbsent(
   tenant: string,
   source: SourceCollection,
   keys: readonly SourceKey[],
-  { begun, begunMs }: ScanEnd,
+  { begun }: ScanEnd,
   context: BatchContext,
 ): Promise<number> {
   const { name } = source.collection;
   const views = await ports.store.readBySourceKey(tenant, name, keys);
   const gone = [...views.values()]
     .filter(isDeletable)
-    .filter((view) => view.seq <= begun.head && !mayLag(source.facts, view, begunMs));
+    .filter((view) => view.seq <= begun.head && !mayLag(source.facts, view, begun.askedMs));
   if (gone.length === 0) return 0;
   const dropRechecks = gone.flatMap(({ sourceKey }) =>
     sourceKey !== null && context.awaiting.has(sourceKey) ? [sourceKey] : [],

@@ -4,6 +4,7 @@ import type { RecordMark, RecordView } from '../core/record-port.js';
 import { SOURCE_WRITER } from '../core/session.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { ObservationToken } from './observed-batches.js';
+import { mayLag } from './tombstone.js';
 
 /** R15: why an observation may be older than what we know; null when it is not. */
 export function staleReason(
@@ -21,18 +22,20 @@ export function staleReason(
 }
 
 /**
- * How long a source that lags may still show the state before our write (F30): until then an observation counts only if it has the
- * version of that write. What the source itself was seen to do since ends the doubt.
+ * For how long from now a source that lags may still show the state before our write (F30): an observation that was asked for in that time
+ * counts only if it has the version of that write. What the source itself was seen to do since ends the doubt. Null: there is none.
  */
 export function laggingForMs(
-  { readAfterWriteMs = 0 }: SourceCollection['facts'],
+  facts: SourceCollection['facts'],
   view: RecordView,
   { observation }: ObservedState,
+  { askedMs }: ObservationToken,
   nowMs: number,
-): number {
-  if (view.written === 0 || (view.sourceVersion !== null && observation.sourceVersion === view.sourceVersion)) return 0;
+): number | null {
+  if (!mayLag(facts, view, askedMs)) return null;
+  if (view.sourceVersion !== null && observation.sourceVersion === view.sourceVersion) return null;
   const isSeenSince = Object.values(view.stamps).some(
     ({ seq, writer }) => writer === SOURCE_WRITER && seq > view.written,
   );
-  return isSeenSince ? 0 : Math.max(0, view.changedAtMs + readAfterWriteMs - nowMs);
+  return isSeenSince ? null : Math.max(0, view.changedAtMs + (facts.readAfterWriteMs ?? 0) - nowMs);
 }

@@ -4,6 +4,7 @@ import { layerOf, nextState } from '../../src/core/overlay.js';
 import { PATIENTS, VISITS } from '../contract/store/world.js';
 import { hash } from './ingesting-clinic.js';
 import type { createToySource } from './toy-source.js';
+import type { Store } from '../../src/core/store-port.js';
 import { createWard, type Ward } from './ward.js';
 
 const NEW = { note: 'new', route: '1' };
@@ -159,8 +160,8 @@ describe('a key that is seen again after its record was deleted', () => {
 });
 
 describe('a source that lags behind its own writes', () => {
-  async function written(readAfterWriteMs: number): Promise<Ward> {
-    const ward = await createWard({ readAfterWriteMs });
+  async function written(readAfterWriteMs: number, wrap: (store: Store) => Store = (store) => store): Promise<Ward> {
+    const ward = await createWard({ readAfterWriteMs }, { wrap });
     ward.patients.put('41', { note: 'before', route: '1' });
     await ward.rounds();
     const view = await ward.patient('41');
@@ -180,6 +181,27 @@ describe('a source that lags behind its own writes', () => {
     ward.clinic.clock.advance(60_000);
     await ward.rounds();
     expect((await ward.patient('41')).body).toContain('an old copy');
+  });
+
+  test('F30: is not believed either when what it showed in that time is taken in after it', async () => {
+    let pauseMs = 0;
+    const ward: Ward = await written(5_000, (store) => ({
+      ...store,
+      async readHashes(tenant, collection, keys) {
+        if (pauseMs > 0) {
+          ward.clinic.clock.advance(pauseMs);
+          ward.patients.put('41', { note: 'ours', route: '1' });
+        }
+        pauseMs = 0;
+        return store.readHashes(tenant, collection, keys);
+      },
+    }));
+    ward.patients.put('41', { note: 'an old copy', route: '1' });
+    const { seq } = await ward.patient('41');
+    pauseMs = 10_000;
+    await ward.clinic.poller.round(PATIENTS);
+    expect(pauseMs).toBe(0);
+    expect(await ward.patient('41')).toMatchObject({ seq, body: expect.stringContaining('ours') });
   });
 
   test('F30: does not prove by a 404 that a record of ours is gone, until the time is over', async () => {

@@ -3,6 +3,7 @@ import { createReferenceMap } from '../../src/core/reference-map.js';
 import type { Store } from '../../src/core/store-port.js';
 import { FenceLost, ingestBatch } from '../../src/ingest/ingest.js';
 import { POLL_LEASE_MS } from '../../src/ingest/leased-work.js';
+import { readToken } from '../../src/ingest/observed-batches.js';
 import { openQuarantine } from '../../src/ingest/quarantine.js';
 import { intended, VISITS } from '../contract/store/world.js';
 import { createIngestingClinic, hash, notes, type IngestingClinic } from './ingesting-clinic.js';
@@ -300,7 +301,7 @@ describe('a batch', () => {
     };
     const quarantine = await openQuarantine(ports, tenant, VISITS);
     const context = { fence: { name, fence: lost!.fence }, awaiting: new Set<SourceKey>(), quarantine };
-    const token = await clinic.store.readHead(tenant);
+    const token = await readToken(ports, tenant);
     await expect(ingestBatch(ports, tenant, source, batch, token, context)).rejects.toThrow(FenceLost);
     expect(Object.keys(await notes(clinic))).toEqual(['a']);
     expect((await clinic.store.readCollection(tenant, VISITS)).cursor).toBe('1');
