@@ -62,7 +62,7 @@ export function createCallQueue(
   const waiting = new Map<Kind, Set<Waiting>>(KINDS.map((kind) => [kind, new Set()]));
   const underWay = { write: 0, read: 0, turn: 0 };
   const ahead = rate === null ? 0 : Math.floor((rate.most * TURN_LASTS_MS) / rate.windowMs);
-  const shared = { turns: 0, untilMs: -Infinity, isAsked: false };
+  const shared = { turns: 0, untilMs: -Infinity, isAsked: false, slowestMs: 0 };
   let pause: AbortController | null = null;
   let orders = 0;
   let begun = 0;
@@ -127,13 +127,18 @@ export function createCallQueue(
   async function ask(from: CallBudget): Promise<void> {
     if (shared.isAsked || rate === null || pause !== null) return;
     shared.isAsked = true;
-    // A turn that may be used later than it is taken keeps others away for longer.
-    const kept = ahead > 1 ? { ...rate, windowMs: rate.windowMs + TURN_LASTS_MS } : rate;
+    const askedMs = clock.monotonicMs();
+    // A turn that may be used later than it is taken keeps others away for longer: its way from the store counts, too.
+    const lastsMs = Math.max(ahead > 1 ? TURN_LASTS_MS : 0, 2 * shared.slowestMs);
     try {
+      const kept = { ...rate, windowMs: rate.windowMs + lastsMs };
       const { taken, waitMs } = await from.takeTurns(source, kept, atOnce(rate.most));
       shared.isAsked = false;
       shared.turns = taken;
-      shared.untilMs = clock.monotonicMs() + TURN_LASTS_MS;
+      const tookMs = clock.monotonicMs() - askedMs;
+      // Remembered for a while, by a tenth less each time.
+      shared.slowestMs = Math.max(tookMs, 0.9 * shared.slowestMs);
+      shared.untilMs = askedMs + Math.max(lastsMs, tookMs);
       if (taken > 0) go();
       else if (waits() > 0) goAfter(Math.max(ASK_AGAIN_MS, waitMs));
     } catch (cause) {

@@ -1,8 +1,8 @@
 import type { CallRate } from '../core/call-budget-port.js';
 import type { Clock } from '../core/ports.js';
 
-/** Calls that go a second apart may arrive closer to each other by so much. */
-const ARRIVAL_MS = 20;
+/** Calls that go a second apart may arrive closer to each other by so much: on a busy machine each waits for its turn of the processor. */
+const ARRIVAL_MS = 50;
 
 /** The rate of a source that takes so many calls per second: a fraction is one call in a longer time. */
 export function callRate(perSecond: number): CallRate {
