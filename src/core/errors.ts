@@ -52,6 +52,12 @@ export const ERROR_CATALOGUE = {
   },
   UNAUTHENTICATED: { retryable: false, status: 401, advice: 'Send a valid bearer token; a webhook, its proof.' },
   FORBIDDEN: { retryable: false, status: 403, advice: 'This session may not do that.' },
+  PERSISTED_QUERY_NOT_FOUND: {
+    retryable: false,
+    // As Apollo's clients expect it.
+    status: 200,
+    advice: 'Send an operation that this gateway was given: its list of documents is older than the app, or newer.',
+  },
   PAYLOAD_TOO_LARGE: { retryable: false, status: 413, advice: 'Send less at once: the message names the limit.' },
   RATE_LIMITED: { retryable: true, status: 429, advice: 'Wait for the time that Retry-After names.' },
   UNAVAILABLE: { retryable: true, status: 503, advice: 'The gateway cannot reach its store; try again.' },

@@ -16,10 +16,11 @@ import { documentLimits, MAX_TOKENS } from './document-limits.js';
 import { contentTypes } from './content-types.js';
 import { createFormatError, toGraphqlError } from './errors.js';
 import { jointReads } from './joint-reads.js';
-import { createOperationReader, formatErrors, type Operation, type ReadOperation } from './operation-reader.js';
+import { createOperationReader, formatErrors, type ReadOperation } from './operation-reader.js';
 import { createReadyPages } from './ready-pages.js';
 import { failingAlike } from './request-pull.js';
 import { createSchema } from './schema.js';
+import type { TrustedDocuments, WireOperation } from './trusted-documents.js';
 
 /** A GraphQL request as HTTP brought it; `body` is parsed JSON, undefined when there is none. */
 export interface GraphqlRequest {
@@ -45,7 +46,7 @@ export interface GraphqlEngine {
   answer(request: GraphqlRequest, session: () => Promise<Session>): Promise<GraphqlAnswer>;
   /** For transports that execute by themselves (graphql-ws): what resolvers see, the checked operation, and its errors. */
   contextFor(session: Session): RequestContext;
-  readOperation(operation: Operation): ReadOperation;
+  readOperation(operation: WireOperation): ReadOperation;
   formatErrors(errors: readonly (GraphQLError | GraphQLFormattedError)[]): readonly GraphQLFormattedError[];
   stop(): Promise<void>;
 }
@@ -53,6 +54,8 @@ export interface GraphqlEngine {
 export interface EngineOptions extends GraphqlServices {
   /** Compiled queries and ready-text pages; off: plain graphql-js with the same answers. */
   readonly fastPath: boolean;
+  /** Nothing else is executed. Absent: everything within the limits is. */
+  readonly documents?: TrustedDocuments;
   /** Development mode: introspection on, GraphQL's own messages whole. */
   readonly introspection: boolean;
 }
@@ -62,7 +65,7 @@ const NOBODY: Session = { tenant: '', user: '', device: null, grant: { kind: 'li
 
 /** Builds the schema and starts Apollo Server. @throws StartupError config - the collections make no schema */
 export async function createGraphqlEngine(options: EngineOptions): Promise<GraphqlEngine> {
-  const { fastPath, introspection, ...services } = options;
+  const { fastPath, introspection, documents, ...services } = options;
   const { collections, useCases, log } = services;
   const schema = createSchema(collections);
   const typeOf = changeTypesByCollection(collections);
@@ -118,9 +121,16 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
   return {
     schema,
     contextFor,
-    readOperation,
+    readOperation(operation) {
+      try {
+        return readOperation(documents?.resolveOperation(operation) ?? operation);
+      } catch (thrown) {
+        return { errors: [toGraphqlError(thrown, log)] };
+      }
+    },
     formatErrors: (errors) => formatErrors(errors, log),
-    async answer(request, session) {
+    async answer(sent, session) {
+      const request = documents?.resolve(sent) ?? sent;
       let asked: Promise<RequestContext> | null = null;
       const ask = async (): Promise<RequestContext> => {
         const context = contextFor(await session());

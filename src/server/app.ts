@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { isIP } from 'node:net';
-import { createSignIn } from '../auth/sessions.js';
 import { collectionsOf, checkNames, createSource, keyFormsOf } from '../connectors/define.js';
 import type { Collection } from '../core/collection.js';
 import { StartupError } from '../core/errors.js';
@@ -24,6 +22,7 @@ import { createOperator } from '../push/operator.js';
 import { createPush } from '../push/push.js';
 import { createHub } from '../realtime/hub.js';
 import { systemClock } from './clock.js';
+import { checkNetwork, configuredDocuments, configuredSessions } from './configured-access.js';
 import type { Config } from './config.js';
 import { closeAll, openConfiguredStore, TENANT } from './configured-store.js';
 import { createHttpGuard } from './http-guard.js';
@@ -33,7 +32,6 @@ import { openKeeping } from './keeping.js';
 import { createMetrics } from './metrics.js';
 import { planOf } from './plan.js';
 import { createReadiness, type Readiness } from './readiness.js';
-import { developmentSession, signedInSession } from './session.js';
 import { takeUpCollections } from './take-up.js';
 import { hashText } from './telemetry.js';
 import { startUpkeep } from './upkeep.js';
@@ -191,15 +189,13 @@ async function build(
     log,
     maxChangesPerPush: config.maxChangesPerPush,
     fastPath: config.fastPath,
+    ...configuredDocuments(config),
     introspection: config.introspection ?? config.auth === undefined,
   });
   closers.push(() => graphql.stop());
 
   const guard = createHttpGuard(config);
-  const session =
-    config.auth === undefined
-      ? developmentSession
-      : signedInSession(createSignIn(config.auth, { clock, log }, { tenants: [TENANT] }));
+  const session = configuredSessions(config, { clock, log });
   const sockets = createSocketServer({ graphql, session, guard, clock, chance, log });
   const metrics = createMetrics({
     readiness,
@@ -276,18 +272,4 @@ async function viewCollections(
       lastPolledAtMs: progress?.polledAtMs ?? null,
     };
   });
-}
-
-/** Without sign-in, whoever reaches the port is served: only this machine may. */
-function checkNetwork({ auth, host, developmentNetwork }: Config): void {
-  if (auth !== undefined || developmentNetwork === 'any' || isLoopback(host)) return;
-  throw new StartupError(
-    'config',
-    `HOST: expected a loopback address, got "${host}": without \`auth\` nobody signs in. Behind something that keeps strangers out, like a container's network, set TIDEGATE_DEVELOPMENT_NETWORK=any`,
-  );
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }

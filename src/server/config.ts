@@ -19,6 +19,8 @@ const SETTINGS = z.strictObject({
   dataFolder: z.string().min(1).default('.tidegate'),
   /** How users sign in, as `tidegate/auth` says. Absent: development mode, in which everybody is an operator who sees everything. */
   auth: z.custom<Auth>(isAuth, 'expected { session, issuers, keys } with an issuer or a key').optional(),
+  /** A file with the operations of your apps, relative to the working folder: nothing else is executed. Absent: everything within the limits. */
+  documents: z.string().min(1).optional(),
   /** May GraphQL be asked for its schema? Absent: in development mode only. */
   introspection: z.boolean().optional(),
   /** Where development mode (no auth) may listen: `any` only behind something that keeps strangers out, like a container. */
@@ -107,7 +109,12 @@ export async function loadConfig(
   const merged = { ...defaults, ...fromFile, ...fromEnvironment(env) };
   const checked = SETTINGS.safeParse(merged);
   if (!checked.success) throw new StartupError('config', describeIssues(checked.error, merged, file, env));
-  return { ...checked.data, dataFolder: path.resolve(folder, checked.data.dataFolder), file };
+  const { dataFolder, documents } = checked.data;
+  const resolved = {
+    dataFolder: path.resolve(folder, dataFolder),
+    ...(documents === undefined ? {} : { documents: path.resolve(folder, documents) }),
+  };
+  return { ...checked.data, ...resolved, file };
 }
 
 function configFile(env: Readonly<Record<string, string | undefined>>, folder: string): string | null {

@@ -5,6 +5,7 @@ import type { Fields } from '../../src/core/change.js';
 import { SyncError } from '../../src/core/errors.js';
 import type { Clock, Log } from '../../src/core/ports.js';
 import { createGraphqlEngine } from '../../src/graphql/engine.js';
+import type { TrustedDocuments } from '../../src/graphql/trusted-documents.js';
 import type { UseCases } from '../../src/graphql/context.js';
 import { createReadCurrent } from '../../src/pull/current.js';
 import { createOversight } from '../../src/ingest/oversight.js';
@@ -52,6 +53,7 @@ export interface ServingOptions {
   readonly allowedOrigins?: readonly string[];
   readonly maxBodyBytes?: number;
   readonly isReady?: () => Promise<boolean>;
+  readonly documents?: TrustedDocuments;
   readonly session?: SessionResolver;
   readonly useCases?: Partial<UseCases>;
   /** Of the source `clinic`. Default: `WEBHOOK_SECRET` in `X-Token`, and it is visits that changed. */
@@ -95,6 +97,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
   const graphql = await createGraphqlEngine({
     fastPath: true,
     introspection: true,
+    ...(rest.documents === undefined ? {} : { documents: rest.documents }),
     collections: CLINIC,
     clock: systemClock,
     log,

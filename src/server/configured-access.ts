@@ -1,0 +1,41 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { createSignIn } from '../auth/sessions.js';
+import { StartupError } from '../core/errors.js';
+import type { Clock, Log } from '../core/ports.js';
+import { readTrustedDocuments, type TrustedDocuments } from '../graphql/trusted-documents.js';
+import type { Config } from './config.js';
+import { TENANT } from './configured-store.js';
+import { developmentSession, signedInSession, type SessionResolver } from './session.js';
+
+/** Who is let in, as the configuration says; without `auth` everybody is, as the developer. */
+export function configuredSessions(
+  { auth }: Pick<Config, 'auth'>,
+  ports: { readonly clock: Clock; readonly log: Log },
+): SessionResolver {
+  return auth === undefined ? developmentSession : signedInSession(createSignIn(auth, ports, { tenants: [TENANT] }));
+}
+
+/** What may be executed, where the configuration names it. @throws StartupError config */
+export function configuredDocuments({ documents }: Pick<Config, 'documents'>): {
+  readonly documents?: TrustedDocuments;
+} {
+  if (documents === undefined) return {};
+  if (!existsSync(documents))
+    throw new StartupError('config', `documents: expected a file at ${documents}, found none`);
+  return { documents: readTrustedDocuments(readFileSync(documents, 'utf8'), documents) };
+}
+
+/** Without sign-in, whoever reaches the port is served: only this machine may. @throws StartupError config */
+export function checkNetwork({ auth, host, developmentNetwork }: Config): void {
+  if (auth !== undefined || developmentNetwork === 'any' || isLoopback(host)) return;
+  throw new StartupError(
+    'config',
+    `HOST: expected a loopback address, got "${host}": without \`auth\` nobody signs in. Behind something that keeps strangers out, like a container's network, set TIDEGATE_DEVELOPMENT_NETWORK=any`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
+}
