@@ -1,3 +1,4 @@
+import { callRate } from '../../src/connectors/call-rate.js';
 import { collection, field, type AnyCollectionDefinition } from '../../src/connectors/define.js';
 import { multipartBatch, odataJsonBatch, type Batch } from '../../src/connectors/odata.js';
 import { del, get, jsonBatch, patch, post, type RestOptions } from '../../src/connectors/rest.js';
@@ -149,7 +150,7 @@ describe('writes that wait at the same time', () => {
     await edit(visits, 'first');
     const others = ['1', '2', '3'].map((key) => edit(visits, key));
     await turns();
-    clock.advance(1_020);
+    clock.advance(callRate(1).windowMs);
     expect(kinds(await Promise.all(others))).toEqual(['applied', 'applied', 'applied']);
     expect(asked()).toEqual(['PATCH /visits/first', 'POST /batch']);
   });

@@ -1,3 +1,4 @@
+import { callRate } from '../../src/connectors/call-rate.js';
 import { refused } from '../../src/connectors/define.js';
 import { sessionLogin, type RestOptions } from '../../src/connectors/rest.js';
 import type { SourceCollection } from '../../src/core/source-port.js';
@@ -173,7 +174,7 @@ test('each request takes a turn of the limit: the token, and the write that is m
   // The write has taken the turn of this second: the token waits for the next one.
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(source.asked).toEqual([]);
-  source.advance(1_020);
+  source.advance(callRate(1).windowMs);
   expect(await written).toMatchObject({ kind: 'applied' });
 });
 

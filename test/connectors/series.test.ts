@@ -1,3 +1,4 @@
+import { callRate } from '../../src/connectors/call-rate.js';
 import { collection, field, series, step, type WriteFacts } from '../../src/connectors/define.js';
 import { del, get, patch, post } from '../../src/connectors/rest.js';
 import { call } from '../../src/connectors/soap.js';
@@ -217,7 +218,7 @@ test('each of its calls takes a turn of the limit', async () => {
     await until(`call ${calls} is made`, async () => places().length === calls);
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(places()).toHaveLength(calls);
-    source.advance(2_020);
+    source.advance(callRate(0.5).windowMs);
   }
   expect(await written).toMatchObject({ kind: 'applied' });
 });

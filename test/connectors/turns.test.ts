@@ -1,3 +1,4 @@
+import { callRate } from '../../src/connectors/call-rate.js';
 import { collection, field } from '../../src/connectors/define.js';
 import { get, patch, type RestOptions } from '../../src/connectors/rest.js';
 import type { SourceKey } from '../../src/core/change.js';
@@ -76,9 +77,9 @@ test('calls of all collections together keep to the rate of their source in ever
   const reads = ['1', '2', '3', '4', '5'].map((key, at) => startRead(at % 2 === 0 ? visits : patients, key));
   for (const [passedMs, count] of [
     [0, 2],
-    [1_049, 2],
+    [callRate(2).windowMs - 1, 2],
     [1, 4],
-    [1_049, 4],
+    [callRate(2).windowMs - 1, 4],
     [1, 5],
   ] as const) {
     clock.advance(passedMs);
@@ -99,7 +100,7 @@ test('a caller that gives up while it waits for the rate uses no turn up', async
   impatient.abort();
   await second.ended;
   expect(second.outcome).toBe('clinic.visits read.one: the caller gave up: the call was never made');
-  clock.advance(1_050);
+  clock.advance(callRate(1).windowMs);
   expect(await askedFor(2)).toEqual(['1', '3']);
 });
 
