@@ -149,7 +149,11 @@ export function createReferenceMap(
     isKeyedBySource: (collection) => keyedBySource.has(collection),
     mappingOf: async (tenant, collection, view, after) => (await mappingOf(tenant, collection, view, after)).mapping,
     async mappingOfSeen(tenant, collection, view, seen) {
-      const named = referencesIn(collection, seen).filter((one) => keyedBySource.has(one.collection));
+      // What the record itself tells already is sure, and costs no look at what is open: most answers show nothing else.
+      const told = idsSeen(collection, view);
+      const named = referencesIn(collection, seen).filter(
+        (one) => keyedBySource.has(one.collection) && !told.has(referenceName(one)),
+      );
       // In this order: a create that was sent before the state was seen is either still open, or its key is found.
       const open = await withOpenCreates(
         tenant,
