@@ -2,7 +2,7 @@ import type { CallBudget } from '../core/call-budget-port.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
 import { createBreaker } from './breaker.js';
 import { createCallQueue, NoTurn, type ReadUrgency, type Urgency } from './call-queue.js';
-import { CallFault, LONGEST_PAUSE_MS } from './fault.js';
+import { CallFault, LONGEST_PAUSE_MS, type CallName } from './fault.js';
 import type { Maintenance } from './maintenance.js';
 
 /** The limits of one source. Every call passes them. */
@@ -53,6 +53,15 @@ export interface Guard {
   isProbeDue(): boolean;
   /** Something came from the source. */
   heard(): void;
+  /** The same guard, whose log lines name the collection and the call for which it is asked. */
+  of(made: GuardedCall): Guard;
+}
+
+/** What a call is, as errors name it. */
+export interface GuardedCall {
+  /** `source.collection`. */
+  readonly collection: string;
+  readonly call: CallName;
 }
 
 /** Tries of one read; writes have one. */
@@ -70,11 +79,15 @@ export function createGuard(
 ): Guard {
   const { clock, chance, log } = deps;
   let pausedUntilMs = 0;
-  let lastFault = 'no answer';
+  /** The last one that failed, and those that wait for an answer, in the order in which they were begun. */
+  let failed: Failed = { made: null, reason: 'no answer' };
+  const underWay = new Set<{ readonly made: GuardedCall | null }>();
   const breaker = createBreaker(clock, limits.timeoutMs, {
     opened(silentMs) {
-      const reason = silentMs === null ? lastFault : `not a byte came for ${silentMs} ms`;
-      log.warn('source does not answer: calls fail at once until it does', { source, reason });
+      const [longest = failed] = underWay;
+      const { made, reason } =
+        silentMs === null ? failed : { ...longest, reason: `not a byte came for ${silentMs} ms` };
+      log.warn('source does not answer: calls fail at once until it does', { source, ...made, reason });
     },
     closed: () => log.info('source answers again', { source }),
   });
@@ -94,6 +107,7 @@ export function createGuard(
   }
 
   async function once<T>(
+    made: GuardedCall | null,
     urgency: Urgency,
     call: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
@@ -113,18 +127,22 @@ export function createGuard(
       const passage = breaker.enter(urgency === 'write' ? 'write' : 'read');
       if (passage === null) throw new CallFault('notSent', NO_ANSWER, { sourceIsSick: false });
       begun = true;
+      const waiting = { made };
+      underWay.add(waiting);
       try {
         const answer = await call(deadline.signal);
         passage.succeeded();
         return answer;
       } catch (thrown) {
         const fault = asFault(thrown, true, deadline.signal, withinMs);
-        lastFault = fault.message;
+        failed = { made, reason: fault.message };
         if (maintenanceLeftMs() > 0) passage.left();
         else if (fault.sourceIsSick) passage.failed();
         else if (fault instanceof Overdue || fault.kind === 'notSent') passage.left();
         else passage.succeeded();
         throw fault;
+      } finally {
+        underWay.delete(waiting);
       }
     };
     try {
@@ -140,12 +158,12 @@ export function createGuard(
     }
   }
 
-  return {
+  const guardFor = (made: GuardedCall | null): Guard => ({
     timeoutMs: limits.timeoutMs,
     async read(urgency, call, signal, isRepeatable = true) {
       for (let tried = 1; ; tried++) {
         try {
-          return await once(urgency, call, signal, limits.timeoutMs);
+          return await once(made, urgency, call, signal, limits.timeoutMs);
         } catch (thrown) {
           const fault = thrown as CallFault;
           const waitMs = isRepeatable || fault.kind === 'notSent' ? waitBefore(fault, tried, chance) : null;
@@ -157,7 +175,7 @@ export function createGuard(
         }
       }
     },
-    write: (call, signal, withinMs = limits.timeoutMs) => once('write', call, signal, withinMs),
+    write: (call, signal, withinMs = limits.timeoutMs) => once(made, 'write', call, signal, withinMs),
     turn: (signal) =>
       queue.turn(signal).catch((cause: unknown) => {
         const why = cause instanceof NoTurn ? cause.message : 'no turn came in time for another request';
@@ -167,7 +185,14 @@ export function createGuard(
     maintenanceLeftMs,
     isProbeDue: () => breaker.isProbeDue(),
     heard: () => breaker.heard(),
-  };
+    of: guardFor,
+  });
+  return guardFor(null);
+}
+
+interface Failed {
+  readonly made: GuardedCall | null;
+  readonly reason: string;
 }
 
 /** How long to wait before a read is tried again; null: not again. A timeout is not repeated: it has cost enough. */

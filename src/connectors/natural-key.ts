@@ -2,7 +2,7 @@ import { valueText } from '../core/collection.js';
 import type { Fields } from '../core/change.js';
 import { describe } from '../core/field.js';
 import type { NaturalKey, Observation, SourceCollection } from '../core/source-port.js';
-import type { CollectionParts } from './collection-parts.js';
+import { ofCall, type CollectionParts } from './collection-parts.js';
 import type { AnyCollectionDefinition, NaturalKeyFacts } from './define.js';
 import { CallFault, unavailable } from './fault.js';
 import { readResult } from './pending-result.js';
@@ -53,7 +53,8 @@ export function createFindAlike(
   return async (fields, signal) => {
     try {
       const sought = { alike: soughtBy(fields) };
-      const rows = await readResult(parts, 'record', (deadline) => transport.lookUp(lookUp, sought, deadline), signal);
+      const look = (deadline: AbortSignal) => transport.lookUp(lookUp, sought, deadline);
+      const rows = await readResult(ofCall(parts, NATURAL_LOOK_UP), 'record', look, signal);
       return rows.map((row) => observed(row, fields));
     } catch (thrown) {
       throw unavailable(where, NATURAL_LOOK_UP, thrown);

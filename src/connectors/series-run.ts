@@ -1,6 +1,6 @@
-import type { CollectionParts } from './collection-parts.js';
+import { ofCall, type CollectionParts } from './collection-parts.js';
 import { isErrorBody } from './error-body.js';
-import { CallFault, whyOf } from './fault.js';
+import { CallFault, whyOf, WRITE_CALLS } from './fault.js';
 import { memberAt } from './rest-answer.js';
 import { PendingResult, writtenResult } from './pending-result.js';
 import { isSeries, type Series, type Step } from './series.js';
@@ -20,7 +20,7 @@ type Done = WriteAnswer & { readonly kind: 'done' };
 export function createWriter(
   parts: CollectionParts,
 ): (operation: Operation, call: WriteCall, leftMs: () => number, signal: AbortSignal) => Promise<WriteAnswer> {
-  const { where, guard, batcher, transport, mapping, definition, deps } = parts;
+  const { where, batcher, transport, mapping, definition, deps } = parts;
 
   async function send(
     operation: Operation,
@@ -30,8 +30,9 @@ export function createWriter(
   ): Promise<WriteAnswer> {
     const endsAtMs = deps.clock.monotonicMs() + Math.max(1, withinMs);
     const leftMs = (): number => endsAtMs - deps.clock.monotonicMs();
-    const first = await guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs());
-    return first instanceof PendingResult ? await writtenResult(parts, first, leftMs, signal) : first;
+    const writing = ofCall(parts, WRITE_CALLS[call.purpose]);
+    const first = await writing.guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs());
+    return first instanceof PendingResult ? await writtenResult(writing, first, leftMs, signal) : first;
   }
 
   async function run(series: Series, call: WriteCall, leftMs: () => number, signal: AbortSignal): Promise<WriteAnswer> {

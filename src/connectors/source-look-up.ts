@@ -1,5 +1,5 @@
 import type { SourceCollection } from '../core/source-port.js';
-import type { CollectionParts } from './collection-parts.js';
+import { ofCall, type CollectionParts } from './collection-parts.js';
 import type { ReferenceFacts } from './define.js';
 import { CallFault, unavailable } from './fault.js';
 import { readResult } from './pending-result.js';
@@ -39,7 +39,7 @@ export function createLookUp(
   return async (reference, signal) => {
     try {
       const rows = await readResult(
-        parts,
+        ofCall(parts, 'write.reference.lookUp'),
         'record',
         (deadline) => transport.lookUp(lookUp, { reference }, deadline),
         signal,

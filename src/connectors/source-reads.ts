@@ -3,7 +3,7 @@ import { SyncError } from '../core/errors.js';
 import { sourceKeyParts } from '../core/id.js';
 import type { KnownVersions, ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { CallFault, faultOfCall, unavailable } from './fault.js';
-import type { CollectionParts } from './collection-parts.js';
+import { ofCall, type CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
 import { withRecords } from './listed-records.js';
 import { createLogReads } from './log-reads.js';
@@ -44,9 +44,12 @@ export type ChangesReader = (
 export function createReads(parts: CollectionParts): Reads {
   const { where, definition, mapping, transport, deps } = parts;
   const { read } = definition;
-  const plain = createPageCalls(parts);
-  const pages = read.listed === 'keys' && read.one !== undefined ? withRecords(parts, read.one, plain) : plain;
-  const changes = createChangesReader(parts, pages, plain);
+  const listing = ofCall(parts, 'read.list');
+  const asking = ofCall(parts, read.delta === undefined ? 'read.changes' : 'read.delta');
+  const reading = ofCall(parts, 'read.one');
+  const listed = createPages(listing);
+  const changed = createPages(asking);
+  const changes = createChangesReader(asking, changed.pages, changed.plain);
 
   /** When a whole scan last asked for every row. */
   let freshAtMs: number | null = null;
@@ -59,7 +62,7 @@ export function createReads(parts: CollectionParts): Reads {
     const beganMs = deps.clock.monotonicMs();
     const isFresh = isProof || freshAtMs === null || beganMs - freshAtMs >= FRESH_EVERY_MS;
     try {
-      for await (const answer of pages('scan', read.list, {}, signal, { isFresh, ...given(known) }))
+      for await (const answer of listed.pages('scan', read.list, {}, signal, { isFresh, ...given(known) }))
         yield readRows(mapping, answer, 'list');
       if (isFresh) freshAtMs = beganMs;
     } catch (thrown) {
@@ -86,7 +89,7 @@ export function createReads(parts: CollectionParts): Reads {
     const keyParts = sourceKeyParts(key);
     try {
       const answer = await readResult(
-        parts,
+        reading,
         'record',
         (deadline) => transport.readRow(one, keyParts, deadline),
         signal,
@@ -131,7 +134,9 @@ export function createReads(parts: CollectionParts): Reads {
     readRowWithin: (key, withinMs, outer) => within(withinMs, outer, (signal) => readRow(key, signal)),
     probe: (key, withinMs, outer) =>
       within<unknown>(withinMs, outer, (signal) =>
-        key === null || read.one === undefined ? plain('record', read.list, {}, signal).next() : readRow(key, signal),
+        key === null || read.one === undefined
+          ? listed.plain('record', read.list, {}, signal).next()
+          : readRow(key, signal),
       ).then(
         () => undefined,
         () => undefined,
@@ -145,6 +150,13 @@ export function createReads(parts: CollectionParts): Reads {
       }
     },
   };
+}
+
+/** `plain`: pages as they come, of a log of deletions for one. */
+function createPages(parts: CollectionParts): { readonly pages: PageCalls; readonly plain: PageCalls } {
+  const { listed, one } = parts.definition.read;
+  const plain = createPageCalls(parts);
+  return { plain, pages: listed === 'keys' && one !== undefined ? withRecords(parts, one, plain) : plain };
 }
 
 /** @param plain pages as they come, of a log of deletions */

@@ -58,7 +58,7 @@ export async function readAgain(
   // It is there, and nothing of it is believed: it waits in quarantine, and on the recheck list if it was on it (F6).
   const misfits = [...answers.values()].flatMap((one) => (one instanceof RecordMisfit ? [one.record] : []));
   const isMisfit = new Set(misfits.map((one) => one.sourceKey));
-  await context.quarantine.see({ observations: shown, misfits });
+  await context.quarantine.see({ observations: shown, misfits }, 'read.one');
   const counts = await ingestBatch(ports, tenant, source, { observations: found }, token, context);
 
   const isKnown = (key: SourceKey): boolean => isAlive(views.get(key));

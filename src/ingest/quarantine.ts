@@ -1,4 +1,5 @@
 import type { SourceKey } from '../core/change.js';
+import type { Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
 import { MAX_ID_LENGTH } from '../core/id.js';
 import type { IngestStore } from '../core/ingest-port.js';
@@ -13,15 +14,18 @@ const MASS_MISFIT_RECORDS = 20;
 /** … that are also more than this share of its records, are no bad records: the mapping is wrong, and the read fails. */
 const MASS_MISFIT_SHARE = 0.05;
 
+/** The call of a source that showed records, as its connector names it. */
+export type ShownBy = 'read.list' | 'read.one' | 'read.changes' | 'read.delta';
+
 /**
  * The records of a collection that its source showed, but not as declared: each is set aside with its reason, its last good
  * state stays, and it counts as there. It leaves by itself when it comes out well or is gone.
  */
 export interface Quarantine {
   /** Notes what does not fit, and releases what fits again; before the batch is committed, so that no misfit is passed over. */
-  see(batch: ObservedBatch): Promise<void>;
+  see(batch: ObservedBatch, shownBy: ShownBy): Promise<void>;
   /** The same for all batches of one read of the collection, which fails if too much of it does not fit. */
-  beginRead(): QuarantineRead;
+  beginRead(shownBy: ShownBy): QuarantineRead;
   /** What is known to be gone. */
   release(keys: readonly SourceKey[]): Promise<void>;
 }
@@ -44,7 +48,7 @@ export async function openQuarantine(
     readonly log: Log;
   },
   tenant: string,
-  collection: string,
+  { name: collection, source }: Pick<Collection, 'name' | 'source'>,
 ): Promise<Quarantine> {
   const { store, clock, hash, log } = ports;
   const listed = new Set((await store.readQuarantine(tenant, collection)).map(({ sourceKey }) => sourceKey));
@@ -52,8 +56,13 @@ export async function openQuarantine(
   const listedKey = (key: SourceKey): SourceKey =>
     key.length <= MAX_ID_LENGTH ? key : (`${key.slice(0, MAX_ID_LENGTH - 40)}~${hash(key).slice(0, 32)}` as SourceKey);
 
-  async function note(misfits: readonly MisfitRecord[], released: readonly SourceKey[]): Promise<void> {
+  async function note(
+    misfits: readonly MisfitRecord[],
+    released: readonly SourceKey[],
+    shownBy?: ShownBy,
+  ): Promise<void> {
     if (misfits.length + released.length === 0) return;
+    const made = { source, collection, ...(shownBy === undefined ? {} : { call: shownBy }) };
     const noted = await store.noteQuarantine(tenant, collection, {
       misfits: misfits.map((one) => ({ ...one, sourceKey: listedKey(one.sourceKey) })),
       released,
@@ -64,16 +73,22 @@ export async function openQuarantine(
     for (const key of noted.listed) listed.add(key);
     const first = misfits.find((one) => noted.isNew.includes(listedKey(one.sourceKey)));
     if (first !== undefined)
-      log.warn('records do not fit and are set aside', { collection, count: noted.isNew.length, first });
-    if (released.length > 0) log.info('records leave quarantine', { collection, count: released.length });
+      log.warn('records do not fit and are set aside', {
+        ...made,
+        field: first.field,
+        count: noted.isNew.length,
+        first,
+      });
+    if (released.length > 0) log.info('records leave quarantine', { ...made, count: released.length });
   }
 
-  const see: Quarantine['see'] = async ({ observations, misfits = [] }) => {
+  const see: Quarantine['see'] = async ({ observations, misfits = [] }, shownBy) => {
     const isBad = new Set(misfits.map((one) => one.sourceKey));
     const well = listed.size === 0 ? [] : observations.map((one) => one.sourceKey).filter((key) => listed.has(key));
     await note(
       misfits,
       well.filter((key) => !isBad.has(key)),
+      shownBy,
     );
   };
 
@@ -84,7 +99,7 @@ export async function openQuarantine(
         [],
         keys.filter((key) => listed.has(key)),
       ),
-    beginRead() {
+    beginRead(shownBy) {
       let read = 0;
       const bad = new Map<SourceKey, MisfitRecord>();
       const isTooMany = (): boolean => bad.size > MASS_MISFIT_RECORDS && bad.size > MASS_MISFIT_SHARE * read;
@@ -92,7 +107,7 @@ export async function openQuarantine(
         async see(batch) {
           read += batch.observations.length + (batch.misfits?.length ?? 0) + (batch.unchanged?.length ?? 0);
           for (const one of batch.misfits ?? []) bad.set(listedKey(one.sourceKey), one);
-          await see(batch);
+          await see(batch, shownBy);
           if (batch.cursor === undefined || !isTooMany()) return batch;
           const { cursor: _kept, ...rest } = batch;
           return rest;

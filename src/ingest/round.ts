@@ -62,7 +62,7 @@ export async function runRound(
   const { name } = collection;
   const progress = await store.readCollection(tenant, name);
   const waiting = await store.dueRechecks(tenant, name, Number.MAX_SAFE_INTEGER, RECHECKS_KNOWN);
-  const quarantine = await openQuarantine(ports, tenant, name);
+  const quarantine = await openQuarantine(ports, tenant, collection);
   const awaiting = new Set(waiting.map((recheck) => recheck.sourceKey));
   const reading = await noticeReading(store, tenant, source, progress);
   // Everything is read again at the pace of scans that fail.
@@ -137,7 +137,7 @@ async function poll(
   let held = 0;
   let older = 0;
   const changes = source.readChanges(progress.cursor, signal, knownVersions(store, tenant, name, context));
-  const read = context.quarantine.beginRead();
+  const read = context.quarantine.beginRead(source.facts.changes === 'delta' ? 'read.delta' : 'read.changes');
   for await (const { token, batch } of observedBatches(ports, tenant, changes, signal)) {
     // Before its cursor is committed: a process that ends in between reads the same again, and asks again.
     if (batch.needsScan === true && !asksScan) {

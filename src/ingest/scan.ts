@@ -86,7 +86,7 @@ async function readThrough(
   const sum = { observed: 0, changed: 0, deleted: 0, held: 0 };
   const shown = new Set<SourceKey>();
   const alive: SourceKey[] = [];
-  const read = context.quarantine.beginRead();
+  const read = context.quarantine.beginRead('read.list');
   const known = knownVersions(ports.store, tenant, source.collection.name, context);
   const scan = source.scan(signal, isProof, known);
   for await (const { token, batch } of observedBatches(ports, tenant, scan, signal)) {

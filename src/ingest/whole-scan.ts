@@ -60,7 +60,7 @@ export async function scanBeside(
 ): Promise<void> {
   const { name } = source.collection;
   const progress = await ports.store.readCollection(tenant, name);
-  const quarantine = await openQuarantine(ports, tenant, name);
+  const quarantine = await openQuarantine(ports, tenant, source.collection);
   const context = { fence, awaiting: NOTHING_AWAITED, quarantine, toldGone };
   await scanWhole(ports, tenant, source, progress, context, signal);
 }

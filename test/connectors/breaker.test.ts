@@ -186,6 +186,23 @@ describe('a source that dies', () => {
   });
 });
 
+test('a source that is silent is told with the call that waits longest for it', async () => {
+  const guard = openGuard();
+  const waiting = ['read.one', 'read.list'] as const;
+  const reads = waiting.map(async (call) => {
+    const named = guard.of({ collection: 'clinic.visits', call });
+    await named.read('record', (signal) => hang(signal), NEVER).catch(() => undefined);
+  });
+  await settled();
+  clock.advance(4_000);
+  expect(guard.isDown()).toBe(true);
+  expect(logged).toEqual([
+    expect.stringContaining('"collection":"clinic.visits","call":"read.one","reason":"not a byte'),
+  ]);
+  clock.advance(10_000);
+  await Promise.all(reads);
+});
+
 describe('a source that is slow', () => {
   test('is not cut off while anything comes from it', async () => {
     const guard = openGuard();

@@ -54,6 +54,24 @@ describe('another try', () => {
     source = await startScripted(NOW);
   });
 
+  test.each<readonly [string, (visits: SourceCollection) => Promise<unknown>]>([
+    ['read.one', (visits) => visits.readOne('V-1' as SourceKey, NEVER)],
+    ['read.list', (visits) => scanned(visits)],
+  ])('what opens the breaker is told with source, collection and call: %s', async (call, read) => {
+    answerInTurn(BROKEN);
+    await read(open()).catch(() => undefined);
+    const [told = ''] = source.logged.filter((line) => line.startsWith('source does not answer'));
+    expect(told).toContain(`{"source":"clinic","collection":"clinic.visits","call":"${call}","reason":"it says 500`);
+  });
+
+  test('so is a write that opens it', async () => {
+    answerInTurn(BROKEN);
+    const visits = open();
+    for (let n = 0; n < 3; n += 1) await update(visits);
+    const [told = ''] = source.logged.filter((line) => line.startsWith('source does not answer'));
+    expect(told).toContain('"collection":"clinic.visits","call":"write.update"');
+  });
+
   const passing: readonly (readonly [string, Reply])[] = [
     ['500', BROKEN],
     ['502', { status: 502 }],

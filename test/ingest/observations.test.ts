@@ -299,7 +299,7 @@ describe('a batch', () => {
       observations: [{ sourceKey: 'z' as SourceKey, fields: { note: 'z', route: '1' }, sourceVersion: null }],
       cursor: 'moved',
     };
-    const quarantine = await openQuarantine(ports, tenant, VISITS);
+    const quarantine = await openQuarantine(ports, tenant, source.collection);
     const context = { fence: { name, fence: lost!.fence }, awaiting: new Set<SourceKey>(), quarantine };
     const token = await readToken(ports, tenant);
     await expect(ingestBatch(ports, tenant, source, batch, token, context)).rejects.toThrow(FenceLost);

@@ -78,6 +78,18 @@ describe('a record that does not fit', () => {
     ]);
   });
 
+  test.each<readonly [string, Partial<SourceFacts>, (clinic: IngestingClinic) => Promise<void>]>([
+    ['read.changes', {}, poll],
+    ['read.delta', { changes: 'delta' }, poll],
+    ['read.list', { changes: 'list' }, scan],
+  ])('is told with source, collection, call and field where %s shows it', async (call, facts, read) => {
+    const [clinic, source] = await clinicWith(3, facts);
+    source.spoil('v0001');
+    await read(clinic);
+    const named = { source: source.collection.source, collection: VISITS, call, field: 'note' };
+    expect(told(clinic).map(({ details }) => details)).toMatchObject([named]);
+  });
+
   test.each([
     ['a poll', poll],
     ['a scan', scan],
