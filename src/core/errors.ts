@@ -75,12 +75,19 @@ export class SyncError extends Error {
   readonly code: ErrorCode;
   /** The field of a record or the argument of a request that is at fault. */
   readonly field: string | undefined;
+  /** After which time a repeat may succeed, ms; undefined: nobody can tell. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { readonly cause?: unknown; readonly field?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly field?: string; readonly retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'SyncError';
     this.code = code;
     this.field = options.field;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get retryable(): boolean {

@@ -23,7 +23,7 @@ export function toGraphqlError(thrown: unknown, log: Log): GraphQLError {
   if (error.code === 'INTERNAL') log.error('a request failed', { message: error.message, cause: causeOf(thrown) });
   const message = error.code === 'INTERNAL' ? 'a fault of the gateway; its log has the reason' : error.message;
   return new GraphQLError(message, {
-    extensions: { ...describeCode(error.code), ...fieldOf(error), http: { status: error.status } },
+    extensions: { ...describeCode(error.code), ...fieldOf(error), ...waitOf(error), http: { status: error.status } },
   });
 }
 
@@ -74,6 +74,10 @@ function describeCode(code: ErrorCode): { code: ErrorCode; retryable: boolean; a
 
 function fieldOf(error: SyncError): { readonly field?: string } {
   return error.field === undefined ? {} : { field: error.field };
+}
+
+function waitOf({ retryAfterMs }: SyncError): { readonly retryAfterMs?: number } {
+  return retryAfterMs === undefined ? {} : { retryAfterMs };
 }
 
 function causeOf(thrown: unknown): string {

@@ -22,7 +22,7 @@ import { createOperator } from '../push/operator.js';
 import { createPush } from '../push/push.js';
 import { createHub } from '../realtime/hub.js';
 import { systemClock } from './clock.js';
-import { checkNetwork, configuredDocuments, configuredSessions } from './configured-access.js';
+import { checkNetwork, configuredDocuments, configuredLimits, configuredSessions } from './configured-access.js';
 import type { Config } from './config.js';
 import { closeAll, openConfiguredStore, TENANT } from './configured-store.js';
 import { createHttpGuard } from './http-guard.js';
@@ -196,7 +196,8 @@ async function build(
 
   const guard = createHttpGuard(config);
   const session = configuredSessions(config, { clock, log });
-  const sockets = createSocketServer({ graphql, session, guard, clock, chance, log });
+  const { rate, limits } = configuredLimits(config, clock);
+  const sockets = createSocketServer({ graphql, session, guard, rate, limits, clock, chance, log });
   const metrics = createMetrics({
     readiness,
     store,
@@ -225,6 +226,7 @@ async function build(
     port: config.port,
     graphql,
     session,
+    rate,
     guard,
     sockets,
     maxBodyBytes: config.maxBodyBytes,

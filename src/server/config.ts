@@ -31,6 +31,14 @@ const SETTINGS = z.strictObject({
   allowedOrigins: z.array(z.string().min(1)).default([]),
   /** Largest request body, bytes: 1,000 changes of 4 KB fit. */
   maxBodyBytes: z.int().min(1_000).max(256_000_000).default(4_194_304),
+  /** Requests of one user in the long run, per second; without `auth` nothing is counted, since everybody is one user. A pull a second of each device is little. */
+  requestsPerSecond: z.number().min(1).max(100_000).default(50),
+  /** Requests of one user at once, after a rest: an initial sync of several devices. */
+  requestBurst: z.int().min(1).max(100_000).default(200),
+  /** Open WebSockets of one user, per process; without `auth` they are not counted. */
+  maxSocketsPerUser: z.int().min(1).max(100_000).default(20),
+  /** Open WebSockets of this process. */
+  maxSockets: z.int().min(1).max(1_000_000).default(10_000),
   /** Most changes in one push: what a device gathers in a day, and one commit of a few hundred kilobytes. */
   maxChangesPerPush: z.int().min(1).max(10_000).default(1_000),
   /** How long a push waits for its sources before it answers ACCEPTED, ms (R10). */

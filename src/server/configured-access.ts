@@ -6,6 +6,8 @@ import type { Clock, Log } from '../core/ports.js';
 import { readTrustedDocuments, type TrustedDocuments } from '../graphql/trusted-documents.js';
 import type { Config } from './config.js';
 import { TENANT } from './configured-store.js';
+import type { SocketLimits } from './http-websocket.js';
+import { createRequestRate, UNLIMITED, type RequestRate } from './request-rate.js';
 import { developmentSession, signedInSession, type SessionResolver } from './session.js';
 
 /** Who is let in, as the configuration says; without `auth` everybody is, as the developer. */
@@ -14,6 +16,19 @@ export function configuredSessions(
   ports: { readonly clock: Clock; readonly log: Log },
 ): SessionResolver {
   return auth === undefined ? developmentSession : signedInSession(createSignIn(auth, ports, { tenants: [TENANT] }));
+}
+
+/** How much one user may ask, and how many sockets there may be; in development mode everybody is one user, whom nothing holds back. */
+export function configuredLimits(
+  config: Config,
+  clock: Clock,
+): { readonly rate: RequestRate; readonly limits: SocketLimits } {
+  const { auth, requestsPerSecond, requestBurst, maxSockets, maxSocketsPerUser } = config;
+  if (auth === undefined) return { rate: UNLIMITED, limits: { maxSockets, maxSocketsPerUser: maxSockets } };
+  return {
+    rate: createRequestRate({ perSecond: requestsPerSecond, burst: requestBurst }, clock),
+    limits: { maxSockets, maxSocketsPerUser },
+  };
 }
 
 /** What may be executed, where the configuration names it. @throws StartupError config */

@@ -11,14 +11,15 @@ const MAX_DROPPED_BYTES = 64 * 1024 * 1024;
  * @throws SyncError PAYLOAD_TOO_LARGE - before anything is parsed; BAD_REQUEST - compressed, or it ended early
  */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  if (request.destroyed) throw brokenOff();
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
-    dropRest(request, 0);
+    dropRest(request);
     throw new SyncError('BAD_REQUEST', `content-encoding: expected an uncompressed body, got ${encoding.slice(0, 20)}`);
   }
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > maxBytes) {
-    dropRest(request, 0);
+    dropRest(request);
     throw tooLarge(maxBytes, `${announced}`);
   }
   return new Promise((resolve, reject) => {
@@ -38,16 +39,21 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
       dropRest(request, size);
     };
     const end = (): void => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
-    const abort = (): void => stop(new SyncError('BAD_REQUEST', 'the body ended before it was complete'));
+    const abort = (): void => stop(brokenOff());
     request.on('data', take).on('end', end).on('aborted', abort).on('error', abort);
   });
+}
+
+function brokenOff(): SyncError {
+  return new SyncError('BAD_REQUEST', 'the body ended before it was complete');
 }
 
 function tooLarge(maxBytes: number, got: string): SyncError {
   return new SyncError('PAYLOAD_TOO_LARGE', `body: expected at most ${maxBytes} bytes, got ${got}`);
 }
 
-function dropRest(request: IncomingMessage, before: number): void {
+/** Reads what is left of a body, within bounds, and forgets it: its sender gets to read our answer. */
+export function dropRest(request: IncomingMessage, before = 0): void {
   let size = before;
   request.on('error', () => undefined);
   request.on('data', (chunk: Buffer) => {

@@ -2,6 +2,7 @@ import type { ServerResponse, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ERROR_CATALOGUE, SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
+import { dropRest } from './http-body.js';
 
 /** What every JSON answer of ours carries. */
 export const JSON_HEADERS = {
@@ -10,19 +11,32 @@ export const JSON_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const;
 
+interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
 /**
  * A fault outside of GraphQL in GraphQL's form, so that clients read one form only. What is not a SyncError becomes INTERNAL
  * and is logged with its cause; nothing of it leaves.
  */
-export function errorAnswer(thrown: unknown, log: Log): { readonly status: number; readonly text: string } {
-  const { code, message, cause } = SyncError.from(thrown);
+export function errorAnswer(thrown: unknown, log: Log): ErrorAnswer {
+  const { code, message, cause, retryAfterMs } = SyncError.from(thrown);
   const { retryable, advice, status } = ERROR_CATALOGUE[code];
   if (code === 'INTERNAL')
     log.error('a request failed', { cause: cause instanceof Error ? (cause.stack ?? cause.message) : message });
   const said = code === 'INTERNAL' ? 'a fault of the gateway; its log has the reason' : message;
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   return {
     status,
-    text: `${JSON.stringify({ errors: [{ message: said, extensions: { code, retryable, advice } }] })}\n`,
+    headers: {
+      ...JSON_HEADERS,
+      // RFC 6750: how to sign in.
+      ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }),
+    },
+    text: `${JSON.stringify({ errors: [{ message: said, extensions: { code, retryable, advice, ...wait } }] })}\n`,
   };
 }
 
@@ -38,12 +52,12 @@ export function writeError(
   log: Log,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const { status, text } = errorAnswer(thrown, log);
+  const { status, headers: own, text } = errorAnswer(thrown, log);
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const head = { ...headers, ...JSON_HEADERS, 'content-length': Buffer.byteLength(text) };
+  const head = { ...headers, ...own, 'content-length': Buffer.byteLength(text) };
   if (request.complete) {
     response.writeHead(status, head).end(text);
     return;
@@ -51,7 +65,8 @@ export function writeError(
   // What is left of the body is not worth another request, but closing before it was read would reset the connection, and
   // with it our answer on its way.
   response.writeHead(status, { ...head, connection: 'close' }).write(text);
-  request.once('close', () => response.end()).resume();
+  request.once('close', () => response.end());
+  dropRest(request);
 }
 
 /** Answers with a fault on a connection that has no response object, and closes it. */
@@ -61,8 +76,8 @@ export function refuseConnection(socket: Duplex, thrown: unknown, log: Log): voi
     socket.destroy();
     return;
   }
-  const { status, text } = errorAnswer(thrown, log);
-  const head = { ...JSON_HEADERS, connection: 'close', 'content-length': String(Buffer.byteLength(text)) };
+  const { status, headers, text } = errorAnswer(thrown, log);
+  const head = { ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(text)) };
   const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${text}`);
 }

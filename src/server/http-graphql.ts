@@ -5,12 +5,14 @@ import { parseJson, readBody } from './http-body.js';
 import { compressed, sizeOf } from './http-compression.js';
 import { JSON_HEADERS, writeError } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
+import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
 
 export interface HttpGraphqlOptions {
   readonly graphql: GraphqlEngine;
   readonly session: SessionResolver;
   readonly guard: HttpGuard;
+  readonly rate: RequestRate;
   readonly maxBodyBytes: number;
   readonly log: Log;
 }
@@ -49,7 +51,13 @@ function asksForPage(request: IncomingMessage): boolean {
 }
 
 async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Promise<GraphqlAnswer> {
-  const { graphql, session, maxBodyBytes } = options;
+  const { graphql, session, rate, maxBodyBytes } = options;
+  // Before the body is read: strangers, and users who ask too often, cost no more than their headers.
+  const who = await session({
+    authorization: request.headers.authorization ?? null,
+    device: single(request.headers['tidegate-device']),
+  });
+  rate.take(who);
   const method = request.method ?? 'GET';
   const bytes = method === 'GET' || method === 'HEAD' ? Buffer.alloc(0) : await readBody(request, maxBodyBytes);
   const isJson = /^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '');
@@ -62,11 +70,7 @@ async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Pr
       search: at < 0 ? '' : url.slice(at),
       body: isJson && bytes.length > 0 ? parseJson(bytes) : undefined,
     },
-    () =>
-      session({
-        authorization: request.headers.authorization ?? null,
-        device: single(request.headers['tidegate-device']),
-      }),
+    async () => who,
   );
 }
 
@@ -81,8 +85,6 @@ async function write(
   for (const [name, value] of headers) head[name] = value;
   head['cache-control'] = JSON_HEADERS['cache-control'];
   head['x-content-type-options'] = JSON_HEADERS['x-content-type-options'];
-  // RFC 6750: how to sign in.
-  if (status === 401) head['www-authenticate'] = 'Bearer';
   head['content-length'] = packed === null ? sizeOf(body) : packed.bytes.length;
   if (packed !== null) {
     head['content-encoding'] = packed.coding;

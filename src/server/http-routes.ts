@@ -9,6 +9,7 @@ import type { HttpGuard } from './http-guard.js';
 import { LANDING_POLICY, renderLandingPage, type About, type WritableField } from './landing-page.js';
 import { addWebhookRoute } from './http-webhooks.js';
 import type { PagePolicy } from './page-frame.js';
+import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
 import type { Webhooks } from './webhooks.js';
 
@@ -21,6 +22,7 @@ export interface RouteOptions {
   readonly guard: HttpGuard;
   /** Metrics are for operators. */
   readonly session: SessionResolver;
+  readonly rate: RequestRate;
   readonly log: Log;
   /** Can it answer pulls? Does not depend on sources. */
   readonly isReady: () => Promise<boolean>;
@@ -42,7 +44,7 @@ export interface HttpRoutes {
 
 /** @param server the server whose requests these are; it is neither started nor stopped here */
 export async function createHttpRoutes(server: Server, options: RouteOptions): Promise<HttpRoutes> {
-  const { guard, session, log, isReady, metrics, webhooks, about, hasPages, writable } = options;
+  const { guard, session, rate, log, isReady, metrics, webhooks, about, hasPages, writable } = options;
   const addresses = [...ADDRESSES, ...(hasPages ? PAGES : [])].join(', ');
   let handle: HttpRoutes['handle'] | undefined;
   const app = Fastify({
@@ -82,8 +84,9 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
     (await isReady()) ? sendJson(reply, 200, { status: 'ready' }) : sendJson(reply, 503, { status: 'not ready' }),
   );
   app.get('/metrics', async ({ headers }, reply) => {
-    const { isOperator } = await session({ authorization: headers.authorization ?? null, device: null });
-    if (isOperator !== true) throw new SyncError('FORBIDDEN', 'metrics: expected a session of an operator');
+    const who = await session({ authorization: headers.authorization ?? null, device: null });
+    rate.take(who);
+    if (who.isOperator !== true) throw new SyncError('FORBIDDEN', 'metrics: expected a session of an operator');
     return reply
       .header('cache-control', 'no-store')
       .type('text/plain; version=0.0.4; charset=utf-8')
@@ -122,8 +125,8 @@ function sendJson(reply: FastifyReply, status: number, body: object): FastifyRep
 }
 
 function sendError(reply: FastifyReply, thrown: unknown, log: Log): FastifyReply {
-  const { status, text } = errorAnswer(ofFastify(thrown), log);
-  return reply.code(status).headers(JSON_HEADERS).send(text);
+  const { status, headers, text } = errorAnswer(ofFastify(thrown), log);
+  return reply.code(status).headers(headers).send(text);
 }
 
 /** What Fastify itself finds wrong with a request, in our words' codes. */

@@ -1,10 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { SyncError } from '../core/errors.js';
 import { JSON_HEADERS } from './http-error.js';
 import type { Webhooks, WebhookVisit } from './webhooks.js';
-
-/** What a sender that came too fast waits for, s. */
-const RETRY_AFTER_SECONDS = '1';
 
 /** Where sources tell us that something changed: `POST /webhooks/<source>`, a body of any type, its bytes as they came. */
 export function addWebhookRoute(app: FastifyInstance, webhooks: Webhooks): void {
@@ -12,15 +8,9 @@ export function addWebhookRoute(app: FastifyInstance, webhooks: Webhooks): void 
   app.post<{ Params: { source: string } }>('/webhooks/:source', {
     // Whoever comes too fast, or to nobody, must not make us read a body.
     onRequest: async ({ params, raw }, reply) => {
-      try {
-        const visit = webhooks.enter(params.source, () => raw.destroy());
-        visits.set(raw, visit);
-        reply.raw.once('close', () => visit.leave());
-      } catch (thrown) {
-        if (thrown instanceof SyncError && thrown.code === 'RATE_LIMITED')
-          void reply.header('retry-after', RETRY_AFTER_SECONDS);
-        throw thrown;
-      }
+      const visit = webhooks.enter(params.source, () => raw.destroy());
+      visits.set(raw, visit);
+      reply.raw.once('close', () => visit.leave());
     },
     handler: async ({ raw, headers, body }, reply) => {
       visits.get(raw)?.receive(joined(headers), Buffer.isBuffer(body) ? body : Buffer.alloc(0));

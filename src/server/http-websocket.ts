@@ -11,6 +11,7 @@ import type { RequestContext } from '../graphql/context.js';
 import type { GraphqlEngine } from '../graphql/engine.js';
 import { refuseConnection } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
+import type { RequestRate } from './request-rate.js';
 import type { Credentials, SessionResolver } from './session.js';
 
 /** Largest message: hints and subscriptions are small; pushes go over HTTP. */
@@ -21,19 +22,28 @@ const KEEP_ALIVE_MS = 12_000;
 const MAX_OPERATIONS = 20;
 /** So often it is asked whether a socket's user is who it was. */
 const ASK_AGAIN_MS = 30_000;
+/** What a client waits for that came when there were too many sockets. */
+const TOO_MANY_RETRY_MS = 5_000;
 /** At a stop, sockets are closed over this time, so that their clients do not all come back at once. */
 const CLOSE_SPREAD_MS = 1_000;
 /**
- * Close codes: going away (clients come back), refused credentials (clients of graphql-ws do not), and credentials that are over (they do,
- * with new ones).
+ * Close codes: going away and too many (clients come back), refused credentials (clients of graphql-ws do not), and credentials that are
+ * over (they do, with new ones).
  */
 const GOING_AWAY = 1001;
+const TRY_LATER = 1013;
 const BAD_REQUEST = 4400;
 const UNAUTHENTICATED = 4401;
 const OUT = 4403;
 
 interface SocketState extends Record<PropertyKey, unknown> {
   context: RequestContext;
+}
+
+/** How many sockets may be open at once in this process. */
+export interface SocketLimits {
+  readonly maxSockets: number;
+  readonly maxSocketsPerUser: number;
 }
 
 /** graphql-ws on the path of /graphql. */
@@ -49,6 +59,8 @@ export function createSocketServer(options: {
   readonly graphql: GraphqlEngine;
   readonly session: SessionResolver;
   readonly guard: HttpGuard;
+  readonly rate: RequestRate;
+  readonly limits: SocketLimits;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
@@ -56,7 +68,7 @@ export function createSocketServer(options: {
   readonly initTimeoutMs?: number;
   readonly keepAliveMs?: number;
 }): SocketServer {
-  const { graphql, session, guard, clock, chance, log } = options;
+  const { graphql, session, guard, rate, limits, clock, chance, log } = options;
   const { initTimeoutMs = INIT_TIMEOUT_MS, keepAliveMs = KEEP_ALIVE_MS } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   const graphqlServer = useServer<Record<string, unknown>, SocketState>(
@@ -72,6 +84,8 @@ export function createSocketServer(options: {
         };
         try {
           const resolved = await session(credentials);
+          rate.take(resolved);
+          takePlace(extra.socket, resolved);
           extra.context = graphql.contextFor(resolved);
           void stayWith(extra.socket, credentials, resolved);
           return true;
@@ -81,11 +95,17 @@ export function createSocketServer(options: {
         }
       },
       onSubscribe({ extra, subscriptions }, _id, payload) {
-        if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
-          return [limitError()];
+        // Only a connection that was acknowledged, which has its context, may subscribe.
+        const context = extra.context as RequestContext;
+        try {
+          checkOperations(Object.keys(subscriptions).length);
+          rate.take(context.session);
+        } catch (thrown) {
+          const error = SyncError.from(thrown);
+          return [new GraphQLError(error.message, { originalError: error })];
         }
         const read = graphql.readOperation(payload);
-        return 'errors' in read ? read.errors : { ...read.args, contextValue: extra.context as object };
+        return 'errors' in read ? read.errors : { ...read.args, contextValue: context };
       },
       onNext(_context, _id, _payload, _args, { data, errors }) {
         if (errors !== undefined) return { data: data ?? null, errors: graphql.formatErrors(errors) };
@@ -97,10 +117,28 @@ export function createSocketServer(options: {
     keepAliveMs,
   );
 
+  /** Open sockets by user. */
+  const places = new Map<string, number>();
+
+  /** @throws SyncError RATE_LIMITED - the user has as many sockets as it may */
+  function takePlace(socket: WebSocket, { tenant, user }: Session): void {
+    if (socket.readyState !== socket.OPEN) return;
+    const name = JSON.stringify([tenant, user]);
+    const taken = places.get(name) ?? 0;
+    if (taken >= limits.maxSocketsPerUser) throw tooMany(`${limits.maxSocketsPerUser} sockets of one user`);
+    places.set(name, taken + 1);
+    socket.once('close', () => {
+      const left = (places.get(name) ?? 0) - 1;
+      if (left > 0) places.set(name, left);
+      else places.delete(name);
+    });
+  }
+
   function refuse(socket: Pick<WebSocket, 'close'>, thrown: unknown, code: number): void {
     const error = SyncError.from(thrown);
     if (error.code === 'INTERNAL') log.error('a socket was refused', { cause: String(error.cause) });
-    socket.close(error.status === 401 ? code : BAD_REQUEST, closeReason(error));
+    const codes: Readonly<Record<number, number>> = { 401: code, 429: TRY_LATER };
+    socket.close(codes[error.status] ?? BAD_REQUEST, closeReason(error));
   }
 
   /** Closes a socket when its token ends, when its user is nobody any more, or when what it may see is another thing. */
@@ -127,6 +165,7 @@ export function createSocketServer(options: {
       try {
         guard.check(request);
         checkProtocol(request);
+        if (sockets.clients.size >= limits.maxSockets) throw tooMany(`${limits.maxSockets} sockets`);
       } catch (thrown) {
         refuseConnection(socket, thrown, log);
         return;
@@ -177,9 +216,13 @@ function isAnother(first: Session, now: Session): boolean {
   return text(first) !== text(now);
 }
 
-function limitError(): GraphQLError {
-  const message = `expected at most ${MAX_OPERATIONS} operations at once on one socket`;
-  return new GraphQLError(message, { originalError: new SyncError('LIMIT_EXCEEDED', message) });
+function checkOperations(count: number): void {
+  if (count <= MAX_OPERATIONS) return;
+  throw new SyncError('LIMIT_EXCEEDED', `expected at most ${MAX_OPERATIONS} operations at once on one socket`);
+}
+
+function tooMany(sockets: string): SyncError {
+  return new SyncError('RATE_LIMITED', `expected at most ${sockets} at once`, { retryAfterMs: TOO_MANY_RETRY_MS });
 }
 
 /** RFC 6455: at most 123 bytes. */

@@ -14,6 +14,7 @@ import { createHttpRoutes } from './http-routes.js';
 import { asksForWebSocket, serveWithoutUpgrade } from './http-upgrade.js';
 import type { SocketServer } from './http-websocket.js';
 import type { About, WritableField } from './landing-page.js';
+import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
 import type { Webhooks } from './webhooks.js';
 
@@ -48,6 +49,7 @@ export async function openHttpServer(options: {
   readonly port: number;
   readonly graphql: GraphqlEngine;
   readonly session: SessionResolver;
+  readonly rate: RequestRate;
   readonly guard: HttpGuard;
   readonly sockets: SocketServer;
   readonly maxBodyBytes: number;

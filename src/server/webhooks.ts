@@ -8,6 +8,8 @@ const MOST_AT_ONCE = 16;
 export const SLOWEST_BODY_MS = 10_000;
 /** After a rest so many seconds' worth of webhooks are taken at once. */
 const BURST_SECONDS = 5;
+/** What a sender that came too fast waits for. */
+const RETRY_AFTER_MS = 1_000;
 
 /**
  * What became of a webhook: `accepted` asked for something, `ignored` was of no interest to its connector, `repeated` came before,
@@ -70,7 +72,9 @@ export function createWebhooks(
       }
       if (!takeToken(door, clock.monotonicMs()) || door.inside >= MOST_AT_ONCE) {
         count(door, 'limited');
-        throw new SyncError('RATE_LIMITED', 'webhooks: expected fewer of them at once');
+        throw new SyncError('RATE_LIMITED', 'webhooks: expected fewer of them at once', {
+          retryAfterMs: RETRY_AFTER_MS,
+        });
       }
       door.inside += 1;
       const left = new AbortController();

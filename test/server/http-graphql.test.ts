@@ -1,6 +1,8 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { SyncError } from '../../src/core/errors.js';
+import { createRequestRate } from '../../src/server/request-rate.js';
 import type { SessionResolver } from '../../src/server/session.js';
+import { createManualClock } from '../support/manual-clock.js';
 import { getRaw, sendRaw } from './raw-http.js';
 import { closeClinics, serveClinic, WEBHOOK_SECRET } from './serving-clinic.js';
 
@@ -48,6 +50,33 @@ describe('POST /graphql', () => {
   ])('refuses the whole request for %s', async (_what, status, code, headers) => {
     const response = await (await serveClinic()).post({ query: QUERY }, headers);
     expect([response.status, await codeOf(response)]).toEqual([status, code]);
+  });
+
+  test('attack 27: a user who floods is told to wait, before the body is read, while others are answered', async () => {
+    const clock = createManualClock();
+    const session: SessionResolver = async ({ authorization }) => ({
+      tenant: 't',
+      user: authorization ?? 'nobody',
+      device: null,
+      grant: { kind: 'every' },
+    });
+    const clinic = await serveClinic({ session, rate: createRequestRate({ perSecond: 2, burst: 3 }, clock) });
+    const ask = (authorization: string, body: unknown = { query: QUERY }) => clinic.post(body, { authorization });
+    for (let sent = 0; sent < 3; sent++) expect((await ask('flooder')).status).toBe(200);
+    const limited = await ask('flooder', 'x'.repeat(200_000));
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await limited.json()).toMatchObject({
+      errors: [{ extensions: { code: 'RATE_LIMITED', retryable: true, retryAfterMs: 500 } }],
+    });
+    expect((await ask('nurse')).status).toBe(200);
+    clock.advance(500);
+    expect([(await ask('flooder')).status, (await ask('flooder')).status]).toEqual([200, 429]);
+  });
+
+  test('a stranger is refused before the body is read', async () => {
+    const session = () => Promise.reject(new SyncError('UNAUTHENTICATED', 'expected a bearer token, got none'));
+    const refused = await (await serveClinic({ session })).post('no JSON at all');
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   });
 
   test('refuses credentials with 401, and says nothing of an inner fault', async () => {

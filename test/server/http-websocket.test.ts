@@ -4,6 +4,8 @@ import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { Session } from '../../src/core/session.js';
 import { SyncError } from '../../src/core/errors.js';
+import { createRequestRate } from '../../src/server/request-rate.js';
+import type { SessionResolver } from '../../src/server/session.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { closeClinics, serveClinic, type ServingClinic } from './serving-clinic.js';
 
@@ -142,7 +144,7 @@ describe('a socket', () => {
     expect(clinic.faults.join()).toContain('hunter2');
   });
 
-  test('that does not say who it is in time is closed with 4408', async () => {
+  test('attack 9: that does not say who it is in time is closed with 4408', async () => {
     const clinic = await serveClinic({ initTimeoutMs: 20 });
     const raw = await rawSocket(clinic);
     expect(await raw.closed).toMatch(/^4408 /);
@@ -198,8 +200,93 @@ describe('a socket', () => {
   });
 });
 
+describe('a socket that keeps to no protocol', () => {
+  test('attack 9: that says twice who it is is closed with 4429', async () => {
+    const raw = await ready(await serveClinic());
+    raw.send({ type: 'connection_init' });
+    expect(await raw.closed).toMatch(/^4429 /);
+  });
+
+  test('attack 9: that subscribes before it says who it is is closed with 4401', async () => {
+    const raw = await rawSocket(await serveClinic());
+    raw.send({ id: '1', type: 'subscribe', payload: { query: HINTS } });
+    expect(await raw.closed).toMatch(/^4401 /);
+  });
+
+  test('attack 10: that sends a frame of a megabyte is closed with 1009, others live on', async () => {
+    const clinic = await serveClinic();
+    const other = await ready(clinic);
+    const raw = await ready(clinic);
+    raw.socket.on('error', () => undefined);
+    raw.send({ id: '1', type: 'subscribe', payload: { query: HINTS, variables: { text: 'x'.repeat(1_000_000) } } });
+    expect(await raw.closed).toMatch(/^1009 /);
+    other.send({ type: 'ping' });
+    expect(await other.next()).toEqual({ type: 'pong' });
+  });
+});
+
+describe('sockets', () => {
+  const sessionOf: SessionResolver = async ({ authorization, device }) => ({
+    tenant: 't',
+    user: authorization ?? 'nobody',
+    device,
+    grant: { kind: 'every' },
+  });
+
+  test('attack 10: of one user past its limit are closed with 1013, and taken again when one has gone', async () => {
+    const clinic = await serveClinic({ session: sessionOf, limits: { maxSocketsPerUser: 2 } });
+    const open = async (authorization: string): Promise<RawSocket> => {
+      const raw = await rawSocket(clinic);
+      raw.send({ type: 'connection_init', payload: { authorization } });
+      return raw;
+    };
+    const first = await open('nurse');
+    await first.next();
+    await (await open('nurse')).next();
+    expect(await (await open('nurse')).closed).toBe(
+      '1013 RATE_LIMITED: expected at most 2 sockets of one user at once',
+    );
+    expect(await (await open('doctor')).next()).toEqual({ type: 'connection_ack' });
+    first.socket.close();
+    await first.closed;
+    while (clinic.sockets.count() > 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(await (await open('nurse')).next()).toEqual({ type: 'connection_ack' });
+  });
+
+  test('attack 10: past the limit of the process are refused at the upgrade with 429 and a time to wait', async () => {
+    const clinic = await serveClinic({ limits: { maxSockets: 1 } });
+    await ready(clinic);
+    const refused = new WebSocket(clinic.webSocketUrl, 'graphql-transport-ws');
+    refused.on('error', () => undefined);
+    const [, response] = (await once(refused, 'unexpected-response')) as [unknown, IncomingMessage];
+    expect([response.statusCode, response.headers['retry-after']]).toEqual([429, '5']);
+    response.destroy();
+  });
+
+  test('attack 10: from a foreign page are refused at the upgrade with 403', async () => {
+    const clinic = await serveClinic();
+    const foreign = new WebSocket(clinic.webSocketUrl, 'graphql-transport-ws', { origin: 'https://evil.example' });
+    foreign.on('error', () => undefined);
+    const [, response] = (await once(foreign, 'unexpected-response')) as [unknown, IncomingMessage];
+    expect(response.statusCode).toBe(403);
+    response.destroy();
+  });
+
+  test('attack 27: count against the rate of their user, each operation as well', async () => {
+    const rate = createRequestRate({ perSecond: 1, burst: 2 }, createManualClock());
+    const raw = await ready(await serveClinic({ rate }));
+    raw.send({ id: '1', type: 'subscribe', payload: { query: HINTS } });
+    raw.send({ id: '2', type: 'subscribe', payload: { query: HINTS } });
+    expect(await raw.next()).toMatchObject({
+      id: '2',
+      type: 'error',
+      payload: [{ extensions: { code: 'RATE_LIMITED', retryable: true, retryAfterMs: 1_000 } }],
+    });
+  });
+});
+
 describe('operations on one socket', () => {
-  test('are refused past twenty with LIMIT_EXCEEDED; the socket and the twenty live on', async () => {
+  test('attack 10: are refused past twenty with LIMIT_EXCEEDED; the socket and the twenty live on', async () => {
     const clinic = await serveClinic();
     const raw = await ready(clinic);
     for (let id = 1; id <= 21; id++) raw.send({ id: `${id}`, type: 'subscribe', payload: { query: HINTS } });

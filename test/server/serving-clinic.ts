@@ -15,8 +15,9 @@ import { createPull } from '../../src/pull/pull.js';
 import { createHub, type Hub } from '../../src/realtime/hub.js';
 import { systemClock } from '../../src/server/clock.js';
 import { createHttpGuard } from '../../src/server/http-guard.js';
-import { createSocketServer, type SocketServer } from '../../src/server/http-websocket.js';
+import { createSocketServer, type SocketLimits, type SocketServer } from '../../src/server/http-websocket.js';
 import { openHttpServer, type HttpServer } from '../../src/server/http.js';
+import { UNLIMITED, type RequestRate } from '../../src/server/request-rate.js';
 import { developmentSession, type SessionResolver } from '../../src/server/session.js';
 import { hashText } from '../../src/server/telemetry.js';
 import { createWebhooks, type Webhooks } from '../../src/server/webhooks.js';
@@ -60,6 +61,8 @@ export interface ServingOptions {
   readonly webhook?: WebhookFacts;
   /** Of the sockets: when they are sent away, and how long they may keep silent. */
   readonly clock?: Clock;
+  readonly rate?: RequestRate;
+  readonly limits?: Partial<SocketLimits>;
   readonly initTimeoutMs?: number;
   readonly keepAliveMs?: number;
 }
@@ -123,11 +126,13 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     allowedHosts: rest.allowedHosts ?? [],
     allowedOrigins: rest.allowedOrigins ?? [],
   });
-  const { initTimeoutMs, keepAliveMs } = rest;
+  const { initTimeoutMs, keepAliveMs, rate = UNLIMITED, limits } = rest;
   const sockets = createSocketServer({
     graphql,
     session,
     guard,
+    rate,
+    limits: { maxSockets: 100, maxSocketsPerUser: 100, ...limits },
     clock,
     chance: seededChance(5),
     log,
@@ -145,6 +150,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     port,
     graphql,
     session,
+    rate,
     guard,
     sockets,
     maxBodyBytes: rest.maxBodyBytes ?? 100_000,

@@ -1,0 +1,65 @@
+import type { SyncError } from '../../src/core/errors.js';
+import { createRequestRate, type RequestRate } from '../../src/server/request-rate.js';
+import { createManualClock } from '../support/manual-clock.js';
+import fc from '../support/properties.js';
+
+const NURSE = { tenant: 'clinic', user: 'nurse' };
+
+/** How long it says to wait, ms; 0: it let the request through. */
+function waitOf(rate: RequestRate, who = NURSE): number {
+  try {
+    rate.take(who);
+    return 0;
+  } catch (thrown) {
+    const { code, retryAfterMs = NaN } = thrown as SyncError;
+    expect(code).toBe('RATE_LIMITED');
+    return retryAfterMs;
+  }
+}
+
+describe('the rate of a user', () => {
+  test('attack 27: for all floods lets no more through than the burst and what its seconds allow, and a wait as told is enough', () => {
+    const steps = fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 200 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 20 }),
+        steps,
+        (perSecond, burst, waits) => {
+          const clock = createManualClock();
+          const rate = createRequestRate({ perSecond, burst }, clock);
+          let taken = 0;
+          let lastWaitMs = 0;
+          for (const ms of waits) {
+            clock.advance(ms);
+            lastWaitMs = waitOf(rate);
+            if (lastWaitMs === 0) taken += 1;
+            expect(taken).toBeLessThanOrEqual(burst + (clock.monotonicMs() / 1_000) * perSecond + 1e-6);
+          }
+          clock.advance(lastWaitMs + 0.001);
+          if (lastWaitMs > 0) expect(waitOf(rate)).toBe(0);
+        },
+      ),
+    );
+  });
+
+  test('is another one in another tenant, and whatever the names hold', () => {
+    const rate = createRequestRate({ perSecond: 1, burst: 1 }, createManualClock());
+    expect(waitOf(rate)).toBe(0);
+    expect(waitOf(rate)).toBe(1_000);
+    expect(waitOf(rate, { tenant: 'ward', user: 'nurse' })).toBe(0);
+    expect(waitOf(rate, { tenant: 'clinic","nurse', user: '' })).toBe(0);
+  });
+
+  test('is remembered of ten thousand users: whoever floods is not forgotten for others', () => {
+    const rate = createRequestRate({ perSecond: 1, burst: 1 }, createManualClock());
+    const idle = { tenant: 'clinic', user: 'idle' };
+    expect(waitOf(rate, idle)).toBe(0);
+    for (let other = 0; other < 20_000; other++) {
+      if (other % 5_000 === 0) waitOf(rate);
+      rate.take({ tenant: 'clinic', user: `user-${other}` });
+    }
+    expect(waitOf(rate)).toBeGreaterThan(0);
+    expect(waitOf(rate, idle)).toBe(0);
+  });
+});
