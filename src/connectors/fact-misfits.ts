@@ -1,3 +1,4 @@
+import type { BatchFacts } from './batch.js';
 import type { AnyCollectionDefinition, WriteFacts } from './define.js';
 import { durationMs } from './duration.js';
 import type { CallPurpose } from './fault.js';
@@ -177,8 +178,21 @@ function misfitsOfIdempotency({ kit, limits }: Transport, { write }: AnyCollecti
 }
 
 /** What goes with each write in a header has no place in a batch whose requests have none. */
-function misfitsOfBatching({ batch }: Transport, { write }: AnyCollectionDefinition): readonly string[] {
-  if (batch === undefined || batch === null || batch.members.headers !== null || batch.format !== 'json') return [];
+function misfitsOfBatching({ batch }: Transport, one: AnyCollectionDefinition): readonly string[] {
+  const { write } = one;
+  if (batch === undefined || batch === null) return [];
+  const late = operationsOf(one).flatMap(([where, , call]) =>
+    'async' in call && call.async !== undefined && call.async !== null
+      ? [
+          `.${where}: expected no async beside the batch of the transport, whose requests are answered at once, got async`,
+        ]
+      : [],
+  );
+  return [...late, ...misfitsOfBareBatch(batch, write)];
+}
+
+function misfitsOfBareBatch(batch: BatchFacts, write: AnyCollectionDefinition['write']): readonly string[] {
+  if (batch.members.headers !== null || batch.format !== 'json') return [];
   const misfits: string[] = [];
   const since = 'since requests of a batch have no headers here (members.headers: null)';
   if (write?.guard === 'ifMatch' || write?.guard === 'ifUnmodifiedSince')

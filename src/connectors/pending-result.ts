@@ -38,7 +38,7 @@ export async function writtenResult<T>(
     for (let pending = first; ;) {
       const restMs = endsAtMs - clock.monotonicMs();
       if (restMs <= 0) throw new CallFault('unknown', 'its job did not end in time', { sourceIsSick: false });
-      await clock.wait(Math.min(pending.everyMs, restMs), signal);
+      if (pending.everyMs > 0) await clock.wait(Math.min(pending.everyMs, restMs), signal);
       const answer = await guard.read('record', pending.ask, signal);
       if (!(answer instanceof PendingResult)) return answer;
       pending = answer;

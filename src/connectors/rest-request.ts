@@ -134,10 +134,10 @@ function absolute(address: string | null, path: string): string | null {
 }
 
 /** A source may lead us only through its own pages: elsewhere our credentials are none of anyone's business. */
-export function linkedPath({ origin }: RestBase, next: string): string {
+export function linkedPath({ origin }: RestBase, next: string, what = 'the next page'): string {
   const url = new URL(next, 'http://relative');
   if (url.origin !== origin && url.origin !== 'http://relative') {
-    throw new CallFault('badAnswer', `expected the next page at ${origin}, got ${url.origin}`);
+    throw new CallFault('badAnswer', `expected ${what} at ${origin}, got ${url.origin}`);
   }
   return `${url.pathname}${url.search}`;
 }

@@ -6,6 +6,7 @@ import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from '
 import { createJsonExchange, type JsonSettings } from './json-exchange.js';
 import type { PageAnswer } from './paging.js';
 import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
+import { createRestJobs } from './rest-async.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
 import type {
@@ -132,6 +133,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     }
   }
 
+  const jobs = createRestJobs(exchange, base, settings);
   const batch = settings.batch === null ? null : createBatchExchange(exchange, base, settings.batch, settings, deps);
 
   return {
@@ -183,7 +185,8 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
       const facts = operation as RestOperation;
       const { path, headers, body } = requestOf(facts, call);
       const answer = await exchange(call.purpose, facts.method, path, headers, body, signal);
-      return answerOf(facts, call, answer);
+      const isTold = classifyRest(answer, call.purpose, settings).isTold;
+      return (isTold ? null : jobs.begun(facts, path, answer)) ?? answerOf(facts, call, answer);
     },
     ...(batch === null
       ? {}

@@ -3,6 +3,7 @@ import { misfitsOfAuth, openCredentials } from './credentials.js';
 import { batchFacts, misfitsOfBatch, type Batch } from './batch.js';
 import { csrfPathOf, misfitsOfCsrf, type CsrfOptions } from './csrf.js';
 import type { Paging } from './paging.js';
+import { misfitOfRestAsync, restAsyncFacts, type RestAsyncFacts, type RestAsyncOptions } from './rest-async.js';
 import { misfitOfRest } from './rest-misfit.js';
 import { openRest } from './rest-transport.js';
 import { readLimits, type LimitOptions } from './transport-limits.js';
@@ -13,6 +14,8 @@ export { jsonBatch, type Batch, type BatchMembers, type BatchOptions } from './b
 export type { CsrfOptions } from './csrf.js';
 export type { TlsOptions } from './client-certificate.js';
 export { clientCredentials, type ClientCredentialsOptions } from './oauth.js';
+export type { JobStates } from './job-states.js';
+export type { RestAsyncOptions } from './rest-async.js';
 export { sessionLogin, type LoginRequest, type SessionLoginOptions } from './session-login.js';
 export type { SessionAnswer } from './sign-in.js';
 
@@ -37,6 +40,8 @@ export interface RestOperation extends Operation {
   readonly keyIn: string | null;
   /** Where the last page has the link or the token of what comes after: a member, or a header. */
   readonly deltaIn: { readonly member: string } | { readonly header: string } | null;
+  /** Of a write: 202 says that it was begun, and where its end is told. Absent: it leaves the write in doubt. */
+  readonly async?: RestAsyncFacts;
 }
 
 interface CallOptions {
@@ -67,6 +72,8 @@ export interface WriteOptions extends CallOptions {
   readonly answers?: 'record' | 'key' | 'nothing';
   /** False: the source ignores the guard here. Default: true. */
   readonly guarded?: boolean;
+  /** The source may say that it does it later (202), and tells at an address how that ended. Default: it does not. */
+  readonly async?: RestAsyncOptions;
 }
 
 /**
@@ -134,6 +141,7 @@ function writing(method: RestOperation['method'], path: string, options: WriteOp
     rows: options.rows ?? '',
     answers: options.answers ?? 'record',
     guarded: options.guarded ?? true,
+    ...(options.async === undefined ? {} : { async: restAsyncFacts(options.async) }),
   };
 }
 
@@ -199,7 +207,9 @@ export function rest(options: RestOptions): Transport {
       ...misfitsOfBatch(options.batch),
     ],
     batch,
-    misfitOf: (operation, ...place) => misfitOfRest(operation as RestOperation, ...place),
+    misfitOf: (operation, purpose, ...place) =>
+      misfitOfRest(operation as RestOperation, purpose, ...place) ??
+      misfitOfRestAsync(operation as RestOperation, purpose === 'step', limits.guard.timeoutMs),
     open: (context, deps) =>
       openRest(
         {

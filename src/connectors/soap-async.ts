@@ -1,30 +1,19 @@
-import { describe } from '../core/field.js';
-import { LONGEST_DURATION_MS, parseDuration, type Duration } from './duration.js';
+import { parseDuration } from './duration.js';
 import { CallFault, isRead, shownText } from './fault.js';
+import { DEFAULT_EVERY, misfitOfStates, misfitOfTimes, stageOf, type JobStates, type JobTimes } from './job-states.js';
 import { pathSteps } from './soap-shape.js';
 import { valueAt, type XmlValue } from './soap-value.js';
 import type { SoapOperation } from './soap.js';
 import type { CallPlace, WriteAnswer } from './transport.js';
 
-/** An operation that answers with a ticket; its result is asked for with that. */
-export interface AsyncOptions {
+/** An operation that answers with a ticket; its result is asked for with that, within 1 min where nothing else is said. */
+export interface AsyncOptions extends JobTimes {
   /** Where the ticket is in the answer. */
   readonly ticket: string;
   /** Asks for the result: a call with `ticketIn`, and with `rows`, `total` and `more` of the result. */
   readonly poll: SoapOperation;
   /** Where the answer to `poll` says how far it is, what it says until then, and what when the result is in the same answer. */
-  readonly pending: {
-    readonly at: string;
-    readonly is: readonly string[];
-    readonly done: readonly string[];
-    /** Of a write: what it says when the job failed for good, and did nothing; and where it says why. */
-    readonly failed?: readonly string[];
-    readonly message?: string;
-  };
-  /** Time between two questions. Default: 2 s. */
-  readonly every?: Duration;
-  /** Longest time for it, from the ticket on. Default: 1 min. */
-  readonly within?: Duration;
+  readonly pending: JobStates;
 }
 
 /** The same with its defaults. */
@@ -33,7 +22,6 @@ export interface AsyncFacts extends AsyncOptions {
   readonly withinMs: number;
 }
 
-const DEFAULT_EVERY = '2s';
 const DEFAULT_WITHIN = '1m';
 
 /** Throws nothing: what does not fit is told when the connector is defined. */
@@ -49,13 +37,11 @@ export function misfitOfAsync(operation: SoapOperation, purpose: CallPlace, time
   if (operation.ticketIn !== null)
     return `expected no ticketIn, which belongs to async.poll, got "${operation.ticketIn}"`;
   if (facts === null) return null;
-  const { poll, pending, everyMs, withinMs } = facts;
+  const { poll, pending, withinMs } = facts;
   if (purpose === 'step') return 'expected no async in a series, whose calls are answered at once, got async';
   const { failed = [], message } = pending;
   if (isRead(purpose) && (failed.length > 0 || message !== undefined))
     return 'expected no failed and message in async.pending of a read, which fails in any other state, got them';
-  if (message !== undefined && failed.length === 0)
-    return 'expected async.pending.failed beside message, which says why a job failed, got nothing';
   if (!isRead(purpose) && withinMs >= timeoutMs)
     return `expected async.within to be shorter than the timeout of a write, ${timeoutMs} ms, got ${withinMs} ms`;
   if (facts.ticket === '') return 'expected async.ticket, the path of the ticket in the answer, got ""';
@@ -67,17 +53,7 @@ export function misfitOfAsync(operation: SoapOperation, purpose: CallPlace, time
     return 'expected no token of a page or of changes beside async, got one';
   if (operation.rows !== '' || operation.total !== null || operation.more !== null)
     return 'expected rows, total and more in async.poll, whose answer has them, got them beside async';
-  if (pending.at === '') return 'expected async.pending.at, the path of the state in the answer to async.poll, got ""';
-  if (pending.is.length === 0 || pending.done.length === 0)
-    return 'expected at least one state each in async.pending.is and async.pending.done, got none';
-  const states = [...pending.is, ...pending.done, ...failed];
-  if (new Set(states).size !== states.length)
-    return 'expected other states in async.pending.done than in async.pending.is and failed, each once, got the same';
-  if (!(everyMs >= 1 && everyMs <= LONGEST_DURATION_MS))
-    return `expected async.every as a duration like "2s", got ${describe(facts.every)}`;
-  if (!(withinMs >= everyMs && withinMs <= LONGEST_DURATION_MS))
-    return `expected async.within as a duration like "2m", not shorter than async.every, got ${describe(facts.within)}`;
-  return null;
+  return misfitOfStates(pending) ?? misfitOfTimes(facts, withinMs);
 }
 
 /** The ticket in an answer. @throws CallFault badAnswer - there is none */
@@ -101,19 +77,7 @@ function textAt(answer: XmlValue, path: string): string {
   return typeof found === 'string' ? found.trim() : '';
 }
 
-/**
- * Is the source still at work? A state that was not declared is neither: a job that failed has no rows, and would look like a
- * list from which all records are gone (R14).
- *
- * @throws CallFault badAnswer - the state is none of those that were declared
- */
+/** Is the source still at work? @throws CallFault badAnswer - its state is none of those that were declared */
 export function isPending({ pending, poll }: AsyncFacts, answer: XmlValue): boolean {
-  const state = textAt(answer, pending.at);
-  const { failed = [] } = pending;
-  if (pending.is.includes(state)) return true;
-  if (pending.done.includes(state) || failed.includes(state)) return false;
-  const states = [...pending.is, ...pending.done, ...failed].join(', ');
-  throw new CallFault('badAnswer', `${poll.operation}: expected one of ${states} at ${pending.at}, got "${state}"`, {
-    sourceIsSick: false,
-  });
+  return stageOf(pending, textAt(answer, pending.at), poll.operation) === 'pending';
 }
