@@ -1,8 +1,7 @@
 import { decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
 import { SyncError } from '../core/errors.js';
-import type { Clock, Log } from '../core/ports.js';
 import type { Verified } from './auth.js';
-import { createKeySet, type KeySet } from './key-set.js';
+import { createKeySet, type KeySet, type KeySetPorts } from './key-set.js';
 import type { TokenIssuer } from './token-issuer.js';
 
 /** Longest token that is looked at, in characters. */
@@ -14,10 +13,7 @@ export interface TokenVerifier {
   verify(token: string): Promise<Verified>;
 }
 
-export function createTokenVerifier(
-  issuers: readonly TokenIssuer[],
-  ports: { readonly clock: Clock; readonly log: Log },
-): TokenVerifier {
+export function createTokenVerifier(issuers: readonly TokenIssuer[], ports: KeySetPorts): TokenVerifier {
   const { clock, log } = ports;
   const known = new Map<string, { readonly rules: TokenIssuer; readonly keys: KeySet }>(
     issuers.map((rules) => [rules.issuer, { rules, keys: createKeySet(rules, ports) }]),

@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
+import type { LookupFunction } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { DecoratorHandler, Pool, type Dispatcher } from 'undici';
+import { lookupOf, type NamedBy } from '../outgoing/reach.js';
 import { CallFault, LONGEST_PAUSE_MS, shownText } from './fault.js';
 import type { RowTags } from './transport.js';
 
@@ -17,6 +19,14 @@ export interface HttpLimits {
   readonly ca?: readonly string[];
   /** Shows a source who we are when it asks for a certificate; PEM. */
   readonly client?: { readonly cert: string; readonly key: string; readonly passphrase?: string };
+}
+
+/** Whose word a connection follows, and how names are looked up. */
+export interface HttpReach {
+  /** Default: `configuration`. Of an answer's address in figures `checkAnswered` is asked first. */
+  readonly namedBy?: NamedBy;
+  /** Default: the system's own. */
+  readonly resolve?: LookupFunction;
 }
 
 export interface HttpRequest {
@@ -60,7 +70,12 @@ const MAX_HEADER_BYTES = 16_384;
  * @param origin where the source is, like https://erp.example.com:8443
  * @param heard is called whenever something comes from there: an answer's head, or a piece of its body
  */
-export function openHttp(origin: string, limits: HttpLimits, heard: (head?: HttpHead) => void): HttpClient {
+export function openHttp(
+  origin: string,
+  limits: HttpLimits,
+  heard: (head?: HttpHead) => void,
+  { namedBy = 'configuration', resolve }: HttpReach = {},
+): HttpClient {
   const pool = new Pool(origin, {
     maxHeaderSize: MAX_HEADER_BYTES,
     connections: limits.connections,
@@ -72,6 +87,7 @@ export function openHttp(origin: string, limits: HttpLimits, heard: (head?: Http
     bodyTimeout: 0,
     connect: {
       timeout: limits.connectTimeoutMs,
+      lookup: lookupOf(namedBy, resolve),
       ...(limits.ca === undefined ? {} : { ca: [...rootCertificates, ...limits.ca] }),
       ...limits.client,
     },

@@ -23,6 +23,7 @@ import type { OpenContext, OpenTransport, RowAnswer, SourceDeps, WriteAnswer, Wr
 export interface SoapSettings extends ClassifySettings, WsdlChoice, Pick<OpenContext, 'headers' | 'heard'> {
   readonly wsdl: string;
   readonly endpoint: string;
+  readonly partsFrom: readonly string[];
   readonly credentials: Credentials;
   /** What shows who we are in a call's own header; null: nothing does. */
   readonly security: SecurityHeader | null;

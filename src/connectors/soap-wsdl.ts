@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AnswerView, Credentials } from './credentials.js';
+import { checkAnswered } from '../outgoing/reach.js';
 import { CallFault } from './fault.js';
 import { openHttp, readAll, utf8Text, type HttpHead, type HttpLimits } from './http-client.js';
 import { contractOf, type SoapContract, type WsdlChoice, type WsdlDocuments } from './soap-contract.js';
@@ -14,6 +15,8 @@ export interface WsdlSettings extends WsdlChoice {
   readonly wsdl: string;
   /** Only this origin is shown our headers, our credentials and our certificate. */
   readonly endpoint: URL;
+  /** Origins that parts may come from, besides those of the WSDL and the endpoint. */
+  readonly partsFrom: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
   readonly credentials: Credentials;
   readonly http: HttpLimits;
@@ -69,6 +72,7 @@ async function loadDocuments(settings: WsdlSettings, signal: AbortSignal): Promi
 
   function want(base: string, location: string, namespace: string | null): void {
     const address = addressOf(base, location);
+    checkPart(base, address, settings);
     // The same schema may be included into several namespaces.
     const key = namespace === null ? address : `${address} in ${namespace}`;
     if (known.has(key)) return;
@@ -122,6 +126,23 @@ function addressOf(base: string, location: string): string {
   return resolve(dirname(pathOf(base)), pathOf(location));
 }
 
+/**
+ * What came over the network leads to the places of the configuration only; a file, which somebody put there, also to public ones.
+ *
+ * @throws Error - it leads elsewhere
+ */
+function checkPart(base: string, address: string, settings: WsdlSettings): void {
+  if (!isHttp(address) || isConfigured(new URL(address), settings)) return;
+  const { origin } = new URL(address);
+  if (isHttp(base) && origin !== new URL(base).origin)
+    throw new Error(`expected parts at the origins of wsdl, endpoint or wsdlPartsFrom, got ${origin}`);
+  checkAnswered(new URL(address));
+}
+
+function isConfigured({ origin }: URL, { wsdl, endpoint, partsFrom }: WsdlSettings): boolean {
+  return origin === endpoint.origin || (isHttp(wsdl) && new URL(wsdl).origin === origin) || partsFrom.includes(origin);
+}
+
 function pathOf(address: string): string {
   return address.startsWith('file:') ? fileURLToPath(address) : address;
 }
@@ -131,7 +152,9 @@ async function loadText(address: string, settings: WsdlSettings, signal: AbortSi
   const url = new URL(address);
   const isOwn = url.origin === settings.endpoint.origin;
   const { client, ...limits } = settings.http;
-  const http = openHttp(url.origin, isOwn && client !== undefined ? { ...limits, client } : limits, settings.heard);
+  const http = openHttp(url.origin, isOwn && client !== undefined ? { ...limits, client } : limits, settings.heard, {
+    namedBy: isConfigured(url, settings) ? 'configuration' : 'answer',
+  });
   const load = (headers: Readonly<Record<string, string>>): Promise<LoadedText> =>
     http.exchange(
       { method: 'GET', path: `${url.pathname}${url.search}`, headers, body: null },

@@ -6,6 +6,7 @@ import type { RestOptions } from './rest.js';
 import { asyncFacts, misfitOfAsync, type AsyncFacts, type AsyncOptions } from './soap-async.js';
 import { openSoap } from './soap-transport.js';
 import { DIALECTS, type SoapVersion } from './soap-version.js';
+import { isHttp } from './soap-wsdl.js';
 import { misfitsOfUsernameToken, securityHeader, type UsernameToken } from './username-token.js';
 import { readLimits, type LimitOptions } from './transport-limits.js';
 import type { CallPlace, Operation, Transport } from './transport.js';
@@ -135,6 +136,11 @@ export interface SoapOptions extends LimitOptions, Pick<RestOptions, 'notProcess
   readonly wsdl: string;
   /** Where the source is. The WSDL's own address is not used: it may name a host that we cannot reach, or should not. */
   readonly endpoint: string;
+  /**
+   * Origins besides those of the WSDL and the endpoint that its parts may be read from, like `https://schemas.example.com`. Default: none;
+   * the parts of a file may also be at public addresses.
+   */
+  readonly wsdlPartsFrom?: readonly string[];
   /** The WSDL's service and port that are meant, where it has several. Default: the first port over SOAP that has the operation. */
   readonly service?: string;
   readonly port?: string;
@@ -155,7 +161,12 @@ export function soap(options: SoapOptions): Transport {
     limits: limits.guard,
     headers: options.headers ?? {},
     auth,
-    misfits: [...limits.misfits, ...misfitsOfSoapAuth(options.auth), ...misfitsOfVersion(options.version)],
+    misfits: [
+      ...limits.misfits,
+      ...misfitsOfSoapAuth(options.auth),
+      ...misfitsOfVersion(options.version),
+      ...misfitsOfOrigins(options.wsdlPartsFrom),
+    ],
     misfitOf: (operation, purpose, _keyParts, names) =>
       misfitOf(operation as SoapOperation, purpose, names, limits.guard.timeoutMs),
     open: (context, deps) =>
@@ -164,6 +175,7 @@ export function soap(options: SoapOptions): Transport {
           ...context,
           wsdl: options.wsdl,
           endpoint: options.endpoint,
+          partsFrom: options.wsdlPartsFrom ?? [],
           service: options.service ?? null,
           port: options.port ?? null,
           version: options.version ?? null,
@@ -194,6 +206,12 @@ function isToken(auth: Auth | UsernameToken | null | undefined): auth is Usernam
 function misfitsOfVersion(version: SoapVersion | undefined): readonly string[] {
   if (version === undefined || Object.hasOwn(DIALECTS, version)) return [];
   return [`.version: expected "1.1" or "1.2", got ${describe(version)}`];
+}
+
+function misfitsOfOrigins(origins: readonly string[] = []): readonly string[] {
+  return origins
+    .filter((one) => !URL.canParse(one) || new URL(one).origin !== one || !isHttp(one))
+    .map((one) => `.wsdlPartsFrom: expected origins like "https://schemas.example.com", got ${describe(one)}`);
 }
 
 function misfitOf(

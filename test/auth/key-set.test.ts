@@ -2,6 +2,7 @@ import { type SyncError } from '../../src/core/errors.js';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/bearer-token.js';
 import { oidc } from '../../src/auth/token-issuer.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
+import type { LookupFunction } from 'node:net';
 import { silentLog } from '../support/postgres.js';
 import { AUDIENCE, openTokenOffice, type TokenOffice } from './token-office.js';
 
@@ -31,6 +32,38 @@ async function verify(kid = 'first', by = tokens): Promise<unknown> {
 
 const KEYS = '/keys';
 const DISCOVERY = '/.well-known/openid-configuration';
+
+describe('attack 28: the keys of an issuer are not asked for where its discovery document leads inside:', () => {
+  /** What comes of keys that are said to be there, and why. */
+  async function reasonOf(jwksUri: string, resolve?: LookupFunction): Promise<string> {
+    const reasons: string[] = [];
+    const log = {
+      ...silentLog,
+      error: (_what: string, details: unknown) => void reasons.push(JSON.stringify(details)),
+    };
+    office.instead.set(DISCOVERY, { body: JSON.stringify({ issuer: office.url, jwks_uri: jwksUri }) });
+    const ports = { clock, log, ...(resolve === undefined ? {} : { resolve }) };
+    const misled = createTokenVerifier([oidc({ issuer: office.url, audience: AUDIENCE })], ports);
+    expect(await verify('first', misled)).toBe('UNAVAILABLE');
+    return reasons.join();
+  }
+
+  test.each([
+    'https://169.254.169.254/latest/meta-data/',
+    'https://[::ffff:127.0.0.1]/keys',
+    'https://2130706433/keys',
+    'https://10.0.0.5/keys',
+    'http://localhost/keys',
+  ])('%s', async (address) => {
+    expect(await reasonOf(address)).toContain('expected a public address');
+  });
+
+  test('by a name that stands for this machine at the moment of the connection', async () => {
+    const rebound: LookupFunction = (_name, _options, callback) =>
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    expect(await reasonOf('https://keys.example.com/', rebound)).toContain('keys.example.com at 127.0.0.1');
+  });
+});
 
 describe('the keys of an issuer', () => {
   test('are asked for once, by however many tokens', async () => {

@@ -12,9 +12,10 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
   { folder: 'src/ingest/', may: ['src/core/', '*'] },
   { folder: 'src/realtime/', may: ['src/core/', '*'] },
   { folder: 'src/sealing/', may: ['src/core/', '*'] },
-  { folder: 'src/auth/', may: ['src/core/', '*'] },
+  { folder: 'src/outgoing/', may: ['*'] },
+  { folder: 'src/auth/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/store/', may: ['src/core/', '*'] },
-  { folder: 'src/connectors/', may: ['src/core/', '*'] },
+  { folder: 'src/connectors/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/graphql/', may: ['src/core/', 'src/pull/', 'src/push/', 'src/ingest/', '*'] },
   {
     folder: 'src/server/',

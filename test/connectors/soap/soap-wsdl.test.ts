@@ -191,7 +191,7 @@ describe('the WSDL', () => {
     const credentials = { send: () => Promise.reject(new Error('never')), close: () => Promise.resolve() };
     const told = { classify: undefined, heard: () => undefined, credentials };
     const choice = { service: null, port: null, version: null, security: null };
-    const settings = { ...told, ...choice, headers: {}, notProcessed: [], wsdlTimeoutMs: 1 };
+    const settings = { ...told, ...choice, headers: {}, notProcessed: [], partsFrom: [], wsdlTimeoutMs: 1 };
     const http = { connections: 1, connectTimeoutMs: 1, maxAnswerBytes: 1 };
     const open = (wsdl: string, endpoint: string) => () => openSoap({ ...settings, http, wsdl, endpoint }, eagerDeps());
     expect(open('http://', 'http://a.example')).toThrow('wsdl: expected an address like');

@@ -82,6 +82,43 @@ test('a WSDL may import another one, and be of files in folders', async () => {
   }
 });
 
+describe('attack 28: a WSDL', () => {
+  const including = (location: string) => ({
+    body: notesWsdl({ schema: `<xsd:include schemaLocation="${location}"/>` }),
+  });
+
+  test('from the network leads to no other host, unless it is named', async () => {
+    const elsewhere = await startNotes();
+    try {
+      const { origin } = new URL(elsewhere.url);
+      elsewhere.wsdl = () => ({
+        body: `<xsd:schema ${XSD} xmlns:tns="urn:notes" targetNamespace="urn:notes" elementFormDefault="qualified">${schema()}</xsd:schema>`,
+      });
+      notes.wsdl = () => including(`${origin}/notes.xsd`);
+      await expect(read(notes.open())).rejects.toThrow(
+        `expected parts at the origins of wsdl, endpoint or wsdlPartsFrom, got ${origin}`,
+      );
+      expect(elsewhere.asked).toEqual([]);
+      expect(await read(notes.open({ transport: { wsdlPartsFrom: [origin] } }))).toMatchObject({ sourceKey: '7' });
+    } finally {
+      await elsewhere.close();
+    }
+  });
+
+  test('in a file leads to no address inside', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tidegate-wsdl-'));
+    try {
+      const file = join(folder, 'notes.wsdl');
+      writeFileSync(file, including('http://169.254.169.254/latest/meta-data/').body);
+      await expect(read(notes.open({ transport: { wsdl: file } }))).rejects.toThrow(
+        'expected a public address, got 169.254.169.254',
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 test('a WSDL from the network does not lead to our files', async () => {
   notes.wsdl = () => ({ body: notesWsdl({ schema: '<xsd:include schemaLocation="file:///etc/passwd"/>' }) });
   await expect(read(notes.open())).rejects.toThrow('expected parts at http or https, got file:');
