@@ -25,7 +25,7 @@ export async function benchPushAlone(): Promise<void> {
   const source = createSource(items({ baseUrl: 'http://127.0.0.1:1', concurrent: CONCURRENCY * BATCH }), deps);
   const push = createPush(
     { store: own.store, hash: hashText, ...deps },
-    { sources: source.collections.map(atOnce), holder: 'bench', patienceMs: 10_000 },
+    { tenant: TENANT, sources: source.collections.map(atOnce), holder: 'bench', patienceMs: 10_000 },
   );
   push.start();
   const bare = await upsertsPerSecond(own.url, BATCHES * BATCH, BATCH, CONCURRENCY);

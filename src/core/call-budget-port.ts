@@ -1,4 +1,4 @@
-/** The turns of a source, over all gateways on one store. */
+/** The turns of one tenant's sources, over all gateways on one store. */
 export interface CallBudget {
   /**
    * Takes turns for calls that are made now: never more than `turns.most` within `turns.windowMs`, whichever gateway makes them.
@@ -13,6 +13,12 @@ export interface CallBudget {
     turns: CallRate,
     atMost: number,
   ): Promise<{ readonly taken: number; readonly waitMs: number }>;
+}
+
+/** Where the turns are kept. */
+export interface CallBudgetStore {
+  /** Sources of two tenants share no turn, whatever their names. */
+  callBudget(tenant: string): CallBudget;
 }
 
 /** How many calls a source takes in any stretch of so many ms. */

@@ -68,8 +68,13 @@ export interface IngestStore {
    */
   restate(tenant: string, collection: string, records: readonly Restated[]): Promise<void>;
   /** Exclusive right for a limited time; null when another holder has it. The holder itself renews it, with the same fence. */
-  acquireLease(name: string, holder: string, leaseMs: number): Promise<{ readonly fence: number } | null>;
-  releaseLease(name: string, holder: string): Promise<void>;
+  acquireLease(
+    tenant: string,
+    name: string,
+    holder: string,
+    leaseMs: number,
+  ): Promise<{ readonly fence: number } | null>;
+  releaseLease(tenant: string, name: string, holder: string): Promise<void>;
 }
 
 /** An equal state of a record in another text: fields in another order, or one more that is null. */

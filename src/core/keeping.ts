@@ -59,9 +59,9 @@ export interface KeepingStore {
   /** How a collection is kept: as was said first, `snapshot` if it has records of which nobody ever said. */
   keepAs(tenant: string, collection: string, storage: Storage): Promise<Storage>;
   /** The text kept under a name: the first that was given. */
-  keepSecret(name: string, text: string): Promise<string>;
+  keepSecret(tenant: string, name: string, text: string): Promise<string>;
   /** Puts another text in its place, if it is still the given one. */
-  replaceSecret(name: string, before: string, after: string): Promise<void>;
+  replaceSecret(tenant: string, name: string, before: string, after: string): Promise<void>;
   /** Notes bodies that are owed, due after `delayMs`. One that is owed already is owed for the later state, and due as before. */
   oweBodies(tenant: string, owed: readonly Omit<OwedBody, 'owedNo'>[], delayMs: number): Promise<void>;
   /** Owed bodies of a collection that are due, longest due first. */

@@ -8,6 +8,9 @@ export interface LeasedIntent extends OpenIntent {
   readonly sinceDeadlineMs: number | null;
 }
 
+/** An intent as its holder names it. */
+export type HeldIntent = Pick<LeasedIntent, 'tenant' | 'intentNo' | 'fence'>;
+
 /** The durable note before a call (R11): compared like a write, so that the decision is binding. */
 export interface SendNote {
   readonly intentNo: number;
@@ -26,10 +29,11 @@ export interface SendNote {
 /** The outbox: accepted changes on their way to a source. Every method is one transaction. */
 export interface OutboxStore {
   /**
-   * Leases due intents whose turn it is, oldest first: no earlier one of their record is open, no other one of it has left PENDING (an
+   * Leases a tenant's due intents whose turn it is, oldest first: no earlier one of their record is open, no other one of it has left PENDING (an
    * alias may have brought earlier ones into its lane), and the one that they wait for is settled. Expiry by the database's clock.
    */
   leaseIntents(request: {
+    readonly tenant: string;
     readonly collections: readonly string[];
     readonly holder: string;
     readonly leaseMs: number;
@@ -46,27 +50,25 @@ export interface OutboxStore {
    *
    * @param waitsFor not due before this intent is settled, either; absent: as before
    */
-  releaseIntent(
-    intent: { readonly intentNo: number; readonly fence: number },
-    retryInMs: number,
-    waitsFor?: number | null,
-  ): Promise<boolean>;
+  releaseIntent(intent: HeldIntent, retryInMs: number, waitsFor?: number | null): Promise<boolean>;
   /**
    * SENT or IN_DOUBT → IN_DOUBT, the lease given up: `leaseInDoubt` finds it again after this long. False when the fence is lost.
    */
-  leaveInDoubt(intent: { readonly intentNo: number; readonly fence: number }, lookInMs: number): Promise<boolean>;
-  /** SENT and IN_DOUBT intents whose lease ran out: their calls' outcome is unknown. Leased to the caller, who finds it out. */
+  leaveInDoubt(intent: HeldIntent, lookInMs: number): Promise<boolean>;
+  /** A tenant's SENT and IN_DOUBT intents whose lease ran out: their calls' outcome is unknown. Leased to the caller, who finds it out. */
   leaseInDoubt(request: {
+    readonly tenant: string;
     readonly holder: string;
     readonly leaseMs: number;
     readonly limit: number;
   }): Promise<readonly LeasedIntent[]>;
-  /** Records with an open intent of these collections whose overlay is not taken, accepted at least so long ago; oldest first. */
+  /** Records of a tenant with an open intent of these collections whose overlay is not taken, accepted at least so long ago; oldest first. */
   readUnshown(request: {
+    readonly tenant: string;
     readonly collections: readonly string[];
     readonly olderThanMs: number;
     readonly limit: number;
-  }): Promise<readonly { readonly tenant: string; readonly collection: string; readonly id: RecordId }[]>;
+  }): Promise<readonly { readonly collection: string; readonly id: RecordId }[]>;
   /** Earlier accepted open intents, in order, of records of this tenant that refer to a record: a DELETE waits for them (F18). */
   readReferring(
     tenant: string,

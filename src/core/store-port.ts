@@ -1,5 +1,5 @@
 import type { AskedPollStore } from './asked-poll-port.js';
-import type { CallBudget } from './call-budget-port.js';
+import type { CallBudgetStore } from './call-budget-port.js';
 import type { Announcer, FeedReader } from './feed-port.js';
 import type { DeviceStore } from './device-port.js';
 import type { IngestStore } from './ingest-port.js';
@@ -22,7 +22,7 @@ export interface Store
     KeepingStore,
     DeviceStore,
     RetentionStore,
-    CallBudget,
+    CallBudgetStore,
     Announcer {
   /** Makes the tenant's feed if it is not there yet. Safe to repeat. */
   openTenant(tenant: string): Promise<void>;

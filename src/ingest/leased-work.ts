@@ -23,7 +23,7 @@ export interface LeasedWork {
 
 export function createLeasedWork(
   ports: { readonly store: Pick<IngestStore, 'acquireLease'>; readonly clock: Clock; readonly log: Log },
-  holder: string,
+  { tenant, holder }: { readonly tenant: string; readonly holder: string },
 ): LeasedWork {
   const { store, clock, log } = ports;
 
@@ -35,7 +35,7 @@ export function createLeasedWork(
       );
       if (!isTime || over.aborted) return;
       try {
-        const lease = await store.acquireLease(fence.name, holder, POLL_LEASE_MS);
+        const lease = await store.acquireLease(tenant, fence.name, holder, POLL_LEASE_MS);
         if (lease?.fence !== fence.fence) work.abort(new FenceLost(fence.name));
       } catch (thrown) {
         // The next commit shows whether the lease still holds.
@@ -47,7 +47,7 @@ export function createLeasedWork(
   return {
     async run(name, controller, work) {
       controller.signal.throwIfAborted();
-      const lease = await store.acquireLease(name, holder, POLL_LEASE_MS);
+      const lease = await store.acquireLease(tenant, name, holder, POLL_LEASE_MS);
       if (lease === null) return null;
       const fence = { name, fence: lease.fence };
       const over = new AbortController();

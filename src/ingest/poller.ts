@@ -66,7 +66,7 @@ export function createPoller(
   const byName = new Map(options.sources.map((source) => [source.collection.name, source]));
   /** What `stop` ends: rounds and rests. Not AbortSignal.any, which on Node 20 keeps every signal it ever joined. */
   const running = new Set<AbortController>();
-  const leased = createLeasedWork(ports, holder);
+  const leased = createLeasedWork(ports, { tenant, holder });
   const scans = new Map<string, Beside>();
   const resting = new Map<string, { readonly controller: AbortController; readonly isBackoff: boolean }>();
   const asked = new Set<string>();
@@ -74,7 +74,7 @@ export function createPoller(
   const loops: Promise<void>[] = [];
   let stopped = false;
 
-  const leaseOf = (source: SourceCollection): string => `poll:${tenant}:${source.collection.name}`;
+  const leaseOf = (source: SourceCollection): string => `poll:${source.collection.name}`;
 
   async function stoppable<T>(work: (controller: AbortController) => Promise<T>): Promise<T> {
     const controller = new AbortController();
@@ -237,7 +237,7 @@ export function createPoller(
       await Promise.all([...scans.values()].map(({ ended }) => ended));
       for (const source of byName.values()) {
         await store
-          .releaseLease(leaseOf(source), holder)
+          .releaseLease(tenant, leaseOf(source), holder)
           .catch((thrown: unknown) =>
             log.warn('poll: the lease runs out by itself', { lease: leaseOf(source), cause: String(thrown) }),
           );

@@ -5,7 +5,7 @@ import { resolveDoubt } from './doubt.js';
 import { doubtOf } from './doubt-means.js';
 import { holdIntent, nameOfIntent } from './held-intent.js';
 
-/** Finds calls whose outcome is unknown, of every node, and has each looked into. */
+/** Finds calls whose outcome is unknown, of a tenant and every node, and has each looked into. */
 export interface DoubtWatch {
   /** Takes what is to be looked into now; what was taken goes on by itself. @throws SyncError UNAVAILABLE */
   look(): Promise<void>;
@@ -21,6 +21,7 @@ const MOST_AT_ONCE = 50;
 export function createDoubtWatch(
   tools: DeliveryTools,
   options: {
+    readonly tenant: string;
     readonly holder: string;
     readonly leaseMs: number;
     /** Null: the collection is not configured any more. */
@@ -33,7 +34,7 @@ export function createDoubtWatch(
   },
 ): DoubtWatch {
   const { clock, log, store } = tools;
-  const { holder, leaseMs } = options;
+  const { tenant, holder, leaseMs } = options;
   let nextMs = Number.NEGATIVE_INFINITY;
   /** Kept apart: a look before this time comes to nothing and must not put it off. */
   let expectedMs = Number.POSITIVE_INFINITY;
@@ -60,7 +61,7 @@ export function createDoubtWatch(
       const limit = MOST_AT_ONCE - underway;
       if (clock.monotonicMs() < Math.min(nextMs, expectedMs) || limit <= 0) return;
       if (expectedMs <= clock.monotonicMs()) expectedMs = Number.POSITIVE_INFINITY;
-      const found = await store.leaseInDoubt({ holder, leaseMs, limit });
+      const found = await store.leaseInDoubt({ tenant, holder, leaseMs, limit });
       // A full answer may not be all of it.
       nextMs = clock.monotonicMs() + (found.length < limit ? LOOK_EVERY_MS : 0);
       for (const { intent, view } of await options.withViews(found)) {

@@ -15,7 +15,7 @@ import { createPreparation } from './preparation.js';
 import { createSendNotes } from './send-notes.js';
 import { createSettling } from './settling.js';
 
-/** Delivers accepted changes: those handed over by accept at once, all others when they are due. */
+/** Delivers a tenant's accepted changes: those handed over by accept at once, all others when they are due. */
 export interface Outbox {
   /** Could an intent of this collection be called for soon? Then accept leases it for this node. */
   canTake(collection: string): boolean;
@@ -64,13 +64,14 @@ export function createOutbox(
     readonly references: ReferenceMap;
   },
   options: {
+    readonly tenant: string;
     readonly sources: readonly SourceCollection[];
     readonly holder: string;
     readonly parentPatienceMs: number;
   },
 ): Outbox {
   const { store, clock, log } = ports;
-  const { holder } = options;
+  const { tenant, holder } = options;
   const sources = new Map(options.sources.map((source) => [source.collection.name, source]));
   const lanes = lanesOf(options.sources, clock);
   const stopping = new AbortController();
@@ -106,7 +107,7 @@ export function createOutbox(
       wakeInTime();
     },
   };
-  const doubts = createDoubtWatch(tools, { holder, leaseMs: LEASE_MS, targetOf, withViews, track });
+  const doubts = createDoubtWatch(tools, { tenant, holder, leaseMs: LEASE_MS, targetOf, withViews, track });
 
   function wake(): void {
     idleMs = FIRST_IDLE_MS;
@@ -160,7 +161,7 @@ export function createOutbox(
     const limit = roomOf(lane);
     if (up.length === 0 || limit <= 0) return [];
     const names = up.map((source) => source.collection.name);
-    const leased = await store.leaseIntents({ collections: names, holder, leaseMs: LEASE_MS, limit });
+    const leased = await store.leaseIntents({ tenant, collections: names, holder, leaseMs: LEASE_MS, limit });
     lane.hasMore = leased.length === limit;
     return leased;
   }
@@ -175,15 +176,9 @@ export function createOutbox(
   async function withViews(
     intents: readonly LeasedIntent[],
   ): Promise<readonly { readonly intent: LeasedIntent; readonly view: RecordView }[]> {
-    const tenants = new Map<string, LeasedIntent[]>();
-    for (const intent of intents) tenants.set(intent.tenant, [...(tenants.get(intent.tenant) ?? []), intent]);
-    const found = await Promise.all(
-      [...tenants].map(async ([tenant, own]) => {
-        const views = await store.readRecords(tenant, own);
-        return own.map((intent, at) => ({ intent, view: views[at] as RecordView }));
-      }),
-    );
-    return found.flat().filter(({ intent, view }) => isItsTurn(view, intent));
+    const views = intents.length === 0 ? [] : await store.readRecords(tenant, intents);
+    const found = intents.map((intent, at) => ({ intent, view: views[at] as RecordView }));
+    return found.filter(({ intent, view }) => isItsTurn(view, intent));
   }
 
   async function work(): Promise<void> {

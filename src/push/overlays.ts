@@ -17,7 +17,7 @@ export interface Overlays {
    * Takes the overlays of these records' open intents. A record that moves meanwhile is tried again; what is settled by then
    * needs none. Never throws: what could not be shown now is found by a later look.
    */
-  show(tenant: string, names: readonly RecordName[]): Promise<void>;
+  show(names: readonly RecordName[]): Promise<void>;
   /** Begins to look for intents whose push ended without showing them, since its process did. */
   start(): void;
   stop(): Promise<void>;
@@ -38,26 +38,27 @@ export function createOverlays(
     readonly clock: Clock;
     readonly log: Log;
   },
-  options: { readonly collections: readonly Collection[]; readonly patienceMs: number },
+  options: { readonly tenant: string; readonly collections: readonly Collection[]; readonly patienceMs: number },
 ): Overlays {
   const { store, references, clock, log } = ports;
+  const { tenant } = options;
   const shown = options.collections.filter(({ visibility }) => visibility !== 'confirmed');
   const collections = new Map(shown.map((collection) => [collection.name, collection]));
   const stopping = new AbortController();
   let loop: Promise<void> | null = null;
 
-  async function showSome(tenant: string, names: readonly RecordName[]): Promise<void> {
+  async function showSome(names: readonly RecordName[]): Promise<void> {
     let left = names;
     for (let decisions = 0; left.length > 0 && decisions < MAX_DECISIONS; decisions++) {
       const views = await store.readRecords(tenant, left);
-      const writes = (await Promise.all(views.map((view) => showing(tenant, view)))).filter((write) => write !== null);
+      const writes = (await Promise.all(views.map(showing))).filter((write) => write !== null);
       if (writes.length === 0) return;
       const outcomes = await store.commit(tenant, writes);
       left = writes.filter((_, at) => outcomes[at]?.kind === 'stale');
     }
   }
 
-  async function showing(tenant: string, view: RecordView): Promise<RecordWrite | null> {
+  async function showing(view: RecordView): Promise<RecordWrite | null> {
     const collection = collections.get(view.collection);
     const hidden = view.intents.filter((intent) => intent.seq === null);
     if (collection === undefined || hidden.length === 0) return null;
@@ -73,11 +74,11 @@ export function createOverlays(
   }
 
   /** @returns whether the store took part */
-  async function show(tenant: string, names: readonly RecordName[]): Promise<boolean> {
+  async function show(names: readonly RecordName[]): Promise<boolean> {
     const unique = new Map(names.map((name) => [`${name.collection} ${name.id}`, name]));
     const all = [...unique.values()].filter(({ collection }) => collections.has(collection));
     try {
-      for (let at = 0; at < all.length; at += MOST_AT_ONCE) await showSome(tenant, all.slice(at, at + MOST_AT_ONCE));
+      for (let at = 0; at < all.length; at += MOST_AT_ONCE) await showSome(all.slice(at, at + MOST_AT_ONCE));
       return true;
     } catch (thrown) {
       log.warn('accepted changes could not be shown yet', { tenant, reason: String(thrown) });
@@ -88,12 +89,9 @@ export function createOverlays(
   /** @returns whether there is more that can be shown now */
   async function look(): Promise<boolean> {
     const olderThanMs = options.patienceMs + GRACE_MS;
-    const found = await store.readUnshown({ collections: [...collections.keys()], olderThanMs, limit: MOST_AT_ONCE });
-    const tenants = new Map<string, RecordName[]>();
-    for (const one of found) tenants.set(one.tenant, [...(tenants.get(one.tenant) ?? []), one]);
-    let isAnswered = true;
-    for (const [tenant, names] of tenants) isAnswered = (await show(tenant, names)) && isAnswered;
-    return isAnswered && found.length === MOST_AT_ONCE;
+    const limit = MOST_AT_ONCE;
+    const found = await store.readUnshown({ tenant, collections: [...collections.keys()], olderThanMs, limit });
+    return (await show(found)) && found.length === limit;
   }
 
   async function work(): Promise<void> {
@@ -109,8 +107,8 @@ export function createOverlays(
   }
 
   return {
-    async show(tenant, names) {
-      await show(tenant, names);
+    async show(names) {
+      await show(names);
     },
     start() {
       if (collections.size > 0) loop ??= work();

@@ -33,6 +33,7 @@ const PARENT_PATIENCE_MS = 900_000;
 /**
  * The use case of push: accept, then delivery at once by the accepting node, and an outbox for everything that must wait.
  *
+ * @param options.tenant whose sessions push here, and whose changes are delivered
  * @param options.holder this process, named in leases
  * @param options.patienceMs how long a push waits for its sources before it answers ACCEPTED
  */
@@ -45,6 +46,7 @@ export function createPush(
     readonly log: Log;
   },
   options: {
+    readonly tenant: string;
     readonly sources: readonly SourceCollection[];
     readonly holder: string;
     readonly patienceMs: number;
@@ -52,13 +54,13 @@ export function createPush(
     readonly parentPatienceMs?: number;
   },
 ): Push {
-  const { holder, patienceMs } = options;
+  const { tenant, holder, patienceMs } = options;
   const fates = createFates(ports.clock);
   const references = createReferenceMap(ports.store, options.sources);
   const { parentPatienceMs = PARENT_PATIENCE_MS } = options;
   const outbox = createOutbox({ ...ports, fates, references }, { ...options, parentPatienceMs });
   const collections = options.sources.map((source) => source.collection);
-  const overlays = createOverlays({ ...ports, references }, { collections, patienceMs });
+  const overlays = createOverlays({ ...ports, references }, { tenant, collections, patienceMs });
   const accept = createAccept(
     { ...ports, references },
     {
@@ -96,7 +98,7 @@ export function createPush(
         (told.get(intentNo)?.status ?? 'ACCEPTED') !== 'ACCEPTED';
       // Before the answer: the author's next pull must show what it is told is safe.
       const hidden = made.filter((intent) => intent.seq === null && !isTold(intent));
-      await overlays.show(session.tenant, hidden);
+      await overlays.show(hidden);
       const byChange = new Map(
         made.filter(isTold).map((intent) => [intent.changeId, told.get(intent.intentNo)] as const),
       );

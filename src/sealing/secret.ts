@@ -8,14 +8,14 @@ const NAME = 'digests';
 const SECRET_BYTES = 32;
 
 /**
- * The secret of the digests: made at the first start and kept sealed, so that it outlives the key that seals it, and a copy of the
+ * The secret of a tenant's digests: made at the first start and kept sealed, so that it outlives the key that seals it, and a copy of the
  * database without that key says nothing of the values. One that an older key has sealed is sealed anew.
  *
  * @throws StartupError config - the configured keys are not those of this database
  */
-export async function openDigestSecret(store: KeepingStore, sealer: Sealer): Promise<Uint8Array> {
+export async function openDigestSecret(store: KeepingStore, tenant: string, sealer: Sealer): Promise<Uint8Array> {
   const made = sealer.seal(randomBytes(SECRET_BYTES).toString('base64'), NAME);
-  const sealed = await store.keepSecret(NAME, made);
+  const sealed = await store.keepSecret(tenant, NAME, made);
   let text: string;
   try {
     text = sealer.open(sealed, NAME);
@@ -27,6 +27,6 @@ export async function openDigestSecret(store: KeepingStore, sealer: Sealer): Pro
       { cause },
     );
   }
-  if (!sealer.isCurrent(sealed)) await store.replaceSecret(NAME, sealed, sealer.seal(text, NAME));
+  if (!sealer.isCurrent(sealed)) await store.replaceSecret(tenant, NAME, sealed, sealer.seal(text, NAME));
   return Buffer.from(text, 'base64');
 }

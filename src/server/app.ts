@@ -121,7 +121,9 @@ async function build(
   const keeping = await openKeeping(plain, TENANT, collections, config.sealingKeys);
   const { store } = keeping;
   const keyForms = keyFormsOf(config.connectors);
-  const sources = config.connectors.map((connector) => createSource(connector, { ...deps, budget: store }, keyForms));
+  const sources = config.connectors.map((connector) =>
+    createSource(connector, { ...deps, budget: store.callBudget(TENANT) }, keyForms),
+  );
   closers.push(async () => void (await Promise.all(sources.map((source) => source.close()))));
   const { sources: sourceCollections, live } = keeping.around(
     sources.flatMap((source) => source.collections).map((source) => decorate.source?.(source) ?? source),
@@ -145,7 +147,13 @@ async function build(
   const webhooks = createWebhooks({ clock, log }, sources, ({ collection, keys }) => askedPolls.ask(collection, keys));
   const push = createPush(
     { store, clock, chance, hash, log },
-    { sources: sourceCollections, holder, patienceMs: config.patienceMs, parentPatienceMs: config.parentPatienceMs },
+    {
+      tenant: TENANT,
+      sources: sourceCollections,
+      holder,
+      patienceMs: config.patienceMs,
+      parentPatienceMs: config.parentPatienceMs,
+    },
   );
   const operator = createOperator({ store, clock, hash }, { sources: sourceCollections, wake: () => push.wake() });
   const conflicts = createKeptConflicts({ store, clock, hash }, (session, changes, sentAtMs) =>

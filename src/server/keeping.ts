@@ -44,7 +44,7 @@ export async function openKeeping(
   const sealer = sealingKeys === undefined ? null : createSealer(sealingKeys);
   for (const collection of collections) await checkStorage(store, tenant, collection);
   if (sealer === null || first === undefined) return { store, around: (sources) => ({ sources, live: [] }) };
-  const secret = await openDigestSecret(store, sealer);
+  const secret = await openDigestSecret(store, tenant, sealer);
   await checkOpenChanges(sealedStore(store, sealer, bare), tenant, bare);
   const kept = new Map(bare.map((collection) => [collection.name, keptCollection(collection, secret)]));
   return {

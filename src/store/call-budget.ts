@@ -1,4 +1,4 @@
-import type { CallBudget } from '../core/call-budget-port.js';
+import type { CallBudgetStore } from '../core/call-budget-port.js';
 import { queryRows, type Database } from './database.js';
 
 interface Granted {
@@ -10,22 +10,22 @@ interface Granted {
  * The turns of each source in one row, by the database's clock: its lock puts the gateways in order, and what was taken within the
  * window is counted. Turns that were taken together stand together.
  */
-export function callBudget(database: Database): CallBudget {
-  const take = (source: string, values: readonly number[]): Promise<readonly Granted[]> =>
+export function callBudgetStore(database: Database): CallBudgetStore {
+  const take = (values: readonly (string | number)[]): Promise<readonly Granted[]> =>
     queryRows<Granted>(database, {
       name: 'take_turns',
       text: `
           -- Not waited for on the disk: what a crash of the database forgets is one window of turns.
           with quick as materialized (select set_config('synchronous_commit', 'off', true)),
-          held as (select at_ms, turns from call_budget, quick where source = $1 for update of call_budget),
+          held as (select at_ms, turns from call_budget, quick where tenant = $1 and source = $2 for update of call_budget),
           -- Read when the row is ours.
           clock as (select extract(epoch from clock_timestamp())::double precision * 1000 as now_ms from held),
           recent as (
             select t.at_ms, t.turns from held, clock, unnest(held.at_ms, held.turns) as t (at_ms, turns)
-            where t.at_ms > now_ms - $3::double precision and t.at_ms <= now_ms
+            where t.at_ms > now_ms - $4::double precision and t.at_ms <= now_ms
           ),
           granted as (
-            select now_ms, least($4::integer, greatest(0, $2::integer - coalesce((select sum(turns) from recent), 0)))::integer as taken
+            select now_ms, least($5::integer, greatest(0, $3::integer - coalesce((select sum(turns) from recent), 0)))::integer as taken
             from clock
           )
           update call_budget b
@@ -34,23 +34,25 @@ export function callBudget(database: Database): CallBudget {
             turns = coalesce((select array_agg(turns order by at_ms) from recent), '{}')
               || case when taken > 0 then array[taken] else '{}' end
           from granted
-          where b.source = $1
+          where b.tenant = $1 and b.source = $2
           returning taken, case when taken > 0 then 0
-            else coalesce((select min(at_ms) from recent) + $3::double precision - now_ms, 0) end as wait_ms`,
-      values: [source, ...values],
+            else coalesce((select min(at_ms) from recent) + $4::double precision - now_ms, 0) end as wait_ms`,
+      values: [...values],
     });
 
   return {
-    async takeTurns(source, { most, windowMs }, atMost) {
-      const values = [most, windowMs, atMost];
-      let [granted] = await take(source, values);
-      if (granted === undefined) {
-        // The first call of a source that has a limit.
-        const text = 'insert into call_budget (source) values ($1) on conflict do nothing';
-        await queryRows(database, { text, values: [source] });
-        [granted] = await take(source, values);
-      }
-      return { taken: granted?.taken ?? 0, waitMs: granted?.wait_ms ?? 0 };
-    },
+    callBudget: (tenant) => ({
+      async takeTurns(source, { most, windowMs }, atMost) {
+        const values = [tenant, source, most, windowMs, atMost];
+        let [granted] = await take(values);
+        if (granted === undefined) {
+          // The first call of a source that has a limit.
+          const text = 'insert into call_budget (tenant, source) values ($1, $2) on conflict do nothing';
+          await queryRows(database, { text, values: [tenant, source] });
+          [granted] = await take(values);
+        }
+        return { taken: granted?.taken ?? 0, waitMs: granted?.wait_ms ?? 0 };
+      },
+    }),
   };
 }

@@ -39,9 +39,9 @@ export function deviceStore(database: Database): DeviceStore & { close(): Promis
       const registration = { token, platform, registeredAt: new Date() };
       await guarded(
         prisma.$transaction([
-          // A token belongs to one device: on a shared phone it moves to who registered last.
+          // A token belongs to one device of a tenant: on a shared phone it moves to who registered last.
           prisma.device.updateMany({
-            where: { token, NOT: { tenant: key.tenant, userId: key.userId, device: key.device } },
+            where: { tenant: key.tenant, token, NOT: { userId: key.userId, device: key.device } },
             data: { token: null, registeredAt: null },
           }),
           prisma.device.upsert({

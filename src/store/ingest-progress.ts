@@ -188,27 +188,25 @@ export function ingestProgress(database: Database): IngestStore {
       return { listed, isNew: listed.filter((_key, at) => rows[at]?.is_new === true) };
     },
 
-    async acquireLease(name, holder, leaseMs) {
+    async acquireLease(tenant, name, holder, leaseMs) {
       const [row] = await rowsOf<{ fence: number }>(
         'acquire_lease',
-        `insert into lease (name, holder, fence, until)
-         values ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
-         on conflict (name) do update set
+        `insert into lease (tenant, name, holder, fence, until)
+         values ($1, $2, $3, 1, clock_timestamp() + $4 * interval '1 millisecond')
+         on conflict (tenant, name) do update set
            holder = excluded.holder, until = excluded.until,
            fence = lease.fence + case when lease.holder = excluded.holder and lease.until > clock_timestamp() then 0 else 1 end
          where lease.holder = excluded.holder or lease.until <= clock_timestamp()
          returning fence`,
-        [name, holder, leaseMs],
+        [tenant, name, holder, leaseMs],
       );
       return row === undefined ? null : { fence: row.fence };
     },
 
-    async releaseLease(name, holder) {
+    async releaseLease(tenant, name, holder) {
       // Not `clock_timestamp()`: rounded to its milliseconds, it can lie ahead, and the next holder is turned away.
-      await rowsOf('release_lease', "update lease set until = '-infinity' where name = $1 and holder = $2", [
-        name,
-        holder,
-      ]);
+      const text = "update lease set until = '-infinity' where tenant = $1 and name = $2 and holder = $3";
+      await rowsOf('release_lease', text, [tenant, name, holder]);
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { LeasedIntent, SendNote } from '../core/outbox-port.js';
+import type { HeldIntent, LeasedIntent, SendNote } from '../core/outbox-port.js';
 import type { RecordStore } from '../core/record-port.js';
 import { storeFault, type Database } from './database.js';
 import { LEASED_JSON, leasedOf, referenceText, type LeasedRow } from './intent-row.js';
@@ -10,10 +10,10 @@ export async function leaseIntents(database: Database, request: LeaseRequest): P
   const text = `
     with taken as (
       update intent t set
-        lease_holder = $2, lease_until = clock_timestamp() + $3 * interval '1 millisecond', fence = t.fence + 1
+        lease_holder = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', fence = t.fence + 1
       where t.intent_no in (
         select i.intent_no from intent i
-        where i.collection = any ($1) and i.state = 'PENDING' and i.not_before <= clock_timestamp()
+        where i.tenant = $1 and i.collection = any ($2) and i.state = 'PENDING' and i.not_before <= clock_timestamp()
           and (i.lease_until is null or i.lease_until < clock_timestamp())
           and not exists (select 1 from intent b where b.intent_no = i.waits_for)
           and not exists (
@@ -24,13 +24,13 @@ export async function leaseIntents(database: Database, request: LeaseRequest): P
             )
           )
         order by i.intent_no
-        limit $4
+        limit $5
         for update skip locked
       )
       returning t.*
     )
     select json_agg(${LEASED_JSON} order by t.intent_no)::text as intents from taken t`;
-  const values = [request.collections, request.holder, request.leaseMs, request.limit];
+  const values = [request.tenant, request.collections, request.holder, request.leaseMs, request.limit];
   return readLeased(database, 'lease_intents', text, values);
 }
 
@@ -39,8 +39,8 @@ export async function leaseInDoubt(
   database: Database,
   request: Parameters<RecordStore['leaseInDoubt']>[0],
 ): Promise<readonly LeasedIntent[]> {
-  const text = `select json_agg(${LEASED_JSON} order by t.intent_no)::text as intents from tidegate_lease_in_doubt($1, $2, $3) t`;
-  return readLeased(database, 'lease_in_doubt', text, [request.holder, request.leaseMs, request.limit]);
+  const text = `select json_agg(${LEASED_JSON} order by t.intent_no)::text as intents from tidegate_lease_in_doubt($1, $2, $3, $4) t`;
+  return readLeased(database, 'lease_in_doubt', text, [request.tenant, request.holder, request.leaseMs, request.limit]);
 }
 
 async function readLeased(
@@ -87,21 +87,18 @@ export async function noteSent(
 
 export async function releaseIntent(
   database: Database,
-  intent: { readonly intentNo: number; readonly fence: number },
+  intent: HeldIntent,
   retryInMs: number,
   waitsFor?: number | null,
 ): Promise<boolean> {
-  const values = [intent.intentNo, intent.fence, Math.round(retryInMs), waitsFor !== undefined, waitsFor ?? null];
-  return isDone(database, 'release_intent', 'select tidegate_release_intent($1, $2, $3, $4, $5) as done', values);
+  const { tenant, intentNo, fence } = intent;
+  const values = [tenant, intentNo, fence, Math.round(retryInMs), waitsFor !== undefined, waitsFor ?? null];
+  return isDone(database, 'release_intent', 'select tidegate_release_intent($1, $2, $3, $4, $5, $6) as done', values);
 }
 
-export async function leaveInDoubt(
-  database: Database,
-  intent: { readonly intentNo: number; readonly fence: number },
-  lookInMs: number,
-): Promise<boolean> {
-  const values = [intent.intentNo, intent.fence, Math.round(lookInMs)];
-  return isDone(database, 'leave_in_doubt', 'select tidegate_leave_in_doubt($1, $2, $3) as done', values);
+export async function leaveInDoubt(database: Database, intent: HeldIntent, lookInMs: number): Promise<boolean> {
+  const values = [intent.tenant, intent.intentNo, intent.fence, Math.round(lookInMs)];
+  return isDone(database, 'leave_in_doubt', 'select tidegate_leave_in_doubt($1, $2, $3, $4) as done', values);
 }
 
 async function isDone(database: Database, name: string, text: string, values: unknown[]): Promise<boolean> {
@@ -115,15 +112,15 @@ async function isDone(database: Database, name: string, text: string, values: un
 
 export async function readUnshown(
   database: Database,
-  { collections, olderThanMs, limit }: Parameters<RecordStore['readUnshown']>[0],
+  { tenant, collections, olderThanMs, limit }: Parameters<RecordStore['readUnshown']>[0],
 ): ReturnType<RecordStore['readUnshown']> {
   const text = `
-    select tenant, collection, record_id as id from intent
-    where collection = any ($1) and seq is null and accepted_at <= clock_timestamp() - $2 * interval '1 millisecond'
-    group by record_no, tenant, collection, record_id
-    order by min(intent_no) limit $3`;
+    select collection, record_id as id from intent
+    where tenant = $1 and collection = any ($2) and seq is null and accepted_at <= clock_timestamp() - $3 * interval '1 millisecond'
+    group by record_no, collection, record_id
+    order by min(intent_no) limit $4`;
   try {
-    const values = [collections, Math.round(olderThanMs), limit];
+    const values = [tenant, collections, Math.round(olderThanMs), limit];
     return (await database.query<Unshown>({ name: 'read_unshown', text, values })).rows;
   } catch (cause) {
     throw storeFault(cause);

@@ -20,17 +20,22 @@ export function keepingStore(database: Database): KeepingStore {
       return row?.storage ?? storage;
     },
 
-    async keepSecret(name, text) {
+    async keepSecret(tenant, name, text) {
       const [row] = await rowsOf<{ sealed: string }>(
-        `insert into kept_secret (name, sealed) values ($1, $2)
-         on conflict (name) do update set sealed = kept_secret.sealed returning sealed`,
-        [name, text],
+        `insert into kept_secret (tenant, name, sealed) values ($1, $2, $3)
+         on conflict (tenant, name) do update set sealed = kept_secret.sealed returning sealed`,
+        [tenant, name, text],
       );
       return row?.sealed ?? text;
     },
 
-    async replaceSecret(name, before, after) {
-      await rowsOf('update kept_secret set sealed = $3 where name = $1 and sealed = $2', [name, before, after]);
+    async replaceSecret(tenant, name, before, after) {
+      await rowsOf('update kept_secret set sealed = $4 where tenant = $1 and name = $2 and sealed = $3', [
+        tenant,
+        name,
+        before,
+        after,
+      ]);
     },
 
     async oweBodies(tenant, owed, delayMs) {

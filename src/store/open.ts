@@ -4,7 +4,7 @@ import type { CommitContext, RecordWrite, WriteOutcome } from '../core/record-po
 import type { Store } from '../core/store-port.js';
 import { openAnnouncer } from './announcer.js';
 import { askedPolls } from './asked-polls.js';
-import { callBudget } from './call-budget.js';
+import { callBudgetStore } from './call-budget.js';
 import { checkpointStore } from './checkpoint-store.js';
 import { groupCommits } from './commit-group.js';
 import { commitWrites } from './commit.js';
@@ -105,7 +105,7 @@ export async function openStore(options: {
     ...keepingStore(database),
     ...devices,
     ...retention(database, watch),
-    ...callBudget(database),
+    ...callBudgetStore(database),
     onAdvance: (listener) => announcer.onAdvance(listener),
     changedPairs: (tenant, pairs, after) => announcer.changedPairs(tenant, pairs, after),
     async close() {

@@ -69,7 +69,7 @@ export function operatorStore(database: Database): OperatorStore {
       const [row] = await rowsOf<ChangeRow & { readonly user_id: string; readonly device: string }>(
         `select change_id, body_hash, collection, record_id, status, error, blocked_by, kept, user_id, device
          from push_change
-         where tenant = $1 and intent_no = $2 and not exists (select 1 from intent where intent_no = $2)`,
+         where tenant = $1 and intent_no = $2 and not exists (select 1 from intent where tenant = $1 and intent_no = $2)`,
         [tenant, intentNo],
       );
       return row === undefined

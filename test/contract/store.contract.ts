@@ -14,6 +14,7 @@ import { outboxPromises } from './store/outbox-promises.js';
 import { overlayPromises } from './store/overlay-promises.js';
 import { pageTextPromises } from './store/page-text-promises.js';
 import { retentionPromises } from './store/retention-promises.js';
+import { tenantPromises } from './store/tenant-promises.js';
 import { createWorld, type World } from './store/world.js';
 
 /**
@@ -44,5 +45,6 @@ export function runStoreContract(name: string, openStore: () => Promise<Store>):
     describe('keeping', () => keepingPromises(begin));
     describe('retention', () => retentionPromises(begin));
     describe('epochs', () => epochPromises(begin));
+    describe('tenants', () => tenantPromises(begin));
   });
 }

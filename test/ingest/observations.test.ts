@@ -46,7 +46,7 @@ describe('an observation that may be stale', () => {
     const [clinic, source] = await clinicWith(['a']);
     await clinic.send('a', { note: 'from the tablet' });
     clinic.clock.advance(120_000);
-    await clinic.store.leaseInDoubt({ holder: 'node 1', leaseMs: 60_000, limit: 10 });
+    await clinic.store.leaseInDoubt({ tenant: clinic.world.tenant, holder: 'node 1', leaseMs: 60_000, limit: 10 });
     source.put('a', { note: 'from the office', route: '1' });
     await clinic.poller.round(VISITS);
     expect((await clinic.record('a')).body).toContain('note of a');
@@ -290,9 +290,9 @@ describe('a batch', () => {
     const [clinic, source] = await clinicWith(['a']);
     const { tenant } = clinic.world;
     const name = 'poll:lost';
-    const lost = await clinic.store.acquireLease(name, 'node 1', POLL_LEASE_MS);
+    const lost = await clinic.store.acquireLease(clinic.world.tenant, name, 'node 1', POLL_LEASE_MS);
     clinic.clock.advance(POLL_LEASE_MS);
-    await clinic.store.acquireLease(name, 'node 2', POLL_LEASE_MS);
+    await clinic.store.acquireLease(clinic.world.tenant, name, 'node 2', POLL_LEASE_MS);
     const references = createReferenceMap(clinic.store, [source]);
     const ports = { store: clinic.store, clock: clinic.clock, hash, log: { ...console }, references };
     const batch = {

@@ -214,7 +214,7 @@ describe('a collection’s loop', () => {
 describe('a lease', () => {
   test('R16: keeps a second node away, which takes over when the first one is gone', async () => {
     const [clinic, source] = await clinicWith();
-    const dead = await clinic.store.acquireLease(`poll:${clinic.world.tenant}:${VISITS}`, 'node 0', POLL_LEASE_MS);
+    const dead = await clinic.store.acquireLease(clinic.world.tenant, `poll:${VISITS}`, 'node 0', POLL_LEASE_MS);
     expect(dead).not.toBeNull();
     clinic.poller.start();
     await clinic.pass(POLL_LEASE_MS - 1_000);
@@ -229,8 +229,8 @@ describe('a lease', () => {
     clinic.poller.start();
     await clinic.rest();
     await clinic.poller.stop();
-    const name = `poll:${clinic.world.tenant}:${VISITS}`;
-    expect(await clinic.store.acquireLease(name, 'node 2', POLL_LEASE_MS)).not.toBeNull();
+    const name = `poll:${VISITS}`;
+    expect(await clinic.store.acquireLease(clinic.world.tenant, name, 'node 2', POLL_LEASE_MS)).not.toBeNull();
   });
 
   test('is kept through a round that is longer than it', async () => {
@@ -250,14 +250,14 @@ describe('a lease', () => {
 
   test('R16: that went to another node ends the round, and what was read is not written', async () => {
     const [clinic, source] = await clinicWith({}, 4);
-    const name = `poll:${clinic.world.tenant}:${VISITS}`;
+    const name = `poll:${VISITS}`;
     const held = gate();
     source.before = () => (source.calls.length === 2 ? held.passed : undefined);
     const round = clinic.poller.round(VISITS);
     const failed = expect(round).rejects.toThrow(name);
     await clinic.rest();
-    await clinic.store.releaseLease(name, 'node 1');
-    await clinic.store.acquireLease(name, 'node 2', POLL_LEASE_MS);
+    await clinic.store.releaseLease(clinic.world.tenant, name, 'node 1');
+    await clinic.store.acquireLease(clinic.world.tenant, name, 'node 2', POLL_LEASE_MS);
     // Seen at the next renewal, although the source still has not answered.
     await clinic.pass(POLL_LEASE_MS / 3);
     await failed;

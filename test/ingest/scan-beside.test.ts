@@ -170,7 +170,7 @@ describe('a poll beside a scan', () => {
     clinic.poller.start();
     await clinic.rest();
     await clinic.poller.stop();
-    expect(await clinic.store.acquireLease(`poll:${clinic.world.tenant}:${VISITS}`, 'node 2', 1_000)).not.toBeNull();
+    expect(await clinic.store.acquireLease(clinic.world.tenant, `poll:${VISITS}`, 'node 2', 1_000)).not.toBeNull();
   });
 
   test('stop waits for what the scan is about to write', async () => {
@@ -209,9 +209,9 @@ describe('a poll beside a scan', () => {
     });
     clinic.poller.start();
     await clinic.rest();
-    const lease = `poll:${clinic.world.tenant}:${VISITS}`;
-    await clinic.store.releaseLease(lease, 'node 1');
-    await clinic.store.acquireLease(lease, 'node 2', 60_000);
+    const lease = `poll:${VISITS}`;
+    await clinic.store.releaseLease(clinic.world.tenant, lease, 'node 1');
+    await clinic.store.acquireLease(clinic.world.tenant, lease, 'node 2', 60_000);
     arrive();
     await clinic.rest();
     expect(await notes(clinic)).toMatchObject({ v1: '0000' });

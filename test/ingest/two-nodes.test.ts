@@ -132,11 +132,11 @@ describe('two nodes that poll one source', () => {
       if (isTaken || source.calls.length < 2) return;
       isTaken = true;
       // As if it had been suspended for longer than its lease.
-      await first.store.releaseLease(`poll:${world.tenant}:${VISITS}`, 'suspended');
+      await first.store.releaseLease(world.tenant, `poll:${VISITS}`, 'suspended');
       await next.round(VISITS);
       source.put('v4');
     };
-    await expect(old.round(VISITS)).rejects.toThrow(`poll:${world.tenant}:${VISITS}`);
+    await expect(old.round(VISITS)).rejects.toThrow(`poll:${VISITS}`);
     expect(Object.keys(await live()).toSorted()).toEqual(['v0', 'v1', 'v2', 'v3']);
     await next.round(VISITS);
     expect(await live()).toEqual(expected(source));

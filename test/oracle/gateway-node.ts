@@ -71,6 +71,7 @@ export class GatewayNode {
     const chance = (): number => dice.roll(`${this.name} chance`);
     const ports = { store: mortal, clock, chance, hash, log };
     this.push = createPush(ports, {
+      tenant: TENANT,
       sources,
       holder: this.name,
       patienceMs: PATIENCE_MS,

@@ -51,7 +51,7 @@ async function lostCalls(clinic: Clinic, ids: readonly string[], deadlineMs = 1)
   for (const id of ids) changes.push(edit(id, await clinic.visit(id), { note: 'done' }));
   await clinic.push.push(clinic.session(), changes, null);
   const collections = ['visits'];
-  const leased = await store.leaseIntents({ collections, holder: 'gone', leaseMs: 1, limit: ids.length });
+  const leased = await store.leaseIntents({ tenant, collections, holder: 'gone', leaseMs: 1, limit: ids.length });
   for (const { intentNo, fence, id } of leased) {
     const { seq, mark, sourceKey } = await clinic.view(id);
     const call: SentCall = { kind: 'update', sourceKey, fields: { note: 'done' }, status: 'APPLIED' };

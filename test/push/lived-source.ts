@@ -130,7 +130,7 @@ export async function liveReally(life: Life, choose: Choose): Promise<LifeEnding
     for (const key of ['17', 'canary']) await observe(store, visits, key as SourceKey);
     const push = createPush(
       { store, clock, chance: seededChance(2), hash: hashText, log: silentLog },
-      { sources: [visits], holder: 'node', patienceMs: 0 },
+      { tenant: TENANT, sources: [visits], holder: 'node', patienceMs: 0 },
     );
     push.start();
     const { epoch } = await store.readHead(TENANT);

@@ -32,7 +32,8 @@ export function openDesk(clinic: Clinic): Desk {
     async park(change, call, by) {
       source.isBroken = true;
       expect(await clinic.sendOne(change, by)).toMatchObject({ status: 'ACCEPTED' });
-      const leased = await store.leaseIntents({ collections: ['visits'], holder: 'gone', leaseMs: 60_000, limit: 1 });
+      const due = { tenant, collections: ['visits'], holder: 'gone', leaseMs: 60_000, limit: 1 };
+      const leased = await store.leaseIntents(due);
       const intent = leased[0] as LeasedIntent;
       expect(intent.changeId).toBe(change.changeId);
       if (call !== null) {

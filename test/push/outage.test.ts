@@ -88,7 +88,7 @@ async function begin(records: number, perRecord: number): Promise<Outage> {
       log: silentLog,
       fates: createFates(clock),
     },
-    { sources: [source], holder: 'node', parentPatienceMs: 900_000 },
+    { tenant: TENANT, sources: [source], holder: 'node', parentPatienceMs: 900_000 },
   );
   outbox.start();
   const open = async (): Promise<number> => [...(await store.countOutbox(TENANT)).values()].reduce((a, b) => a + b, 0);

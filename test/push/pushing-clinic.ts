@@ -98,7 +98,7 @@ export async function createClinic(
   const another: Clinic['another'] = ({ store: other, holder = 'another' } = {}) =>
     createPush(
       { store: { ...store, ...other }, clock, chance, hash: hashText, log: silentLog },
-      { sources: [served], holder, patienceMs: PATIENCE_MS },
+      { tenant, sources: [served], holder, patienceMs: PATIENCE_MS },
     );
   const push = another({ holder: 'node' });
   if (options.isStarted ?? true) push.start();

@@ -102,7 +102,7 @@ export async function createReferringClinic(
   const sources = Object.fromEntries(NAMES.map((name, at) => [name, made[at]])) as ReferringClinic['sources'];
   const push = createPush(
     { store, clock, chance, hash: hashText, log: silentLog },
-    { sources: made, holder: 'node', patienceMs: 2_000, parentPatienceMs: PARENT_PATIENCE_MS },
+    { tenant, sources: made, holder: 'node', patienceMs: 2_000, parentPatienceMs: PARENT_PATIENCE_MS },
   );
   push.start();
 

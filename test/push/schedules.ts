@@ -131,7 +131,7 @@ export async function live(trial: Trial, choose: Choose): Promise<Ending> {
         log: silentLog,
         fates,
       },
-      { sources, holder: `life ${number}`, parentPatienceMs: 900_000 },
+      { tenant: TENANT, sources, holder: `life ${number}`, parentPatienceMs: 900_000 },
     );
     outbox.start();
   }
@@ -148,7 +148,7 @@ export async function live(trial: Trial, choose: Choose): Promise<Ending> {
   // Accepted by a process that is gone, so that every schedule begins alike.
   const accepting = createPush(
     { store, clock, chance: seededChance(0), hash: hashText, log: silentLog },
-    { sources: [{ ...source, isDown: () => true }], holder: 'accepting', patienceMs: 0 },
+    { tenant: TENANT, sources: [{ ...source, isDown: () => true }], holder: 'accepting', patienceMs: 0 },
   );
   void accepting.push(session, [change], null);
   await flush();

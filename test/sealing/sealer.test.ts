@@ -54,10 +54,12 @@ test.each([
 test('the secret of the digests is made once, outlives its key, and is refused without it', async () => {
   const store = createMemoryStore({ clock: createManualClock(), chance: seededChance(1) });
   const [old, young] = [key('k1'), key('k2')];
-  const first = await openDigestSecret(store, createSealer(old));
+  const first = await openDigestSecret(store, 'clinic', createSealer(old));
   expect(first).toHaveLength(32);
-  expect(await openDigestSecret(store, createSealer(old))).toEqual(first);
-  await expect(openDigestSecret(store, createSealer(young))).rejects.toThrow('sealingKeys: expected the key "k1"');
-  expect(await openDigestSecret(store, createSealer(`${young},${old}`))).toEqual(first);
-  expect(await openDigestSecret(store, createSealer(young))).toEqual(first);
+  expect(await openDigestSecret(store, 'clinic', createSealer(old))).toEqual(first);
+  await expect(openDigestSecret(store, 'clinic', createSealer(young))).rejects.toThrow(
+    'sealingKeys: expected the key "k1"',
+  );
+  expect(await openDigestSecret(store, 'clinic', createSealer(`${young},${old}`))).toEqual(first);
+  expect(await openDigestSecret(store, 'clinic', createSealer(young))).toEqual(first);
 });

@@ -30,16 +30,16 @@ async function start(): Promise<Store> {
 }
 
 test('a start without another gateway ends the leases of the one that was killed', async () => {
-  await (await start()).acquireLease('poll:visits', 'killed', LONG_MS);
+  await (await start()).acquireLease('clinic', 'poll:visits', 'killed', LONG_MS);
   const next = await start();
-  expect(await next.acquireLease('poll:visits', 'next', LONG_MS)).toEqual({ fence: 2 });
+  expect(await next.acquireLease('clinic', 'poll:visits', 'next', LONG_MS)).toEqual({ fence: 2 });
 });
 
 test('a start beside another gateway leaves its leases alone', async () => {
-  await (await start()).acquireLease('poll:visits', 'other', LONG_MS);
+  await (await start()).acquireLease('clinic', 'poll:visits', 'other', LONG_MS);
   const other = new pg.Client({ connectionString: url, application_name: 'tidegate:1-other' });
   await other.connect();
   const next = await start();
-  expect(await next.acquireLease('poll:visits', 'next', LONG_MS)).toBeNull();
+  expect(await next.acquireLease('clinic', 'poll:visits', 'next', LONG_MS)).toBeNull();
   await other.end();
 });

@@ -182,7 +182,7 @@ describe('an older copy of the data folder', () => {
     const data = new DataFolder('noted');
     const before = await data.live(readHead);
     data.copyTo('yesterday');
-    await data.live((store) => store.acquireLease('poll', 'node', 1_000));
+    await data.live((store) => store.acquireLease(TENANT, 'poll', 'node', 1_000));
     data.putBack('yesterday');
     expect((await data.live(readHead)).epoch).not.toBe(before.epoch);
   });

@@ -130,12 +130,18 @@ test('R11: open intents of the first version go on: in doubt, parked, or to be s
     ['under way', 'SENT', null, null],
     ['create', 'PENDING', null, null],
   ]);
-  const [doubted] = await store.leaseInDoubt({ holder: 'node', leaseMs: 60_000, limit: 10 });
+  const [doubted] = await store.leaseInDoubt({ tenant: TENANT, holder: 'node', leaseMs: 60_000, limit: 10 });
   expect(doubted).toMatchObject({ changeId: 'under way', guard: 'v1', payload: '{}' });
   expect(doubted?.sinceDeadlineMs).toBeGreaterThan(0);
   const [parked] = entries;
   expect(await store.reopenIntent(TENANT, parked?.intentNo as number)).toBe(true);
-  const leased = await store.leaseIntents({ collections: [VISITS], holder: 'node', leaseMs: 60_000, limit: 10 });
+  const leased = await store.leaseIntents({
+    tenant: TENANT,
+    collections: [VISITS],
+    holder: 'node',
+    leaseMs: 60_000,
+    limit: 10,
+  });
   expect(leased.map(({ changeId }) => changeId)).toEqual(['parked', 'create']);
 });
 

@@ -10,14 +10,12 @@ export const OVER_MS = -60_000;
 
 /** Leases this tenant's due intents of visits. */
 export async function lease(world: World, leaseMs = LONG_MS, limit = 10_000): Promise<readonly LeasedIntent[]> {
-  const request = { collections: [VISITS], holder: 'node', leaseMs, limit };
-  return (await world.store.leaseIntents(request)).filter((intent) => intent.tenant === world.tenant);
+  return world.store.leaseIntents({ tenant: world.tenant, collections: [VISITS], holder: 'node', leaseMs, limit });
 }
 
 /** Leases this tenant's intents whose call's outcome is unknown, for no time at all. */
 export async function inDoubt(world: World): Promise<readonly LeasedIntent[]> {
-  const found = await world.store.leaseInDoubt({ holder: 'node', leaseMs: NO_LEASE_MS, limit: 10_000 });
-  return found.filter((intent) => intent.tenant === world.tenant);
+  return world.store.leaseInDoubt({ tenant: world.tenant, holder: 'node', leaseMs: NO_LEASE_MS, limit: 10_000 });
 }
 
 /** The note before a call, decided on the record as it is. */

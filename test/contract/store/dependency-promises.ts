@@ -36,7 +36,7 @@ export function dependencyPromises(begin: () => Promise<World>): void {
     const parent = await world.accept('parent', 'c1', world.nurse, { holder: 'node', leaseMs: LONG_MS });
     const child = await world.accept('child', 'c2', world.nurse, { holder: 'node', leaseMs: LONG_MS });
     const waits = async (): Promise<number | null | undefined> => (await world.view('child')).intents[0]?.waitsFor;
-    const held = { intentNo: child.intentNo, fence: 1 };
+    const held = { tenant: world.tenant, intentNo: child.intentNo, fence: 1 };
     expect(await world.store.releaseIntent(held, NO_LEASE_MS, parent.intentNo)).toBe(true);
     expect(await waits()).toBe(parent.intentNo);
     expect(await leased(world)).toEqual([]);
@@ -101,25 +101,25 @@ export function dependencyPromises(begin: () => Promise<World>): void {
     const world = await begin();
     const intent = await sent(world, 'v1', 'c1');
     const { mark } = await world.view('v1');
-    expect(await world.store.leaveInDoubt({ ...intent, fence: 7 }, NO_LEASE_MS)).toBe(false);
+    expect(await world.store.leaveInDoubt({ ...intent, tenant: world.tenant, fence: 7 }, NO_LEASE_MS)).toBe(false);
     expect((await world.view('v1')).intents).toMatchObject([{ state: 'SENT' }]);
-    expect(await world.store.leaveInDoubt({ ...intent, fence: 1 }, LONG_MS)).toBe(true);
+    expect(await world.store.leaveInDoubt({ ...intent, tenant: world.tenant, fence: 1 }, LONG_MS)).toBe(true);
     expect(await world.view('v1')).toMatchObject({ mark: mark + 1, intents: [{ state: 'IN_DOUBT', fence: 1 }] });
     expect(await inDoubt(world)).toEqual([]);
-    expect(await world.store.leaveInDoubt({ ...intent, fence: 1 }, NO_LEASE_MS)).toBe(true);
+    expect(await world.store.leaveInDoubt({ ...intent, tenant: world.tenant, fence: 1 }, NO_LEASE_MS)).toBe(true);
     const [again] = await inDoubt(world);
     expect(again).toMatchObject({ changeId: 'c1', state: 'IN_DOUBT', fence: 2 });
     expect(again?.sinceDeadlineMs).toBeLessThan(0);
-    expect(await world.store.leaveInDoubt({ ...intent, fence: 1 }, NO_LEASE_MS)).toBe(false);
+    expect(await world.store.leaveInDoubt({ ...intent, tenant: world.tenant, fence: 1 }, NO_LEASE_MS)).toBe(false);
     const waiting = await world.accept('v2', 'c2');
-    expect(await world.store.leaveInDoubt(waiting, NO_LEASE_MS)).toBe(false);
+    expect(await world.store.leaveInDoubt({ ...waiting, tenant: world.tenant }, NO_LEASE_MS)).toBe(false);
   });
 
   test('R11: a call in doubt that had no effect goes back to be sent, or is sent again by its holder', async () => {
     const world = await begin();
     const intent = await sent(world, 'v1', 'c1', OVER_MS);
     const [doubted] = await inDoubt(world);
-    const held = { intentNo: intent.intentNo, fence: doubted?.fence as number };
+    const held = { tenant: world.tenant, intentNo: intent.intentNo, fence: doubted?.fence as number };
     const note = { ...(await noteOf(world, intent, held.fence)), payload: '{"again":true}' };
     expect(await world.store.noteSent(world.tenant, [note])).toEqual(['sent']);
     expect((await world.view('v1')).intents).toMatchObject([{ state: 'SENT', attempt: 2, payload: '{"again":true}' }]);
@@ -133,7 +133,7 @@ export function dependencyPromises(begin: () => Promise<World>): void {
     const world = await begin();
     const intent = await sent(world, 'v1', 'c1');
     await settle(world, intent, { status: 'PARKED', inEffect: false });
-    const held = { intentNo: intent.intentNo, fence: 1 };
+    const held = { tenant: world.tenant, intentNo: intent.intentNo, fence: 1 };
     expect(await world.store.releaseIntent(held, NO_LEASE_MS)).toBe(false);
     expect(await world.store.leaveInDoubt(held, NO_LEASE_MS)).toBe(false);
     expect(await world.store.noteSent(world.tenant, [await noteOf(world, intent, 1)])).toEqual(['lost']);

@@ -13,8 +13,8 @@ async function newEpoch(world: World, seenHead?: number): Promise<Epoch> {
 }
 
 async function leased(world: World): Promise<LeasedIntent> {
-  const request = { collections: [VISITS], holder: 'node', leaseMs: LONG_MS, limit: 10_000 };
-  const found = (await world.store.leaseIntents(request)).find(({ tenant }) => tenant === world.tenant);
+  const request = { tenant: world.tenant, collections: [VISITS], holder: 'node', leaseMs: LONG_MS, limit: 10_000 };
+  const [found] = await world.store.leaseIntents(request);
   return found as LeasedIntent;
 }
 
@@ -33,8 +33,7 @@ async function sent(world: World, id: string): Promise<OpenIntent> {
 }
 
 async function inDoubt(world: World): Promise<readonly LeasedIntent[]> {
-  const found = await world.store.leaseInDoubt({ holder: 'other', leaseMs: LONG_MS, limit: 10_000 });
-  return found.filter(({ tenant }) => tenant === world.tenant);
+  return world.store.leaseInDoubt({ tenant: world.tenant, holder: 'other', leaseMs: LONG_MS, limit: 10_000 });
 }
 
 /** New epochs: specification part 8. */
@@ -75,7 +74,9 @@ export function epochPromises(begin: () => Promise<World>): void {
     const views = [await world.view('v1'), await world.view('v2')];
     expect(views.map(({ intents }) => intents.map(({ state }) => state))).toEqual([['IN_DOUBT'], ['IN_DOUBT']]);
     expect(views.map(({ mark }, at) => mark > (marks[at] ?? 0))).toEqual([true, true]);
-    expect(await world.store.releaseIntent({ intentNo: second.intentNo, fence: 1 }, 0)).toBe(false);
+    expect(await world.store.releaseIntent({ tenant: world.tenant, intentNo: second.intentNo, fence: 1 }, 0)).toBe(
+      false,
+    );
     const due = await inDoubt(world);
     expect(due.map(({ intentNo }) => intentNo)).toEqual([first.intentNo, second.intentNo]);
     expect(due.map(({ payload }) => payload)).toEqual(['{"kind":"update"}', null]);
@@ -107,7 +108,7 @@ export function epochPromises(begin: () => Promise<World>): void {
     await newEpoch(world);
     const [due, ...others] = await inDoubt(world);
     expect([due?.intentNo, others]).toEqual([create.intentNo, []]);
-    const intent = { intentNo: create.intentNo, fence: due?.fence ?? 0 };
+    const intent = { tenant: world.tenant, intentNo: create.intentNo, fence: due?.fence ?? 0 };
     expect(await world.store.releaseIntent(intent, 0)).toBe(true);
     expect(await inDoubt(world)).toEqual([]);
     expect((await leased(world)).intentNo).toBe(create.intentNo);
@@ -117,7 +118,9 @@ export function epochPromises(begin: () => Promise<World>): void {
   test('F5: a call that had no effect is forgotten: another one may have followed it', async () => {
     const world = await begin();
     const intent = await sent(world, 'v1');
-    expect(await world.store.releaseIntent({ intentNo: intent.intentNo, fence: intent.fence }, 0)).toBe(true);
+    expect(
+      await world.store.releaseIntent({ tenant: world.tenant, intentNo: intent.intentNo, fence: intent.fence }, 0),
+    ).toBe(true);
     await newEpoch(world);
     expect((await world.view('v1')).intents).toMatchObject([{ state: 'IN_DOUBT', payload: null, guard: null }]);
   });
@@ -153,17 +156,17 @@ export function epochPromises(begin: () => Promise<World>): void {
 
   test('F5, F28: a lease of the epoch before is void, and its fence is not given out again', async () => {
     const world = await begin();
-    const name = `poll:${world.tenant}`;
-    const held = await world.store.acquireLease(name, 'node', LONG_MS);
+    const name = 'poll:visits';
+    const held = await world.store.acquireLease(world.tenant, name, 'node', LONG_MS);
     const ingest = { collection: VISITS, polledAtMs: 1_000 };
     await world.write([], { fence: { name, fence: held?.fence ?? 0 }, ingest });
     await newEpoch(world);
-    await world.store.acquireLease(name, 'node', LONG_MS);
+    await world.store.acquireLease(world.tenant, name, 'node', LONG_MS);
     const stale = { fence: { name, fence: (held?.fence ?? 0) + 1 }, ingest: { ...ingest, polledAtMs: 2_000 } };
     await world.store.commit(world.tenant, [], stale);
     expect(await world.store.readCollection(world.tenant, VISITS)).toMatchObject({ polledAtMs: 1_000 });
-    await world.store.releaseLease(name, 'node');
-    expect((await world.store.acquireLease(name, 'other', LONG_MS))?.fence).toBeGreaterThan(MANY);
+    await world.store.releaseLease(world.tenant, name, 'node');
+    expect((await world.store.acquireLease(world.tenant, name, 'other', LONG_MS))?.fence).toBeGreaterThan(MANY);
   });
 
   test('F5: numbers that may have been given out since a backup are passed over', async () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RecordId, Seq, SourceKey } from '../../../src/core/change.js';
 import { BEGINNING, FAR_FUTURE_MS, NEW, shown, VISITS, type World } from './world.js';
 
@@ -64,8 +63,8 @@ export function ingestPromises(begin: () => Promise<World>): void {
 
   test('R16: under a lost fence nothing is written: no record, no cursor, no recheck', async () => {
     const world = await begin();
-    const name = `poll:${randomUUID()}`;
-    const lost = await world.store.acquireLease(name, 'node 1', NO_LEASE_MS);
+    const name = 'poll:visits';
+    const lost = await world.store.acquireLease(world.tenant, name, 'node 1', NO_LEASE_MS);
     const write = { collection: VISITS, id: 'v1' as RecordId, expected: NEW, next: shown('v1') };
     const ingest = {
       collection: VISITS,
@@ -73,7 +72,7 @@ export function ingestPromises(begin: () => Promise<World>): void {
       addRechecks: [{ sourceKey: key('k1'), reason: 'stale', notBeforeMs: 0 }],
     };
     const expired = await world.store.commit(world.tenant, [write], { fence: { name, ...lost! }, ingest });
-    const held = await world.store.acquireLease(name, 'node 2', LONG_MS);
+    const held = await world.store.acquireLease(world.tenant, name, 'node 2', LONG_MS);
     const taken = await world.store.commit(world.tenant, [write], { fence: { name, ...lost! }, ingest });
     expect([...expired, ...taken]).toEqual([{ kind: 'fenceLost' }, { kind: 'fenceLost' }]);
     expect((await world.view('v1')).seq).toBe(0);
@@ -263,17 +262,17 @@ export function ingestPromises(begin: () => Promise<World>): void {
   });
 
   test('a lease is exclusive, is renewed by its holder under the same fence, and passes on under a higher one', async () => {
-    const { store } = await begin();
-    const name = `poll:${randomUUID()}`;
-    const first = await store.acquireLease(name, 'node 1', LONG_MS);
-    expect(await store.acquireLease(name, 'node 2', LONG_MS)).toBeNull();
-    expect(await store.acquireLease(name, 'node 1', LONG_MS)).toEqual(first);
-    await store.releaseLease(name, 'node 2');
-    expect(await store.acquireLease(name, 'node 2', LONG_MS)).toBeNull();
-    await store.releaseLease(name, 'node 1');
-    const second = await store.acquireLease(name, 'node 2', NO_LEASE_MS);
+    const { store, tenant } = await begin();
+    const name = 'poll:visits';
+    const first = await store.acquireLease(tenant, name, 'node 1', LONG_MS);
+    expect(await store.acquireLease(tenant, name, 'node 2', LONG_MS)).toBeNull();
+    expect(await store.acquireLease(tenant, name, 'node 1', LONG_MS)).toEqual(first);
+    await store.releaseLease(tenant, name, 'node 2');
+    expect(await store.acquireLease(tenant, name, 'node 2', LONG_MS)).toBeNull();
+    await store.releaseLease(tenant, name, 'node 1');
+    const second = await store.acquireLease(tenant, name, 'node 2', NO_LEASE_MS);
     expect(second?.fence).toBeGreaterThan(first?.fence as number);
-    const third = await store.acquireLease(name, 'node 1', LONG_MS);
+    const third = await store.acquireLease(tenant, name, 'node 1', LONG_MS);
     expect(third?.fence).toBeGreaterThan(second?.fence as number);
   });
 }

@@ -19,12 +19,12 @@ export function keepingPromises(begin: () => Promise<World>): void {
 
   test('the first text of a name stays, until it is replaced by whoever knows it', async () => {
     const { store, tenant } = await begin();
-    expect(await store.keepSecret(tenant, 'one')).toBe('one');
-    expect(await store.keepSecret(tenant, 'two')).toBe('one');
-    await store.replaceSecret(tenant, 'two', 'three');
-    expect(await store.keepSecret(tenant, 'x')).toBe('one');
-    await store.replaceSecret(tenant, 'one', 'three');
-    expect(await store.keepSecret(tenant, 'x')).toBe('three');
+    expect(await store.keepSecret(tenant, 'secret', 'one')).toBe('one');
+    expect(await store.keepSecret(tenant, 'secret', 'two')).toBe('one');
+    await store.replaceSecret(tenant, 'secret', 'two', 'three');
+    expect(await store.keepSecret(tenant, 'secret', 'x')).toBe('one');
+    await store.replaceSecret(tenant, 'secret', 'one', 'three');
+    expect(await store.keepSecret(tenant, 'secret', 'x')).toBe('three');
   });
 
   test('F29: an owed body is due until it is settled, once for a record, for its latest state', async () => {

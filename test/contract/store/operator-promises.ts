@@ -111,7 +111,7 @@ export function operatorPromises(begin: () => Promise<World>): void {
     expect(second).toMatchObject({ intentNo: behind.intentNo, error: null, blockedBy: 'c1', sinceDeadlineMs: null });
     expect(third).toMatchObject({ blockedBy: null });
     expect(third?.dueAtMs).toBeLessThanOrEqual((third?.acceptedAtMs ?? 0) + 1_000);
-    const held = { intentNo: free.intentNo, fence: 1 };
+    const held = { tenant: world.tenant, intentNo: free.intentNo, fence: 1 };
     await world.store.releaseIntent(held, 3_600_000, parked.intentNo);
     const [waiting] = await outbox(world, { after: behind.intentNo });
     expect(waiting?.blockedBy).toBe('c1');

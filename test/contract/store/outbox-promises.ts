@@ -55,7 +55,8 @@ export function outboxPromises(begin: () => Promise<World>): void {
     const world = await begin();
     const [a1] = [await world.accept('a', 'c1'), await world.accept('a', 'c2')];
     const b1 = await world.accept('b', 'c3');
-    const request = { collections: [VISITS], holder: 'node', leaseMs: NO_LEASE_MS, limit: 10_000 };
+    const { tenant } = world;
+    const request = { tenant, collections: [VISITS], holder: 'node', leaseMs: NO_LEASE_MS, limit: 10_000 };
     expect((await lease(world, NO_LEASE_MS)).map((one) => one.intentNo)).toEqual([a1.intentNo, b1.intentNo]);
     expect((await world.store.leaseIntents({ ...request, limit: 1 })).length).toBe(1);
     expect(await world.store.leaseIntents({ ...request, collections: ['elsewhere'] })).toEqual([]);
@@ -113,7 +114,7 @@ export function outboxPromises(begin: () => Promise<World>): void {
     const world = await begin();
     const intent = await world.accept('v1', 'c1', world.nurse, { holder: 'node', leaseMs: LONG_MS });
     await world.store.noteSent(world.tenant, [await noteOf(world, intent, 1)]);
-    const held = { intentNo: intent.intentNo, fence: 1 };
+    const held = { tenant: world.tenant, intentNo: intent.intentNo, fence: 1 };
     expect(await world.store.releaseIntent({ ...held, fence: 2 }, 0)).toBe(false);
     expect(await world.store.releaseIntent(held, LONG_MS)).toBe(true);
     expect((await world.view('v1')).intents).toMatchObject([{ state: 'PENDING', attempt: 1 }]);
@@ -157,7 +158,9 @@ export function outboxPromises(begin: () => Promise<World>): void {
     expect((await world.view('v1')).mark).toBeGreaterThan(mark);
     expect((await world.store.readChanges(world.nurse, ['c1'])).known).toMatchObject([{ status: 'APPLIED' }]);
     expect(await world.store.commit(world.tenant, [write])).toEqual([{ kind: 'fenceLost' }]);
-    expect(await world.store.releaseIntent({ intentNo: intent.intentNo, fence: 1 }, 0)).toBe(false);
+    expect(await world.store.releaseIntent({ tenant: world.tenant, intentNo: intent.intentNo, fence: 1 }, 0)).toBe(
+      false,
+    );
   });
 
   test('R15: a create is in flight from its note until it is settled', async () => {

@@ -199,9 +199,10 @@ export function overlayPromises(begin: () => Promise<World>): void {
 
   test('readUnshown names records whose overlay is not taken, each once, the oldest first', async () => {
     const world = await begin();
+    const { tenant } = world;
     const unshown = async (olderThanMs: number, limit = 10_000, collections = [VISITS]): Promise<readonly string[]> => {
-      const found = await world.store.readUnshown({ collections, olderThanMs, limit });
-      return found.filter(({ tenant }) => tenant === world.tenant).map(({ collection, id }) => `${collection} ${id}`);
+      const found = await world.store.readUnshown({ tenant, collections, olderThanMs, limit });
+      return found.map(({ collection, id }) => `${collection} ${id}`);
     };
     const intents: OpenIntent[] = [];
     for (const [id, changeId] of [
@@ -215,7 +216,7 @@ export function overlayPromises(begin: () => Promise<World>): void {
     expect(await unshown(0)).toEqual(['visits b', 'visits a', 'visits c']);
     expect(await unshown(3_600_000)).toEqual([]);
     expect(await unshown(0, 10_000, ['elsewhere'])).toEqual([]);
-    expect((await world.store.readUnshown({ collections: [VISITS], olderThanMs: 0, limit: 1 })).length).toBe(1);
+    expect((await world.store.readUnshown({ tenant, collections: [VISITS], olderThanMs: 0, limit: 1 })).length).toBe(1);
     await write(world, 'b', { next: overlay('b'), shown: [(intents[0] as OpenIntent).intentNo] });
     expect(await unshown(0)).toEqual(['visits a', 'visits b', 'visits c']);
     await settle(world, intents[1] as OpenIntent);

@@ -6,6 +6,7 @@ import { collectionOf, intentsOf, isLive, recordKey, type StoredCollection, type
 
 /** A lease that somebody has or had; its fence never goes back. */
 export interface Lease {
+  readonly tenant: string;
   readonly holder: string;
   readonly fence: number;
   readonly untilMs: number;
@@ -130,18 +131,23 @@ export function createIngestTables(ports: {
         tables.records.set(key, { ...record, body, hash, vis });
       }
     },
-    async acquireLease(name, holder, leaseMs) {
-      const lease = leases.get(name);
+    async acquireLease(tenant, name, holder, leaseMs) {
+      const lease = leases.get(leaseKey(tenant, name));
       const isFree = lease === undefined || lease.untilMs <= clock.nowMs();
       if (!isFree && lease.holder !== holder) return null;
       const isRenewal = lease !== undefined && !isFree;
       const fence = isRenewal ? lease.fence : (lease?.fence ?? 0) + 1;
-      leases.set(name, { holder, fence, untilMs: clock.nowMs() + leaseMs });
+      leases.set(leaseKey(tenant, name), { tenant, holder, fence, untilMs: clock.nowMs() + leaseMs });
       return { fence };
     },
-    async releaseLease(name, holder) {
-      const lease = leases.get(name);
-      if (lease?.holder === holder) leases.set(name, { ...lease, untilMs: 0 });
+    async releaseLease(tenant, name, holder) {
+      const lease = leases.get(leaseKey(tenant, name));
+      if (lease?.holder === holder) leases.set(leaseKey(tenant, name), { ...lease, untilMs: 0 });
     },
   };
+}
+
+/** The name of a lease among those of all tenants. */
+export function leaseKey(tenant: string, name: string): string {
+  return JSON.stringify([tenant, name]);
 }

@@ -1,11 +1,10 @@
 import type { OpenState } from '../../../src/core/intent.js';
-import type { LeasedIntent } from '../../../src/core/outbox-port.js';
+import type { HeldIntent, LeasedIntent } from '../../../src/core/outbox-port.js';
 import type { OpenIntent, RecordStore } from '../../../src/core/record-port.js';
 import { intentsOf, moveMark, putIntent, recordKey, type StoredIntent, type TenantTables } from './tables.js';
 
-/** What the outbox needs of its store: every tenant's tables, ready to be written. */
+/** What the outbox needs of its store: a tenant's tables. */
 export interface OutboxTables {
-  all(): Iterable<readonly [string, TenantTables]>;
   forReading(tenant: string): TenantTables;
   forWriting(tenant: string): TenantTables;
   nowMs(): number;
@@ -19,21 +18,19 @@ export function createOutbox(
   'leaseIntents' | 'noteSent' | 'releaseIntent' | 'leaveInDoubt' | 'leaseInDoubt' | 'readUnshown' | 'readReferring'
 > {
   function lease(
+    tenant: string,
     fits: (intent: StoredIntent, tenant: TenantTables) => boolean,
     leaseMs: number,
     limit: number,
     taken: (intent: StoredIntent) => Partial<StoredIntent>,
   ): readonly LeasedIntent[] {
     const now = tables.nowMs();
-    const due = [...tables.all()]
-      .flatMap(([tenant, held]) =>
-        [...held.intents.values()]
-          .filter((intent) => intent.leaseUntilMs <= now && fits(intent, held))
-          .map((intent) => ({ tenant, intent })),
-      )
-      .sort((a, b) => a.intent.intentNo - b.intent.intentNo)
+    const known = tables.forReading(tenant);
+    const due = [...known.intents.values()]
+      .filter((intent) => intent.leaseUntilMs <= now && fits(intent, known))
+      .sort((a, b) => a.intentNo - b.intentNo)
       .slice(0, limit);
-    return due.map(({ tenant, intent }) => {
+    return due.map((intent) => {
       const leased = { ...intent, ...taken(intent), fence: intent.fence + 1, leaseUntilMs: now + leaseMs };
       const held = tables.forWriting(tenant);
       putIntent(held, leased);
@@ -42,33 +39,27 @@ export function createOutbox(
     });
   }
 
-  function change(
-    { tenant, stored }: { readonly tenant: string; readonly stored: StoredIntent },
-    parts: Partial<StoredIntent>,
-  ): void {
+  function change(tenant: string, stored: StoredIntent, parts: Partial<StoredIntent>): void {
     const held = tables.forWriting(tenant);
     putIntent(held, { ...stored, ...parts });
     moveMark(held, stored);
   }
 
-  function holderOf(intent: { readonly intentNo: number; readonly fence: number }) {
-    for (const [tenant, held] of tables.all()) {
-      const stored = held.intents.get(intent.intentNo);
-      if (stored?.fence === intent.fence) return { tenant, stored };
-    }
-    return null;
+  function storedOf({ tenant, intentNo, fence }: HeldIntent): StoredIntent | null {
+    const stored = tables.forReading(tenant).intents.get(intentNo);
+    return stored?.fence === fence ? stored : null;
   }
 
   return {
-    async leaseIntents({ collections, leaseMs, limit }) {
+    async leaseIntents({ tenant, collections, leaseMs, limit }) {
       const now = tables.nowMs();
-      const isDue = (intent: StoredIntent, tenant: TenantTables): boolean =>
+      const isDue = (intent: StoredIntent, held: TenantTables): boolean =>
         intent.state === 'PENDING' &&
         intent.notBeforeMs <= now &&
         collections.includes(intent.collection) &&
-        (intent.waitsFor === null || !tenant.intents.has(intent.waitsFor)) &&
-        intentsOf(tenant, intent.collection, intent.id).every(isBehind(intent));
-      return lease(isDue, leaseMs, limit, () => ({}));
+        (intent.waitsFor === null || !held.intents.has(intent.waitsFor)) &&
+        intentsOf(held, intent.collection, intent.id).every(isBehind(intent));
+      return lease(tenant, isDue, leaseMs, limit, () => ({}));
     },
 
     async noteSent(tenant, notes) {
@@ -96,30 +87,31 @@ export function createOutbox(
     },
 
     async releaseIntent(intent, retryInMs, waitsFor) {
-      const found = holderOf(intent);
-      if (found === null || found.stored.state === 'PARKED') return false;
+      const stored = storedOf(intent);
+      if (stored === null || stored.state === 'PARKED') return false;
       const notBeforeMs = tables.nowMs() + retryInMs;
-      change(found, {
+      change(intent.tenant, stored, {
         state: 'PENDING',
         notBeforeMs,
         leaseUntilMs: 0,
-        waitsFor: waitsFor === undefined ? found.stored.waitsFor : waitsFor,
+        waitsFor: waitsFor === undefined ? stored.waitsFor : waitsFor,
       });
       return true;
     },
 
     async leaveInDoubt(intent, lookInMs) {
-      const found = holderOf(intent);
-      if (found === null || !isSent(found.stored.state)) return false;
-      change(found, { state: 'IN_DOUBT', leaseUntilMs: tables.nowMs() + lookInMs });
+      const stored = storedOf(intent);
+      if (stored === null || !isSent(stored.state)) return false;
+      change(intent.tenant, stored, { state: 'IN_DOUBT', leaseUntilMs: tables.nowMs() + lookInMs });
       return true;
     },
 
-    async leaseInDoubt({ leaseMs, limit }) {
+    async leaseInDoubt({ tenant, leaseMs, limit }) {
       return lease(
-        (intent, tenant) =>
+        tenant,
+        (intent, held) =>
           isSent(intent.state) &&
-          intentsOf(tenant, intent.collection, intent.id).every(
+          intentsOf(held, intent.collection, intent.id).every(
             (other) => other.intentNo >= intent.intentNo || (other.state === 'PENDING' && !isForgotten(intent)),
           ),
         leaseMs,
@@ -128,16 +120,12 @@ export function createOutbox(
       );
     },
 
-    async readUnshown({ collections, olderThanMs, limit }) {
+    async readUnshown({ tenant, collections, olderThanMs, limit }) {
       const latest = tables.nowMs() - olderThanMs;
-      const hidden = [...tables.all()].flatMap(([tenant, { intents }]) =>
-        [...intents.values()]
-          .filter((one) => one.seq === null && collections.includes(one.collection) && one.acceptedAtMs <= latest)
-          .map(({ intentNo, collection, id }) => ({ intentNo, name: { tenant, collection, id } })),
-      );
-      const names = hidden
+      const names = [...tables.forReading(tenant).intents.values()]
+        .filter((one) => one.seq === null && collections.includes(one.collection) && one.acceptedAtMs <= latest)
         .sort((a, b) => a.intentNo - b.intentNo)
-        .map(({ name }) => [JSON.stringify(name), name] as const);
+        .map(({ collection, id }) => [recordKey(collection, id), { collection, id }] as const);
       return [...new Map(names).values()].slice(0, limit);
     },
 

@@ -26,13 +26,13 @@ export function createKeepingTables(ports: {
       storages.set(key, known);
       return known;
     },
-    async keepSecret(name, text) {
-      const known = secrets.get(name) ?? text;
-      secrets.set(name, known);
+    async keepSecret(tenant, name, text) {
+      const known = secrets.get(`${tenant} ${name}`) ?? text;
+      secrets.set(`${tenant} ${name}`, known);
       return known;
     },
-    async replaceSecret(name, before, after) {
-      if (secrets.get(name) === before) secrets.set(name, after);
+    async replaceSecret(tenant, name, before, after) {
+      if (secrets.get(`${tenant} ${name}`) === before) secrets.set(`${tenant} ${name}`, after);
     },
     async oweBodies(tenant, bodies, delayMs) {
       for (const { collection, id, seq } of bodies) {

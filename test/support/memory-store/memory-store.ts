@@ -9,9 +9,9 @@ import { pairKey } from '../../../src/core/scope.js';
 import type { DeviceKey } from '../../../src/core/session.js';
 import type { Store } from '../../../src/core/store-port.js';
 import { createAskedPolls } from './asked-polls.js';
-import { createCallBudget } from './call-budget.js';
+import { callBudgets } from './call-budget.js';
 import { commitWrites } from './commit.js';
-import { createIngestTables, type Lease } from './ingest-tables.js';
+import { createIngestTables, leaseKey, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
 import { createKeepingTables } from './keeping-tables.js';
 import { createOperatorTables } from './operator-tables.js';
@@ -99,7 +99,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
   const records: Pick<RecordStore, 'commit'> = {
     async commit(tenant, writes, context) {
       const fence = context?.fence;
-      const lease = fence === undefined ? undefined : leases.get(fence.name);
+      const lease = fence === undefined ? undefined : leases.get(leaseKey(tenant, fence.name));
       if (fence !== undefined && (lease?.fence !== fence.fence || lease.untilMs <= clock.nowMs())) {
         return writes.map(() => ({ kind: 'fenceLost' }));
       }
@@ -155,7 +155,9 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
       const tables = forWriting(tenant);
       if (tables.epoch !== from) return tables.epoch;
       startEpoch(tables, randomName(chance, 8) as Epoch, seenHead, clock.nowMs());
-      for (const [name, lease] of leases) leases.set(name, { ...lease, fence: lease.fence + EPOCH_GAP, untilMs: 0 });
+      for (const [key, lease] of leases) {
+        if (lease.tenant === tenant) leases.set(key, { ...lease, fence: lease.fence + EPOCH_GAP, untilMs: 0 });
+      }
       counters = { recordNo: counters.recordNo + EPOCH_GAP, intentNo: counters.intentNo + EPOCH_GAP };
       return tables.epoch;
     },
@@ -165,14 +167,14 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...feed,
     ...records,
     ...createRecordReader({ clock, tablesOf }),
-    ...createOutbox({ all: () => tenants, forReading: tablesOf, forWriting, nowMs: () => clock.nowMs() }),
+    ...createOutbox({ forReading: tablesOf, forWriting, nowMs: () => clock.nowMs() }),
     ...createOperatorTables({ clock, tablesOf, forWriting }),
     ...createIngestTables({ clock, leases, tablesOf, forWriting }),
     ...createAskedPolls({ tablesOf, forWriting }),
     ...createKeepingTables({ clock, tablesOf }),
     ...devices,
     ...retention,
-    ...createCallBudget(clock),
+    ...callBudgets(clock),
     onAdvance(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
