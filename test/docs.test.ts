@@ -4,10 +4,12 @@ import { ERROR_CATALOGUE } from '../src/core/errors.js';
 import { FIELD_TYPES } from '../src/core/field.js';
 import { deadLinks, tableRows, type Pages } from './support/markdown.js';
 import { PROJECT_FOLDER, readSources } from './support/source-tree.js';
-import { rulesNamed, testTitles, type TestTitle } from './support/test-titles.js';
+import { attacksNamed, rulesNamed, testTitles, type TestTitle } from './support/test-titles.js';
 
 const pages = readPages();
 const protocol = pages.get('docs/protocol.md') ?? '';
+/** Attacks that nothing is built against yet; the page says why. */
+const OPEN_ATTACKS = [33, 36, 37];
 const titles = testTitles(readSources(['test']));
 
 describe('the protocol', () => {
@@ -54,6 +56,31 @@ describe('the protocol', () => {
   test('lists the field types', () => {
     const names = tableRows(protocol).map(([name = '']) => name.replaceAll('`', ''));
     expect(FIELD_TYPES.filter((type) => !names.includes(type))).toEqual([]);
+  });
+});
+
+describe('the attacks', () => {
+  const security = pages.get('docs/security.md') ?? '';
+  const rows = tableRows(security.slice(security.indexOf('\n## How each attack ends')));
+  const told = new Map(rows.map(([number, , , held = '']) => [Number(number), held] as const));
+  const numbers = Array.from({ length: 38 }, (_, at) => at + 1);
+  const open = [...told].filter(([, held]) => held.startsWith('open: ')).map(([number]) => number);
+
+  test('are 38, each with its outcome', () => {
+    expect(rows.map(([number]) => Number(number))).toEqual(numbers);
+    for (const [, attack, outcome] of rows) expect([attack, outcome]).not.toContain('');
+  });
+
+  test('are held by tests that name them, in the files that the page names', () => {
+    for (const number of numbers.filter((one) => !open.includes(one))) {
+      const files = new Set(titles.filter(({ title }) => attacksNamed(title).includes(number)).map(({ file }) => file));
+      const named = [...(told.get(number) ?? '').matchAll(/`([^`]+)`/g)].map(([, file]) => `test/${file}`);
+      expect([number, named.length > 0, named.filter((file) => !files.has(file))]).toEqual([number, true, []]);
+    }
+  });
+
+  test('are open only where the page says why', () => {
+    expect(open).toEqual(OPEN_ATTACKS);
   });
 });
 

@@ -36,7 +36,7 @@ describe('a token', () => {
     await expect(tokens.verify(await token({ aud: ['other', AUDIENCE] }))).resolves.toBeDefined();
   });
 
-  test('that ended 20 s ago is taken, one that ended 31 s ago is not', async () => {
+  test('attack 15: that ended 20 s ago is taken, one that ended 31 s ago is not', async () => {
     await expect(tokens.verify(await token({ exp: seconds(-20_000) }))).resolves.toBeDefined();
     await expect(tokens.verify(await token({ exp: seconds(-31_000) }))).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
@@ -86,7 +86,7 @@ describe('a token', () => {
     ['that is longer than any', async () => `${await token()}${'a'.repeat(20_000)}`],
   ];
 
-  test.each(bad)('%s is not taken', async (_what, make) => {
+  test.each(bad)('attacks 12 and 14: %s is not taken', async (_what, make) => {
     await expect(tokens.verify(await make())).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
@@ -96,7 +96,7 @@ describe('a token', () => {
     ['jku', { jku: 'https://attacker.example/keys', kid: 'unknown' }],
     ['x5u', { x5u: 'https://attacker.example/cert', kid: 'unknown' }],
   ])(
-    'whose %s leads elsewhere is not taken, and nothing but the own keys is asked for, once in 30 s',
+    'attack 13: whose %s leads elsewhere is not taken, and nothing but the own keys is asked for, once in 30 s',
     async (_what, header) => {
       await tokens.verify(await token());
       office.asked.length = 0;
@@ -117,7 +117,7 @@ describe('a token', () => {
     },
   );
 
-  test('with a key of its own in the header is not taken', async () => {
+  test('attack 13: with a key of its own in the header is not taken', async () => {
     const { privateKey } = await generateKeyPair('ES256');
     const jwk = office.publicKey('first');
     await expect(tokens.verify(await token({}, { header: { jwk }, key: privateKey }))).rejects.toMatchObject({
@@ -125,7 +125,7 @@ describe('a token', () => {
     });
   });
 
-  test('that is not taken says why in the log, and nothing of what it holds', async () => {
+  test('attack 34: that is not taken says why in the log, and nothing of what it holds', async () => {
     const canary = 'canary-of-a-secret';
     await tokens.verify(await token({ aud: canary, sub: canary })).catch(() => null);
     expect(lines).toContainEqual({
@@ -138,7 +138,7 @@ describe('a token', () => {
 
 describe('tokens of two kinds from one issuer', () => {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  test('are told apart by their type', async () => {
+  test('attack 16: are told apart by their type', async () => {
     const rules = oidc({ issuer: office.url, audience: AUDIENCE, type: 'at+jwt' });
     const strict = createTokenVerifier([rules], { clock, log });
     await expect(strict.verify(await token({}, { header: { typ: 'at+jwt' } }))).resolves.toBeDefined();
@@ -154,7 +154,7 @@ describe('tokens of two kinds from one issuer', () => {
     await expect(strict.verify(await token())).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
-  test('of one issuer are not taken by the keys of another', async () => {
+  test('attack 16: of one issuer are not taken by the keys of another', async () => {
     const other = await openTokenOffice();
     try {
       const both = createTokenVerifier(

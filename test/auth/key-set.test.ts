@@ -71,7 +71,7 @@ describe('the keys of an issuer', () => {
     expect(office.asked).toEqual([DISCOVERY, KEYS]);
   });
 
-  test('that are new are found by the first token that names one', async () => {
+  test('attack 13: that are new are found by the first token that names one', async () => {
     await verify();
     clock.advance(30_000);
     await office.addKey('second');

@@ -82,14 +82,17 @@ const leaks = kinds.flatMap(([kind, auth, , , secrets]) =>
   troubles.map(([what, reply]) => ({ kind, what, auth, reply, secrets })),
 );
 
-test.each(leaks)('$kind credentials are told to nobody when the source $what', async ({ auth, reply, secrets }) => {
-  source.answer = () => reply;
-  const told = await askEverything(source.open({ visits: VISITS }, { auth })[0] as SourceCollection);
-  expect(told.length).toBeGreaterThan(2);
-  for (const text of [...told, ...source.logged]) for (const secret of secrets) expect(text).not.toContain(secret);
-});
+test.each(leaks)(
+  'attack 34: $kind credentials are told to nobody when the source $what',
+  async ({ auth, reply, secrets }) => {
+    source.answer = () => reply;
+    const told = await askEverything(source.open({ visits: VISITS }, { auth })[0] as SourceCollection);
+    expect(told.length).toBeGreaterThan(2);
+    for (const text of [...told, ...source.logged]) for (const secret of secrets) expect(text).not.toContain(secret);
+  },
+);
 
-test('a credential that no header can carry is not sent, and not told either', async () => {
+test('attack 31: a credential that no header can carry is not sent, and not told either', async () => {
   const [visits] = source.open({ visits: VISITS }, { auth: bearer(`${TOKEN}\n`) });
   const told = await askEverything(visits as SourceCollection);
   expect(source.asked).toEqual([]);

@@ -115,7 +115,7 @@ describe.each(KITS.map((kit) => [kit.name, kit] as const))('an answer by the %s 
   afterEach(() => source.close());
 
   test.each(ODD)(
-    'R14: %s ends its scan with a fault that says where, and nothing of it is believed',
+    'R14, attack 31: %s ends its scan with a fault that says where, and nothing of it is believed',
     async (_what, odd, told) => {
       source.respond = (response) => odd(response, kit);
       const { keys, misfits, fault } = await scanOf(source.visits);
@@ -132,7 +132,7 @@ describe.each(KITS.map((kit) => [kit.name, kit] as const))('an answer by the %s 
     },
   );
 
-  test('of ten seconds for a byte is given up when the time of its call is over', async () => {
+  test('attack 31: of ten seconds for a byte is given up when the time of its call is over', async () => {
     source.respond = (response) => {
       response.writeHead(200, { 'content-type': kit.contentType });
       response.write(kit.good.slice(0, 1), () => source.advance(10_000));
@@ -143,7 +143,7 @@ describe.each(KITS.map((kit) => [kit.name, kit] as const))('an answer by the %s 
     expect(source.calls()).toBe(1);
   });
 
-  test('costs no more memory than its limit allows, however much comes', async () => {
+  test('attack 31: costs no more memory than its limit allows, however much comes', async () => {
     const packed = gzipSync(Buffer.concat([Buffer.from(begun(kit)), Buffer.alloc(100 * MOST_BYTES, 32)]));
     for (const odd of [
       endless,

@@ -283,7 +283,7 @@ test('an answer of more values than are taken is refused before they are made', 
 });
 
 test.each(['a/b', '../..', `it's "quoted"`, 'Zoë 7', '訪問', '%2F', 'a?b#c', 'a\\b', '~'])(
-  'a key like %p is a key like any other, and finds its record',
+  'attacks 31 and 32: a key like %p is a key like any other, and finds its record',
   async (id) => {
     const visits = collection({ ...VISITS, read: { list: get('/visits'), one: get('/visits/{key}') } });
     source.answer = ({ path }) => ({

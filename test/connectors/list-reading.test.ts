@@ -107,7 +107,7 @@ test('an answer is counted as it is unpacked: a small one that grows too large i
   );
 });
 
-test('a link to another host is not followed, so that our credentials stay here', async () => {
+test('attack 28: a link to another host is not followed, so that our credentials stay here', async () => {
   source.answer = () => ({ rows: ROWS, headers: { link: '<http://elsewhere.example/visits?page=2>; rel="next"' } });
   await expect(scanned(visits({ paging: link() }))).rejects.toThrow(
     `expected the next page at ${source.url}, got http://elsewhere.example`,

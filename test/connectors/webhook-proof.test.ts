@@ -110,7 +110,7 @@ describe('a signature in base64 (Shopify)', () => {
   });
 });
 
-test('a good signature of a body is that of no other body', () => {
+test('attack 29: a good signature of a body is that of no other body', () => {
   const check = checkOf({ header: 'X-Sig' });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }), (one, other) => {
@@ -150,7 +150,7 @@ describe('a signature with its time (Stripe)', () => {
     ['longer ago', NOW_S - 301, 'stale'],
     ['five minutes ahead', NOW_S + 300, 'good'],
     ['further ahead', NOW_S + 301, 'stale'],
-  ] as const)('made %s', (_what, atS, verdict) => {
+  ] as const)('attack 29: made %s', (_what, atS, verdict) => {
     expect(checkOf(LISTED)(at(atS), body)).toBe(verdict);
   });
 
@@ -162,7 +162,7 @@ describe('a signature with its time (Stripe)', () => {
     expect(check(made(NOW_MS - 10_001), body)).toBe('stale');
   });
 
-  test('is not good with another time than was signed, with none, or with one that is no number', () => {
+  test('attack 29: is not good with another time than was signed, with none, or with one that is no number', () => {
     const check = checkOf(LISTED);
     const { 'stripe-signature': value = '' } = at(NOW_S);
     for (const text of [
@@ -175,7 +175,7 @@ describe('a signature with its time (Stripe)', () => {
     expect(check({ 'stripe-signature': value }, body)).toBe('good');
   });
 
-  test('counts once, until its time is over', () => {
+  test('attack 29: counts once, until its time is over', () => {
     const check = checkOf(LISTED);
     expect(check(at(NOW_S), body)).toBe('good');
     expect(check(at(NOW_S), body)).toBe('repeated');

@@ -200,11 +200,14 @@ describe('what an answer to a write means', () => {
     expect(sent()).toHaveLength(1);
   });
 
-  it.each([301, 302, 303, 307, 308])('R11: a redirect (%i) is not followed and is in doubt', async (status) => {
-    const elsewhere = { status, headers: { location: `${source.url}/api/elsewhere` } };
-    expect(await written(UPDATE, elsewhere, { rows: NEW })).toMatchObject({ kind: 'unknown' });
-    expect(source.asked.map(({ path }) => path)).toEqual(['/api/visits/1']);
-  });
+  it.each([301, 302, 303, 307, 308])(
+    'R11, attack 28: a redirect (%i) is not followed and is in doubt',
+    async (status) => {
+      const elsewhere = { status, headers: { location: `${source.url}/api/elsewhere` } };
+      expect(await written(UPDATE, elsewhere, { rows: NEW })).toMatchObject({ kind: 'unknown' });
+      expect(source.asked.map(({ path }) => path)).toEqual(['/api/visits/1']);
+    },
+  );
 
   it.each(ALL)('R11: a refused connection means that $kind was not sent', async (write) => {
     const [visits] = source.open({ visits: GUARDED }, { baseUrl: 'http://127.0.0.1:1' });

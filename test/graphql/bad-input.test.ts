@@ -73,7 +73,7 @@ describe.each([
     [Number.POSITIVE_INFINITY, 'BAD_REQUEST', /non-integer/],
     [[1], 'BAD_REQUEST', /non-integer/],
     [true, 'BAD_REQUEST', /non-integer/],
-  ] as const)('a limit of %j is refused', (limit, code, message) =>
+  ] as const)('attack 26: a limit of %j is refused', (limit, code, message) =>
     refuses(clinic.ask(PULL, { limit }), code, message),
   );
 
@@ -95,7 +95,7 @@ describe.each([
     ['two parts that are none', 'eyJ2IjoxfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
     ['a lone surrogate', '\ud800'],
     ['a very long one', 'x'.repeat(100_000)],
-  ])('R3: a checkpoint that is no checkpoint is BAD_CHECKPOINT: %s', (_what, since) =>
+  ])('R3, attack 26: a checkpoint that is no checkpoint is BAD_CHECKPOINT: %s', (_what, since) =>
     refuses(clinic.ask(PULL, { since }), 'BAD_CHECKPOINT', /expected a checkpoint as pull gave it/),
   );
 
@@ -138,7 +138,7 @@ describe.each([
       /Tidegate-Device/,
     ));
 
-  test('a push of more changes than the limit is LIMIT_EXCEEDED, and none of them is taken', async () => {
+  test('attack 25: a push of more changes than the limit is LIMIT_EXCEEDED, and none of them is taken', async () => {
     const changes = Array.from({ length: 1_001 }, (_one, at) => ({ ...CHANGE, changeId: `c${at}`, json: {} }));
     await refuses(clinic.ask(PUSH, { changes }), 'LIMIT_EXCEEDED', /at most 1000 in one push, got 1001/);
     expect(clinic.pushed).toEqual([]);
@@ -208,13 +208,23 @@ describe.each([
       /Cannot spread/,
     ],
     ['too many tokens', `{ pull { changes { ${many(1_100, () => 'id')} } } }`, /1000/],
+    ['five thousand levels', `{ pull ${nested(5_000)} }`, /1000/],
+    ['ten thousand aliases', `{ ${many(10_000, (at) => `a${at}: __typename`)} }`, /1000/],
+    ['a field a thousand times', `{ ${many(1_000, () => 'collections { name }')} }`, /1000/],
+    [
+      'a chain of fragments that doubles sixty times',
+      `{ ...F0 } ${many(60, (at) => `fragment F${at} on Query { ...F${at + 1} ...F${at + 1} }`)} fragment F60 on Query { collections { name } }`,
+      /at most 2000 fields/,
+    ],
     ['nothing', '{ }', /Syntax Error/],
     ['no document', '  ', /Syntax Error/],
     ['a field that is not there', '{ pull { nothing } }', /Cannot query field "nothing"/],
     ['only fragments', 'fragment A on Change { id }', /never used|Must provide an operation/],
     ['an unknown directive', '{ pull @defer { epoch } }', /Unknown directive/],
     ['a NUL', '{ pull { epoch } } \u0000', /Syntax Error/],
-  ])('a document is refused: %s', (_what, query, message) => refuses(clinic.ask(query), 'BAD_REQUEST', message));
+  ])('attacks 2, 3 and 4: a document is refused: %s', (_what, query, message) =>
+    refuses(clinic.ask(query), 'BAD_REQUEST', message),
+  );
 
   test.each([
     [
@@ -254,9 +264,9 @@ describe.each([
     ['a text', 'query', /POST body missing/],
     ['a query that is no text', { query: { kind: 'Document' } }, /must be strings/],
     ['variables that are a list', { query: PULL, variables: [] }, /must be an object/],
-  ])('a body is refused: %s', (_what, body, message) => refuses(clinic.post(body), 'BAD_REQUEST', message));
+  ])('attack 5: a body is refused: %s', (_what, body, message) => refuses(clinic.post(body), 'BAD_REQUEST', message));
 
-  test('GET answers queries and no mutation', async () => {
+  test('attack 8: GET answers queries and no mutation', async () => {
     const get = (query: string): ReturnType<AnsweringClinic['post']> =>
       clinic.post(undefined, { method: 'GET', search: `?query=${encodeURIComponent(query)}`, headers: JSON_HEADERS });
     expect((await get('{ pull { changes { id } } }')).data).toEqual({
@@ -265,7 +275,7 @@ describe.each([
     await refuses(get('mutation { unregisterDevice }'), 'BAD_REQUEST', /only support query operations/, 405);
   });
 
-  test('a request that a page of another origin could send is refused', async () => {
+  test('attack 8: a request that a page of another origin could send is refused', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
       const headers = new Map([['content-type', type]]);
       await refuses(clinic.post({ query: PULL }, { headers }), 'BAD_REQUEST', /Cross-Site Request Forgery/);
@@ -274,7 +284,7 @@ describe.each([
     await refuses(simple, 'BAD_REQUEST', /Cross-Site Request Forgery/);
   });
 
-  test('without introspection the schema is not told, nor guessed at', async () => {
+  test('attack 6: without introspection the schema is not told, nor guessed at', async () => {
     expect((await clinic.ask('{ __schema { types { name } } }')).status).toBe(200);
     expect((await clinic.ask('{ pul { epoch } }')).text).toContain('Did you mean');
     await refuses(closed.ask('{ __schema { types { name } } }'), 'BAD_REQUEST', /introspection/i);

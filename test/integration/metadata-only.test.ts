@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('F29: bodies are read live, and no planted value rests in the database or the log after ingest and pull', async () => {
+test('F29, attack 35: bodies are read live, and no planted value rests in the database or the log after ingest and pull', async () => {
   const page = await pull(null);
   expect(page.changes).toEqual([
     upsert('10', { name: 'CANARY-anna', note: 'CANARY-asthma', isolated: false, ward: 'A' }),
@@ -44,7 +44,7 @@ test('F29: bodies are read live, and no planted value rests in the database or t
   await expectNoCanary();
 });
 
-test('F29: an applied, a refused, a conflicting, a misfitting and a parked change leave no value behind', async () => {
+test('F29, attack 35: an applied, a refused, a conflicting, a misfitting and a parked change leave no value behind', async () => {
   const { changes } = await pull(null);
   const base = changes[0]?.version ?? '';
   expect(await push('applied', '10', base, { note: 'CANARY-applied' })).toMatchObject({
@@ -87,7 +87,7 @@ test('F29: an applied, a refused, a conflicting, a misfitting and a parked chang
   await expectNoCanary();
 });
 
-test('F29: a request that is none leaves no value in the log', async () => {
+test('F29, attack 34: a request that is none leaves no value in the log', async () => {
   const faults = [
     '{"query": "CANARY-json',
     JSON.stringify({ query: '{ pull(since: "CANARY-checkpoint") { epoch } }' }),

@@ -88,7 +88,7 @@ test('a token does not grow with names or scopes, and names nobody', async () =>
   expect(await tokens.read(token, who)).toMatchObject({ kind: 'usable', state: { user: who.user } });
 });
 
-test('R3: whichever field of a token is changed, it is forged', async () => {
+test('R3, attack 17: whichever field of a token is changed, it is forged', async () => {
   const { tokens } = await begin();
   const token = await tokens.write(WHOLE);
   const payload = payloadOf(token);

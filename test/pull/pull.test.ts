@@ -122,7 +122,7 @@ test('R2: an empty page does not mean the end: rows that nobody may know of are 
   ]);
 });
 
-test('R3: too old, of another user or tenant, or of another epoch: the pull begins again, once', async () => {
+test('R3, attack 26: too old, of another user or tenant, or of another epoch: the pull begins again, once', async () => {
   const clinic = await createPullingClinic();
   const { world } = clinic;
   await world.show('v1', ['route:1']);
@@ -184,7 +184,7 @@ test('R3: a gained scope is filled to its end while writers and purges go on', a
   expect([...said(first), ...rest.said]).toEqual(['UPSERT v0', 'UPSERT v1', 'UPSERT v2', 'UPSERT v0', 'UPSERT v3']);
 });
 
-test('R4: gaining a scope brings its records, losing one takes back what no other scope shows', async () => {
+test('R4, attack 22: gaining a scope brings its records, losing one takes back what no other scope shows', async () => {
   const clinic = await createPullingClinic();
   const { world } = clinic;
   await world.show('v1', ['route:1']);

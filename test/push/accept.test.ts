@@ -32,7 +32,7 @@ describe('accept', () => {
     expect(await clinic.sendOne(late)).toEqual(first);
   });
 
-  test('R7: the same id with another body is KEY_REUSED, and the first change stays as it is', async () => {
+  test('R7, attack 23: the same id with another body is KEY_REUSED, and the first change stays as it is', async () => {
     const clinic = await createClinic();
     const change = edit('17', await clinic.visit('17'), { note: 'done' });
     await clinic.sendOne(change);
@@ -44,7 +44,7 @@ describe('accept', () => {
     expect(clinic.source.rows.get('17')?.fields).toMatchObject({ note: 'a' });
   });
 
-  test('R7: the change ids of one device say nothing about those of another', async () => {
+  test('R7, attack 23: the change ids of one device say nothing about those of another', async () => {
     const clinic = await createClinic();
     const change = edit('17', await clinic.visit('17'), { note: 'nurse' });
     await clinic.sendOne(change);
@@ -164,7 +164,7 @@ describe('accept', () => {
     expect(await clinic.sendOne(edit('17', version, { status: 'DONE' }), doctor)).toMatchObject({ status: 'ACCEPTED' });
   });
 
-  test('R9: newestWins compares corrected times, and no edit is newer than now', async () => {
+  test('R9, attack 24: newestWins compares corrected times, and no edit is newer than now', async () => {
     const clinic = await createClinic({ policy: 'newestWins', isStarted: false });
     const old = await clinic.visit('17');
     const now = clinic.clock.nowMs();
@@ -183,7 +183,7 @@ describe('accept', () => {
     expect(await clinic.sendOne(future)).toMatchObject({ status: 'CONFLICT' });
   });
 
-  test('R13: only declared, writable fields of the right type are accepted', async () => {
+  test('R13, attack 20: only declared, writable fields of the right type are accepted', async () => {
     const clinic = await createClinic();
     const version = await clinic.visit('17');
     const results = await clinic.send([
@@ -205,7 +205,7 @@ describe('accept', () => {
     expect(clinic.source.calls).toEqual([]);
   });
 
-  test('R13: a record outside the scopes answers as if it did not exist, before and after the change', async () => {
+  test('R13, attacks 18 and 19: a record outside the scopes answers as if it did not exist, before and after the change', async () => {
     const clinic = await createClinic();
     const version = await clinic.visit('17');
     const stranger = clinic.session('stranger', { kind: 'listed', scopes: ['route:9'] });

@@ -124,7 +124,7 @@ describe('R13: a session that may write in some of its scopes only', () => {
     expect(results).toMatchObject([DONE, REFUSED, REFUSED, REFUSED, DONE]);
   });
 
-  test('moves no record out of them or into them', async () => {
+  test('attack 19: moves no record out of them or into them', async () => {
     const clinic = await createClinic();
     const mine = await clinic.visit('17');
     const theirs = await clinic.visit('19', { note: 'n', status: 'OPEN', route: '9', number: 1 });

@@ -109,7 +109,7 @@ async function tell(advance: FeedAdvance): Promise<void> {
 const heard = (one: Listening): readonly string[] => one.hints.map((hint) => hint.collections.join(' '));
 
 describe('a commit', () => {
-  test('R18: is hinted to those whose scopes it touched, and to nobody else', async () => {
+  test('R18, attack 21: is hinted to those whose scopes it touched, and to nobody else', async () => {
     const [first, second, both, all] = [listen(['a']), listen(['b']), listen(['a', 'b']), listen('every')];
     const patients = listen(['a'], { collections: [PATIENTS] });
     const elsewhere = listen(['a'], { tenant: 'elsewhere' });
@@ -118,7 +118,7 @@ describe('a commit', () => {
     expect([patients, elsewhere].map(heard)).toEqual([[], []]);
   });
 
-  test('R18: gives a hint that holds names and a time, and nothing else', async () => {
+  test('R18, attack 21: gives a hint that holds names and a time, and nothing else', async () => {
     const one = listen(['a']);
     await tell(feed.commit(['a']));
     expect(one.hints).toEqual([{ collections: [VISITS], at: new Date(clock.nowMs()).toISOString() }]);

@@ -172,7 +172,7 @@ describe('a fault of the configuration is said with file, line, key, what was ex
     expect(message).toContain(text.trim());
   });
 
-  test('without a word of a secret that stands in another key', async () => {
+  test('attack 34: without a word of a secret that stands in another key', async () => {
     write(`export default { databaseUrl: 'postgres://u:hunter2@db/x', port: 'x' };`);
     expect(await faultOf()).not.toContain('hunter2');
   });

@@ -46,7 +46,7 @@ const post = (body: string | Uint8Array, headers: Record<string, string> = {}): 
 const codeOf = (text: string): string => JSON.parse(text).errors[0].extensions.code;
 
 describe('a body', () => {
-  test('of exactly the limit is read, one byte more is refused', async () => {
+  test('attack 1: of exactly the limit is read, one byte more is refused', async () => {
     expect(await (await post('x'.repeat(MAX))).text()).toHaveLength(MAX);
     const refused = await post('x'.repeat(MAX + 1));
     expect([refused.status, codeOf(await refused.text())]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
@@ -100,7 +100,7 @@ describe('a body', () => {
     },
   );
 
-  test('that is compressed is refused unread: a bomb is never unpacked', async () => {
+  test('attack 1: that is compressed is refused unread: a bomb is never unpacked', async () => {
     const refused = await post(gzipSync('x'.repeat(1_000_000)), { 'content-encoding': 'gzip' });
     expect([refused.status, codeOf(await refused.text())]).toEqual([400, 'BAD_REQUEST']);
     expect((await post('x', { 'content-encoding': 'identity' })).status).toBe(200);
@@ -176,7 +176,7 @@ describe('JSON', () => {
     expect(parse(`[${'7'.repeat(1_000_000)}]`)).toEqual([Infinity]);
   });
 
-  test('with __proto__ changes no prototype', () => {
+  test('attack 20: with __proto__ changes no prototype', () => {
     const value = parse('{"__proto__":{"admin":true},"n":12345678901234567}') as Record<string, unknown>;
     expect(Object.keys(value)).toEqual(['__proto__', 'n']);
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();

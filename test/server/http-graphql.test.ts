@@ -111,7 +111,7 @@ describe('POST /graphql', () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'application/jsonp',
-  ])('refuses what a form of a foreign page can send: %s', async (type) => {
+  ])('attack 8: refuses what a form of a foreign page can send: %s', async (type) => {
     const response = await (await serveClinic()).post({ query: QUERY }, { 'content-type': type });
     expect([response.status, await codeOf(response)]).toEqual([400, 'BAD_REQUEST']);
   });

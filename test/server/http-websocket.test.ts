@@ -389,7 +389,7 @@ describe('R4: an open socket of a user', () => {
   }
   const expired = new SyncError('UNAUTHENTICATED', 'Authorization: expected a bearer token, one that has not expired');
 
-  test('is closed with 4403 when its token ends, after which clients come back with another one', async () => {
+  test('attack 11: is closed with 4403 when its token ends, after which clients come back with another one', async () => {
     const expiresAtMs = createManualClock().nowMs() + 12_345;
     const { raw, become, pass } = await stay({ expiresAtMs });
     become(() => Promise.reject(expired));
@@ -399,7 +399,7 @@ describe('R4: an open socket of a user', () => {
     expect(await raw.closed).toMatch(/^4403 UNAUTHENTICATED: .*not expired$/);
   });
 
-  test('who is not one of ours any more is closed 30 s later', async () => {
+  test('attack 11: who is not one of ours any more is closed 30 s later', async () => {
     const { raw, become, pass } = await stay();
     await pass(29_999);
     become(() => Promise.reject(expired));

@@ -55,7 +55,7 @@ describe('with a list of documents', () => {
     expect(await outcome(await (await serve()).post(body))).toEqual(expected);
   });
 
-  test('a text that was refused once with its hash is not registered by that', async () => {
+  test('attack 7: a text that was refused once with its hash is not registered by that', async () => {
     const clinic = await serve();
     const query = '{ pull { complete } }';
     await clinic.post({ query, ...hashed(sha256(query)) });

@@ -59,7 +59,7 @@ describe('a webhook with a good proof', () => {
     await counted(clinic, { accepted: 1, ignored: 1 });
   });
 
-  test('is signed over the bytes that came, also compressed ones and those that are no text', async () => {
+  test('attack 29: is signed over the bytes that came, also compressed ones and those that are no text', async () => {
     const webhook: WebhookFacts = {
       proof: hmac({ header: 'X-Sig', prefix: 'sha256=', secret: WEBHOOK_SECRET }),
       names: 'visits',

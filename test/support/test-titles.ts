@@ -31,6 +31,12 @@ export function rulesNamed(text: string): readonly string[] {
   return [...text.matchAll(/\b([RF][1-9][0-9]?)\b/g)].map((match) => match[1] ?? '');
 }
 
+/** `attack 12: …`, `R13, attacks 18 and 19: …`: the numbers of attacks that a title names. */
+export function attacksNamed(title: string): readonly number[] {
+  const [, numbers = ''] = /\battacks? ([0-9]+(?:(?:, | and )[0-9]+)*):/.exec(title) ?? [];
+  return [...numbers.matchAll(/[0-9]+/g)].map(([number]) => Number(number));
+}
+
 function isTestCall(callee: ts.Expression): boolean {
   if (ts.isIdentifier(callee)) return ['test', 'it', 'describe'].includes(callee.text);
   if (ts.isPropertyAccessExpression(callee)) return isTestCall(callee.expression);

@@ -90,7 +90,7 @@ test.each<readonly [string, object, string | null]>([
 });
 
 test.each(['a/b', '../..', `it's "quoted"`, 'Zoë 7', '訪問', '%2F', 'a?b#c', 'a\\b', '.'])(
-  'a key like %p is a key like any other, and finds its record',
+  'attacks 31 and 32: a key like %p is a key like any other, and finds its record',
   async (id) => {
     source.respond = (response) => reply(response, KIT, list({ ...GOOD, ID: id }));
     const { keys } = await scanOf(source.visits);

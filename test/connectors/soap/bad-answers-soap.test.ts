@@ -35,7 +35,7 @@ const ENTITIES: readonly (readonly [string, (url: string) => string, RegExp])[] 
   ['an entity that is not declared', () => KIT.good.replace('well', '&x;'), /well-formed XML: undefined entity/],
 ];
 
-test.each(ENTITIES)('R14: %s ends a scan, and nothing is loaded for it', async (_what, body, told) => {
+test.each(ENTITIES)('R14, attack 30: %s ends a scan, and nothing is loaded for it', async (_what, body, told) => {
   source.respond = (response) => reply(response, KIT, body(source.url));
   const { keys, fault } = await scanOf(source.visits);
   expect(keys).toEqual([]);
@@ -44,7 +44,7 @@ test.each(ENTITIES)('R14: %s ends a scan, and nothing is loaded for it', async (
   expect(source.calls()).toBe(1);
 });
 
-test.each(ENTITIES)('in the WSDL %s keeps the source from being called', async (_what, body, told) => {
+test.each(ENTITIES)('attack 30: in the WSDL %s keeps the source from being called', async (_what, body, told) => {
   const [, doctype = ''] = /(<!DOCTYPE[^]*?\]?>)<S:/.exec(body(source.url)) ?? [];
   source.contract = source.contract.replace('?>', `?>${doctype}`).replace('name="Notes"', 'name="&x;"');
   const { fault } = await scanOf(source.visits);
@@ -93,7 +93,7 @@ test.each([
   60_000,
 );
 
-test('200,000 characters by their numbers are a text like any other', async () => {
+test('attack 30: 200,000 characters by their numbers are a text like any other', async () => {
   source.respond = (response) =>
     reply(response, KIT, list(note(`<id>V-1</id><title>${'&#65;'.repeat(50_000)}</title>`)));
   expect(await scanOf(source.visits)).toMatchObject({ keys: ['V-1'], misfits: [], fault: null });
@@ -130,7 +130,7 @@ test.each(['a record that is nil', 'a record without elements'])(
 );
 
 test.each(['a/b', '../..', `it's <"quoted"> &amp;`, 'Zoë 7', '訪問', '%2F', ']]>', 'a\\b'])(
-  'a key like %p is a key like any other, and finds its record',
+  'attacks 31 and 32: a key like %p is a key like any other, and finds its record',
   async (id) => {
     const asText = id.replace(/[&<>]/g, (one) => `&#${one.charCodeAt(0)};`);
     source.respond = (response) => reply(response, KIT, list(note(`<id>${asText}</id>`)));

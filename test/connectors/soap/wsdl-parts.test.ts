@@ -119,7 +119,7 @@ describe('attack 28: a WSDL', () => {
   });
 });
 
-test('a WSDL from the network does not lead to our files', async () => {
+test('attack 30: a WSDL from the network does not lead to our files', async () => {
   notes.wsdl = () => ({ body: notesWsdl({ schema: '<xsd:include schemaLocation="file:///etc/passwd"/>' }) });
   await expect(read(notes.open())).rejects.toThrow('expected parts at http or https, got file:');
 });

@@ -95,6 +95,17 @@ export function retentionPromises(begin: () => Promise<World>): void {
     ).toEqual([[key?.kid, Buffer.from(key?.secret ?? []).toString('hex')]]);
   });
 
+  test('attack 38: a token that another user registers moves there, and nobody learns whose it was', async () => {
+    const { store, nurse, dispatcher } = await begin();
+    const token = `shared phone of ${nurse.tenant}`;
+    const first = await store.registerDevice(nurse, { token, platform: 'ANDROID' });
+    const second = await store.registerDevice(dispatcher, { token, platform: 'ANDROID' });
+    expect(Object.keys(second)).toEqual(Object.keys(first));
+    // The first has none any more; the second does.
+    expect(await store.unregisterDevice(nurse)).toBe(false);
+    expect(await store.unregisterDevice(dispatcher)).toBe(true);
+  });
+
   test('a device registers, registers anew and unregisters, per user', async () => {
     const { store, nurse, dispatcher } = await begin();
     const token = `token of ${nurse.tenant}`;

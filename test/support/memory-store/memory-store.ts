@@ -135,6 +135,9 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     async registerDevice(key, { token, platform }) {
       const tables = forWriting(key.tenant);
       const registration = { token, platform, atMs: clock.nowMs() };
+      for (const [name, other] of tables.devices) {
+        if (other.registration?.token === token) tables.devices.set(name, { ...other, registration: null });
+      }
       tables.devices.set(deviceText(key), { ...deviceOf(tables, key), registration });
       return { registeredAtMs: registration.atMs };
     },
