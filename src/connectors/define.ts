@@ -9,6 +9,7 @@ import type { ErrorFacts } from './field-errors.js';
 import type { FieldSet, RecordOf } from './field-builder.js';
 import type { KeyForm } from './key-form.js';
 import type { MaintenanceWindow } from './maintenance.js';
+import type { RowFilter } from './row-filter.js';
 import type { Operation, Transport } from './transport.js';
 import type { UpdatedSinceFacts } from './updated-since.js';
 import type { WebhookFacts } from './webhook.js';
@@ -24,6 +25,7 @@ export type { FieldSet, FieldSpec, RecordOf } from './field-builder.js';
 export { keyFormsOf, type KeyForm } from './key-form.js';
 export { series, step, type Series, type Step } from './series.js';
 export { keyset, link, nextUrl, offset, page, token } from './paging.js';
+export type { RowFilter } from './row-filter.js';
 export { checkNames, collectionsOf, createSource, type Source } from './source.js';
 export type { SourceDeps } from './transport.js';
 export type { Duration } from './duration.js';
@@ -76,6 +78,11 @@ export interface ReadFacts<Op extends Operation = Operation> {
    * its ETag where `version` is `etag` and one is known.
    */
   readonly listed?: 'records' | 'keys';
+  /**
+   * Only these records are in the collection, by members of their rows, like `{ clinic: 7, state: ['new', 'open'] }`, or by a function of the
+   * row. It is held in every read: a record that its source shows outside of it leaves, as if it was deleted. Absent: all that are shown.
+   */
+  readonly filter?: RowFilter;
   /** One record by its key. Without it deletions are proven by complete scans alone, or not at all. */
   readonly one?: Op;
   /** The filter for what changed, by time, or by number (`changeNumber`); absent: each poll reads the whole list. `list`: another call than that of the whole list. */

@@ -83,6 +83,18 @@ const rowFlag = z.strictObject({
   value: z.union([z.string(), z.number(), z.boolean()]).optional(),
 });
 
+const FILTER_FORM = 'expected members with their values, like { clinic: 7, state: ["new", "open"] }, or a function';
+const filterValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+const rowFilter = z.union(
+  [
+    z
+      .record(text, z.union([filterValue, z.array(filterValue).min(1)]))
+      .refine((filter) => Object.keys(filter).length > 0, FILTER_FORM),
+    func,
+  ],
+  FILTER_FORM,
+);
+
 const status = z.custom<number>(
   (value) => typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599,
   'expected a status of 400 to 599',
@@ -160,6 +172,7 @@ const collectionSchema = z.strictObject({
   storage: z.enum(['snapshot', 'metadataOnly']).optional(),
   read: z.strictObject({
     list: operation,
+    filter: rowFilter.optional(),
     one: operation.optional(),
     listed: z.enum(['records', 'keys']).optional(),
     changes: changes.optional(),

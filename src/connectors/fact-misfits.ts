@@ -235,7 +235,11 @@ function misfitsOfErrors({ fields, write }: AnyCollectionDefinition): readonly s
   return misfits;
 }
 
-function misfitsOfPolicy({ deletedRecord, write }: AnyCollectionDefinition): readonly string[] {
+function misfitsOfPolicy({ deletedRecord, read, write }: AnyCollectionDefinition): readonly string[] {
+  if (deletedRecord === 'editWins' && read.filter !== undefined)
+    return [
+      '.deletedRecord: expected "deleteWins" beside read.filter, since what is outside of it is still there and cannot be made again, got "editWins"',
+    ];
   return deletedRecord === 'editWins' && write?.create === undefined
     ? ['.deletedRecord: expected write.create beside "editWins", which makes the record again, got nothing']
     : [];

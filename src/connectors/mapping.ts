@@ -9,6 +9,7 @@ import type { AnyCollectionDefinition, KeyValue } from './define.js';
 import { isRounded } from './rounded-number.js';
 import { CallFault } from './fault.js';
 import { readKey, type KeyForm, type KeyForms } from './key-form.js';
+import { compileFilter } from './row-filter.js';
 import { isFlagged } from './row-flag.js';
 import type { RowTags } from './transport.js';
 import { LAST_MODIFIED } from './write-guard.js';
@@ -54,6 +55,7 @@ export function compileMapping(
   const { version } = definition;
   const { deletes } = definition.read;
   const flag = deletes?.kind === 'flag' ? deletes : null;
+  const placeOf = compileFilter(definition.read.filter);
   const deletedKeyParts = deletes?.kind === 'log' && deletes.key !== undefined ? keyReader(deletes.key) : keyParts;
 
   function keyFrom(given: unknown, what: string): SourceKey {
@@ -63,6 +65,23 @@ export function compileMapping(
   }
 
   const keyOf = (row: unknown): SourceKey => keyFrom(keyParts(rowOf(row)), 'a record');
+
+  function fieldsIn(row: Row, key: SourceKey): Fields {
+    const mapped = map === undefined ? row : mappedBy(map, row, collection, key);
+    const observed: Record<string, unknown> = {};
+    for (const { name, from, read } of fields) observed[name] = read(mapped[map === undefined ? from : name]);
+    return fitRow(collection, key, observed);
+  }
+
+  /** Nobody sees what is outside: it need not fit. */
+  function outside(row: Row, key: SourceKey): Pick<Observation, 'outside'> {
+    try {
+      return { outside: fieldsIn(row, key) };
+    } catch (thrown) {
+      if (thrown instanceof RecordMisfit) return {};
+      throw thrown;
+    }
+  }
 
   return {
     keyOf,
@@ -80,10 +99,11 @@ export function compileMapping(
       if (flag !== null && isFlagged(row, flag)) {
         return { sourceKey: key, fields: null, sourceVersion };
       }
-      const mapped = map === undefined ? (row as Row) : mappedBy(map, row as Row, collection, key);
-      const observed: Record<string, unknown> = {};
-      for (const { name, from, read } of fields) observed[name] = read(mapped[map === undefined ? from : name]);
-      return { sourceKey: key, fields: fitRow(collection, key, observed), sourceVersion };
+      const place = placeOf?.(row) ?? 'inside';
+      if (typeof place === 'object')
+        throw new RecordMisfit(collection.name, { sourceKey: key, field: null, reason: place.misfit });
+      if (place === 'inside') return { sourceKey: key, fields: fieldsIn(row as Row, key), sourceVersion };
+      return { sourceKey: key, fields: null, sourceVersion, ...outside(row as Row, key) };
     },
     bodyOf(given) {
       const plain = references.length === 0 ? given : withPlainReferences(given, references);

@@ -1,7 +1,7 @@
 import { valueText } from '../core/collection.js';
 import type { Fields } from '../core/change.js';
 import { describe } from '../core/field.js';
-import type { NaturalKey, Observation, SourceCollection } from '../core/source-port.js';
+import { fieldsShown, type NaturalKey, type Observation, type SourceCollection } from '../core/source-port.js';
 import { ofCall, type CollectionParts } from './collection-parts.js';
 import type { AnyCollectionDefinition, NaturalKeyFacts } from './define.js';
 import { CallFault, unavailable } from './fault.js';
@@ -42,10 +42,8 @@ export function createFindAlike(
 
   function observed(row: unknown, fields: Fields): Observation {
     const seen = mapping.observe(row, null);
-    const other =
-      seen.fields === null
-        ? undefined
-        : names.find((name) => valueText(seen.fields?.[name]) !== valueText(fields[name]));
+    const shown = fieldsShown(seen);
+    const other = shown === null ? undefined : names.find((name) => valueText(shown[name]) !== valueText(fields[name]));
     if (other === undefined) return seen;
     throw doubt(`expected records with our natural key, got ${seen.sourceKey} with another ${other}`);
   }

@@ -37,7 +37,7 @@ type Need = readonly [where: string, member: string];
 
 /** The members of a row that a collection reads; null: its own functions read it, nobody knows what. */
 export function membersRead(one: AnyCollectionDefinition): readonly Need[] | null {
-  if (one.map !== undefined || typeof one.key === 'function') return null;
+  if (one.map !== undefined || typeof one.key === 'function' || typeof one.read.filter === 'function') return null;
   return [...factMembers(one), ...fieldMembers(one).map(([where, member]): Need => [where, member])];
 }
 
@@ -49,6 +49,8 @@ function factMembers({ key, version, read }: AnyCollectionDefinition): readonly 
   const { changes } = read;
   if (changes?.kind === 'number') needs.push(['read.changes.member', changes.member]);
   else if (changes?.stamp !== undefined) needs.push(['read.changes.stamp', changes.stamp]);
+  if (typeof read.filter === 'object')
+    for (const member of Object.keys(read.filter)) needs.push([`read.filter.${member}`, member]);
   if (read.deletes?.kind === 'flag') needs.push(['read.deletes.member', read.deletes.member]);
   return needs;
 }

@@ -18,9 +18,17 @@ export function compileReading(
   chance: Chance,
 ): Reading {
   const { paging: _paging, ...list } = definition.read.list;
-  const { deletes } = definition.read;
+  const { deletes, filter } = definition.read;
   const { kit, address, headers, auth } = transport;
-  const set = textOf({ source, kit, address, headers, reader: readerOf(auth), list });
+  const set = textOf({
+    source,
+    kit,
+    address,
+    headers,
+    reader: readerOf(auth),
+    list,
+    ...(filter === undefined ? {} : { filter }),
+  });
   const shape: Shape = {
     key: textOf({ key: keyOf(definition.key), form: keyForms.get(collection.name) }),
     fields: Object.fromEntries(collection.fields.map((field) => [field.name, typeInWords(field)])),

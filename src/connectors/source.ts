@@ -232,6 +232,7 @@ function factsOf({ transport }: ConnectorDefinition, one: AnyCollectionDefinitio
     ...declaredMs('maxTransactionMs', longestOf(read.changes)),
     ...declaredMs('deletionLogKeepsMs', read.deletes?.kind === 'log' ? read.deletes.keepsFor : undefined),
     deletions: hasFeedOfDeletions(read) ? 'feed' : seenBy(read.deletes),
+    ...(read.filter === undefined ? {} : { isFiltered: true }),
     ...(read.listed === 'keys' ? { readsEach: true } : {}),
     readOne: read.one !== undefined,
     scanPaging: scanPagingOf(read.list.paging),

@@ -7,9 +7,16 @@ import type { Reading } from './reading.js';
 /** A record as a source showed it in one read. */
 export interface Observation {
   readonly sourceKey: SourceKey;
-  /** Declared fields in canonical encodings, references as source keys. Null: the source says that it is deleted. */
+  /** Declared fields in canonical encodings, references as source keys. Null: the source says that it is deleted, or outside. */
   readonly fields: Fields | null;
   readonly sourceVersion: string | null;
+  /** The fields of a record that is there, but outside of the collection's filter: gone, except for what was written to it. Absent: it is not. */
+  readonly outside?: Fields;
+}
+
+/** What a source shows of a record, be it outside of the collection's filter; null: it is deleted. */
+export function fieldsShown({ fields, outside }: Observation): Fields | null {
+  return fields ?? outside ?? null;
 }
 
 /** What one request for changes or one page of a scan returned. */
@@ -43,6 +50,8 @@ export interface SourceFacts {
   readonly maxTransactionMs?: number;
   /** `scan`: absent from a complete scan and confirmed; `flag`: seen in every read; `feed`: told once; `none`: not observable (R14). */
   readonly deletions: 'scan' | 'flag' | 'feed' | 'none';
+  /** Reads show which records are outside of the collection: that is the source's own word, as a flag is. Absent: it has no filter. */
+  readonly isFiltered?: boolean;
   /** Of `feed`: it is a log of its own, asked for with each poll, that keeps what was deleted for so long. Absent: changes tell it. */
   readonly deletionLogKeepsMs?: number;
   /** Lists show keys only: every record is read by its own call, unless its version says that it is as known. Absent: lists show records. */

@@ -194,7 +194,8 @@ async function sortOut(
     if (stale !== null) again(sourceKey, stale, RECHECK_AFTER_MS);
     else if (fields === null) {
       if (facts.readOne) again(sourceKey, 'flagged as deleted', 0);
-      else if (facts.deletions === 'flag' || facts.deletions === 'feed') flagged.push(sourceKey);
+      else if (facts.deletions === 'flag' || facts.deletions === 'feed' || facts.isFiltered === true)
+        flagged.push(sourceKey);
     } else {
       const one = observedState(ports.hash, collection, { ...observation, fields });
       if (mark === undefined) unknown.push(one);

@@ -2,7 +2,13 @@ import { differing } from './read-back.js';
 import { sight } from './canary.js';
 import type { SourceKey } from '../core/change.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
-import type { Observation, SourceCollection, SourceWrite, SourceWriteOutcome } from '../core/source-port.js';
+import {
+  fieldsShown,
+  type Observation,
+  type SourceCollection,
+  type SourceWrite,
+  type SourceWriteOutcome,
+} from '../core/source-port.js';
 import type { DeliveryTools } from './delivery-tools.js';
 import { lastCallOf, type NotedCall } from './noted-call.js';
 import { withinCall } from './source-copy.js';
@@ -118,7 +124,7 @@ async function freshOf(
 }
 
 function judge({ collection }: SourceCollection, call: Sent, fresh: readonly Observation[]): AlikeSighting {
-  const equal = fresh.filter((one) => one.fields !== null && differing(collection, call, one).length === 0);
+  const equal = fresh.filter((one) => fieldsShown(one) !== null && differing(collection, call, one).length === 0);
   const [only] = equal;
   if (only !== undefined && equal.length === 1) return { kind: 'made', observation: only };
   const keys = (equal.length === 0 ? fresh : equal).map(({ sourceKey }) => sourceKey);

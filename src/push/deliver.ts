@@ -2,7 +2,7 @@ import { parseBody, type Collection } from '../core/collection.js';
 import { MAX_ATTEMPTS, retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
-import type { Observation, SourceFacts, SourceWriteOutcome } from '../core/source-port.js';
+import { fieldsShown, type Observation, type SourceFacts, type SourceWriteOutcome } from '../core/source-port.js';
 import { lookBefore, sightAlike } from './alike.js';
 import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
@@ -104,7 +104,9 @@ export async function deliverIntent(
       const made = await lookUpEarlier(call);
       if (made === 'unread') return await leave();
       if (made !== 'none' && made !== 'absent') {
-        return made.fields === null ? await parkTaken(view, call, refusal.message) : await applyLater(view, call, made);
+        return fieldsShown(made) === null
+          ? await parkTaken(view, call, refusal.message)
+          : await applyLater(view, call, made);
       }
       const shown = await sightEarlier(view, call);
       // A deletion that is refused because the record is gone may have been done by the call before.

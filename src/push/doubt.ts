@@ -3,7 +3,7 @@ import { decide } from '../core/conflict.js';
 import { SyncError, toChangeError } from '../core/errors.js';
 import { retryDelayMs } from '../core/intent.js';
 import type { RecordView } from '../core/record-port.js';
-import type { Observation, SourceWriteOutcome } from '../core/source-port.js';
+import { fieldsShown, type Observation, type SourceWriteOutcome } from '../core/source-port.js';
 import { sightAlike, whyUndecided } from './alike.js';
 import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
@@ -187,7 +187,7 @@ export async function resolveDoubt(
     const shown = await sight({ idempotencyKey: idempotencyKeyOf(tools.hash, intent) });
     if (shown === 'unread') return await held.leave(againMs());
     if (shown !== 'absent' && shown !== 'unconfirmed') {
-      if (shown.fields === null) return await park(doubt, 'the record that it made is deleted again');
+      if (fieldsShown(shown) === null) return await park(doubt, 'the record that it made is deleted again');
       // Positive proof, whatever is still on its way: a create under this key is there.
       return await apply('foundApplied', call, shown);
     }

@@ -3,7 +3,7 @@ import { parseBody, valueText, type Collection } from '../core/collection.js';
 import { keptFields } from '../core/keeping.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
-import type { Observation } from '../core/source-port.js';
+import { fieldsShown, type Observation } from '../core/source-port.js';
 import type { NotedCall } from './noted-call.js';
 import type { Applied } from './settle.js';
 
@@ -24,7 +24,8 @@ const NOT_APPLIED: Verdict = { kind: 'notApplied' };
  * @param seen the record as it was read, or that the source has none
  */
 export function judgeRead(collection: Collection, call: NotedCall, seen: Observation | 'absent'): Verdict {
-  const isGone = seen === 'absent' || seen.fields === null;
+  // A write that moved its record out of the collection took effect: what it wrote is compared there, too.
+  const isGone = seen === 'absent' || fieldsShown(seen) === null;
   switch (call.kind) {
     case 'create':
       if (seen === 'absent') return NOT_APPLIED;
@@ -74,9 +75,9 @@ function isMadeOn(call: NotedCall, seen: Observation): boolean {
 export function differing(
   collection: Collection,
   call: Pick<NotedCall, 'fields'>,
-  { sourceKey, fields }: Observation,
+  seen: Observation,
 ): readonly string[] {
-  return sets(collection, call.fields, sourceKey, fields ?? {});
+  return sets(collection, call.fields, seen.sourceKey, fieldsShown(seen) ?? {});
 }
 
 /** The fields to which a change gives another value than a record of this key has, as it is known here. */

@@ -8,7 +8,7 @@ import type { HashText } from '../core/ports.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { NextState, RecordView, RecordWrite, Stamping } from '../core/record-port.js';
 import { SOURCE_WRITER, writerOf } from '../core/session.js';
-import type { Observation, SourceWrite } from '../core/source-port.js';
+import { fieldsShown, type Observation, type SourceWrite } from '../core/source-port.js';
 import { keptEdit } from './kept-edit.js';
 
 /** What a source made of a write that it took. */
@@ -52,8 +52,18 @@ export function settleApplied(
   const before = view.body === null || view.deleted ? null : parseBody(view.body);
   const sent = keptFields(collection, key, write.fields);
   const written = before === null ? keptWhole(collection, key, write.fields) : { ...before, ...sent };
-  const after = observation?.fields ?? written;
+  const after = (observation === null ? null : fieldsShown(observation)) ?? written;
   const body = renderBody(collection, after);
+  if (observation?.outside !== undefined) {
+    // The source took it, and the record is no longer one of the collection: it leaves with what was written.
+    const layer = { sourceKey: key, deleted: true, body, sourceVersion: null, hash: null, throughUs: true };
+    return {
+      ...nameOf(view),
+      next: without(collection, view, intent, layer, mapping),
+      stamps: [{ fields: [EVERY_FIELD], writer: writerOf(intent.device), at: null }],
+      settlement,
+    };
+  }
   const sourceVersion = observation?.sourceVersion ?? null;
   const layer = { sourceKey: key, deleted: false, body, sourceVersion, hash: hash(body), throughUs: true };
   const next = without(collection, view, intent, layer, mapping);

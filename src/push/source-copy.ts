@@ -1,7 +1,7 @@
 import type { SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
-import type { Observation, SourceCollection } from '../core/source-port.js';
+import { fieldsShown, type Observation, type SourceCollection } from '../core/source-port.js';
 
 /** How one record is found at its source: by key, or by the idempotency key of the create that made it. */
 export type Finding = { readonly key: SourceKey } | { readonly idempotencyKey: string };
@@ -18,7 +18,7 @@ export async function readCopy(
   finding: Finding,
 ): Promise<Observation | 'absent'> {
   const found = await readOnce(clock, source, finding);
-  return found === 'absent' || found.fields === null ? 'absent' : found;
+  return found === 'absent' || fieldsShown(found) === null ? 'absent' : found;
 }
 
 /** The same; a record that the source calls deleted is told from one that it does not have. */

@@ -18,8 +18,9 @@ import type {
  */
 export function digestedSource(source: SourceCollection, kept: Collection): SourceCollection {
   function digested(observation: Observation): Observation {
-    const { sourceKey, fields } = observation;
-    return fields === null ? observation : { ...observation, fields: keptWhole(kept, sourceKey, fields) };
+    const { sourceKey, fields, outside } = observation;
+    if (fields !== null) return { ...observation, fields: keptWhole(kept, sourceKey, fields) };
+    return outside === undefined ? observation : { ...observation, outside: keptWhole(kept, sourceKey, outside) };
   }
 
   function shown(found: Observation | 'absent'): Observation | 'absent' {

@@ -63,6 +63,7 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
     ...(facts.webhookWindowMs === undefined ? [] : ['webhook: a hint']),
     `${changesOf(facts)} every ${facts.pollEveryMs / 1_000} s`,
     deletionsOf(facts),
+    ...(facts.isFiltered === true ? ['what is outside of its filter leaves'] : []),
     ...(writes.length === 0
       ? ['read only']
       : [`writes: ${writes.join(', ')}${joinedIn(facts)}`, certaintyOf(facts, collection.writes)]),
