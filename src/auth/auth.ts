@@ -26,6 +26,8 @@ export interface SignedIn {
   readonly writes?: readonly string[];
   /** May settle what is parked and see the outbox. Absent: no. */
   readonly isOperator?: boolean;
+  /** An operator of the gateway itself: `/metrics` tells it of all tenants. Absent: of its own only. */
+  readonly readsEveryTenant?: boolean;
 }
 
 /** How users sign in: the `auth` of a configuration. */

@@ -80,7 +80,7 @@ export function createSignIn(
 
 /** @throws Error - what the rule gave is no session */
 function userFrom(answer: SignedIn, expiresAtMs: number | null, tenants: readonly string[]): User {
-  const { tenant = 'default', user, roles = [], isOperator = false } = answer;
+  const { tenant = 'default', user, roles = [], isOperator = false, readsEveryTenant = false } = answer;
   if (!tenants.includes(tenant)) throw new Error(`tenant: expected one of ${tenants.join(', ')}`);
   if (typeof user !== 'string' || user === '' || user.length > MAX_USER_LENGTH || UNFIT.test(user)) {
     throw new Error(`user: expected a text of 1 to ${MAX_USER_LENGTH} characters without control characters`);
@@ -93,6 +93,7 @@ function userFrom(answer: SignedIn, expiresAtMs: number | null, tenants: readonl
     grant: answer.scopes === 'every' ? { kind: 'every' } : listed(answer.scopes),
     ...(writes === undefined ? {} : { writeGrant: listed(writes) }),
     isOperator: isOperator === true,
+    ...(readsEveryTenant === true ? { readsEveryTenant } : {}),
     ...(expiresAtMs === null ? {} : { expiresAtMs }),
   };
 }

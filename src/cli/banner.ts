@@ -34,6 +34,7 @@ export function banner(running: {
     ...(signsIn ? [] : [`  Explorer   ${gateway.url}/explorer, or Apollo Sandbox from ${gateway.url}`]),
     `  Store      ${gateway.store}`,
     ...sources.map((source) => `  ${source.name.padEnd(10)} ${source.url} (keeps ${source.keeps})`),
+    ...(gateway.tenants.length === 1 ? [] : [`  Tenants    ${gateway.tenants.join(', ')}`]),
     `  Persists   ${config.dataFolder}`,
     `  Mode       ${modeOf(config)}`,
     '',

@@ -2,6 +2,7 @@ import type { SourceKey } from '../core/change.js';
 import { StartupError } from '../core/errors.js';
 import { examine, type Asked, type CollectionReport, type Finding } from '../server/examine.js';
 import { loadConfig } from '../server/config.js';
+import { placeOf } from '../server/configured-tenants.js';
 import { createLog } from '../server/telemetry.js';
 import { callsText } from './plan.js';
 
@@ -13,12 +14,21 @@ import { callsText } from './plan.js';
  */
 export async function doctor(
   env: Readonly<Record<string, string | undefined>>,
-  options: { readonly connector: string | undefined; readonly json: boolean; readonly write: string | undefined },
+  options: {
+    readonly connector: string | undefined;
+    readonly tenant: string | undefined;
+    readonly json: boolean;
+    readonly write: string | undefined;
+  },
 ): Promise<void> {
   const config = await loadConfig(env, process.cwd());
   const file = config.file ?? 'built-in (no tidegate.config.ts here)';
   const found: (Finding | CollectionReport)[] = [{ what: 'configuration', ok: true, says: file, reason: null }];
-  const asked: Asked = { connector: options.connector ?? null, write: recordOf(options.write) };
+  const asked: Asked = {
+    tenant: options.tenant ?? null,
+    connector: options.connector ?? null,
+    write: recordOf(options.write),
+  };
   const show = options.json ? () => undefined : (one: Finding | CollectionReport) => console.log(textOf(one));
   found.forEach(show);
   // What the sources' guards log is in the findings.
@@ -48,14 +58,14 @@ function faultOf(one: Finding | CollectionReport): StartupError | null {
   const wrong = one.findings.filter(({ verdict }) => verdict === 'contradicts');
   const [first] = wrong;
   if (first === undefined) return null;
-  const where = `${one.source}.${one.collection}`;
+  const where = placeOf(one);
   if (!one.isRead) return new StartupError('source', `${where}: ${first.got}`);
   return new StartupError('contradicted', `${where}: ${wrong.map(({ fact }) => fact).join(', ')}: not as declared`);
 }
 
 function textOf(one: Finding | CollectionReport): string {
   if ('what' in one) return line(one.ok ? 'ok' : 'WRONG', one.what, one.says);
-  const where = `${one.source}.${one.collection}`;
+  const where = placeOf(one);
   if (one.notAsked !== null) return line('open', where, `not asked: ${one.notAsked}; ${one.plan.says}`);
   if (!one.isRead) return line('WRONG', where, one.findings.map(({ got }) => got).join('; '));
   const count = (verdict: FactFinding['verdict']): number => one.findings.filter((f) => f.verdict === verdict).length;

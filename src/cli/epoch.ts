@@ -12,6 +12,7 @@ interface Options {
   readonly from?: string;
   readonly yes?: true;
   readonly database?: true;
+  readonly tenant?: string;
   readonly url?: string;
 }
 
@@ -29,12 +30,14 @@ export function addEpoch(program: Command, env: Environment): void {
     .option('--yes', 'really do it')
     .option('--from <epoch>', 'only if this epoch is still in force: makes a repeat harmless')
     .option('--database', "on the store of this folder's configuration itself, while its gateway is stopped")
+    .option('--tenant <id>', 'with --database: whose, where there are several')
     .option('--url <address>', "the gateway's address; default: by configuration and environment")
     .action((options: Options) => beginEpoch(env, options));
 }
 
 async function beginEpoch(env: Environment, options: Options): Promise<void> {
-  const keeper = options.database === true ? await openStored(env) : await openServed(env, options.url);
+  const keeper =
+    options.database === true ? await openStored(env, options.tenant ?? null) : await openServed(env, options.url);
   try {
     const current = await keeper.read();
     const from = (options.from ?? current) as Epoch;
@@ -52,9 +55,9 @@ async function beginEpoch(env: Environment, options: Options): Promise<void> {
   }
 }
 
-async function openStored(env: Environment): Promise<EpochKeeper> {
+async function openStored(env: Environment, tenant: string | null): Promise<EpochKeeper> {
   const config = await loadConfig(env, process.cwd());
-  return openEpochKeeper(config, createLog('warn'));
+  return openEpochKeeper(config, tenant, createLog('warn'));
 }
 
 async function openServed(env: Environment, url: string | undefined): Promise<EpochKeeper> {

@@ -53,20 +53,25 @@ program
 program
   .command('plan')
   .description('print what follows from the facts of each connector; asks no source')
+  .option('--tenant <id>', 'of this tenant only')
   .option('--demo', "of the demo's collections")
   .option('--json', 'for programs')
-  .action(async (options: { demo?: boolean; json?: boolean }) =>
-    (await plan())(environment(), { demo: options.demo === true, json: options.json === true }),
+  .action(async ({ tenant, demo: isDemo, json }: { tenant?: string; demo?: boolean; json?: boolean }) =>
+    (await plan())(environment(), { tenant, demo: isDemo === true, json: json === true }),
   );
 
 program
   .command('doctor [connector]')
   .description('try the configuration, the store, and what each connector declares of its source; writes nothing')
+  .option('--tenant <id>', 'of this tenant only')
   .option('--json', 'for programs')
   .option('--write <collection/key>', "send this record's own values back with a version that is not current")
-  .action(async (connector: string | undefined, options: { json?: boolean; write?: string }) =>
-    (await doctor())(environment(), { connector, json: options.json === true, write: options.write }),
-  );
+  .action(async (connector: string | undefined, options: { tenant?: string; json?: boolean; write?: string }) => {
+    const { tenant, write, json } = options;
+    await (
+      await doctor()
+    )(environment(), { connector, tenant, json: json === true, write });
+  });
 
 addInspect(program);
 addCollections(program, environment());

@@ -1,5 +1,6 @@
 import { readPlans } from '../server/plan.js';
 import { loadConfig } from '../server/config.js';
+import { placeOf } from '../server/configured-tenants.js';
 import { demoConfig } from './demo.js';
 
 /**
@@ -10,17 +11,17 @@ import { demoConfig } from './demo.js';
  */
 export async function plan(
   env: Readonly<Record<string, string | undefined>>,
-  options: { readonly demo: boolean; readonly json: boolean },
+  options: { readonly tenant: string | undefined; readonly demo: boolean; readonly json: boolean },
 ): Promise<void> {
   const demo = options.demo ? demoConfig('http://127.0.0.1', 'http://127.0.0.1') : {};
-  const plans = await readPlans(await loadConfig(env, process.cwd(), demo));
+  const plans = await readPlans(await loadConfig(env, process.cwd(), demo), options.tenant ?? null);
   if (options.json) {
     console.log(JSON.stringify(plans, null, 2));
     return;
   }
   if (plans.length === 0) console.log('No collection is configured.');
-  for (const { source, collection, says, callsPerDay } of plans) {
-    console.log(`${source}.${collection}\n  ${says.replaceAll('; ', '\n  ')}\n  ${callsText(callsPerDay)}\n`);
+  for (const { says, callsPerDay, ...place } of plans) {
+    console.log(`${placeOf(place)}\n  ${says.replaceAll('; ', '\n  ')}\n  ${callsText(callsPerDay)}\n`);
   }
 }
 

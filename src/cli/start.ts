@@ -8,7 +8,7 @@ import { endWhenStalled, untilSignal } from './process-signals.js';
 /** `tidegate start`: runs until a signal, then stops cleanly. @throws StartupError */
 export async function start(env: Readonly<Record<string, string | undefined>>): Promise<void> {
   const config = await loadConfig(env, process.cwd());
-  if (config.connectors.length === 0) {
+  if (config.connectors.length === 0 && config.tenants.length === 0) {
     throw new StartupError(
       'config',
       `${config.file ?? 'no tidegate.config.ts here, and'} no connectors: expected at least one in "connectors". To look around first: tidegate demo`,

@@ -22,6 +22,8 @@ export interface Session {
   readonly writeGrant?: ScopeGrant;
   /** May see the outbox and settle what is parked (`operator` of the API). Absent: no. */
   readonly isOperator?: boolean;
+  /** An operator who may read the metrics of every tenant. Absent: of its own. */
+  readonly readsEveryTenant?: boolean;
   /** What the rules of collections go by. Absent: none. */
   readonly roles?: readonly string[];
   /** When its token ends, ms since 1970: open sockets are closed then. Absent: it does not. */

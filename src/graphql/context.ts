@@ -22,7 +22,7 @@ export interface CollectionView {
   readonly lastPolledAtMs: number | null;
 }
 
-/** What the resolvers need of the rest: given in by the composition root. Errors are SyncErrors. */
+/** What the resolvers need of the rest, of one tenant: given in by the composition root. Errors are SyncErrors. */
 export interface UseCases {
   readonly pull: Pull;
   readonly push: Push['push'];
@@ -50,7 +50,6 @@ export interface UseCases {
 
 /** What is the same for all requests. */
 export interface GraphqlServices {
-  readonly useCases: UseCases;
   readonly collections: readonly Collection[];
   readonly clock: Clock;
   readonly log: Log;
@@ -62,6 +61,8 @@ export interface GraphqlServices {
 export interface RequestContext {
   readonly session: Session;
   readonly services: GraphqlServices;
+  /** Those of the session's tenant: there is no way to another one's. */
+  readonly useCases: UseCases;
   /** The session's pull. */
   readonly pull: RequestPull;
   readonly currentRecords: CurrentRecords;

@@ -10,7 +10,7 @@ import { deviceOf, type Session } from '../core/session.js';
 import type { KeptConflicts } from '../push/kept-conflicts.js';
 import { changeTypesByCollection } from './typed-schema.js';
 import { compiledQueries } from './compiled-queries.js';
-import type { GraphqlServices, RequestContext } from './context.js';
+import type { GraphqlServices, RequestContext, UseCases } from './context.js';
 import { readCurrentTogether } from './current-records.js';
 import { documentLimits, MAX_TOKENS } from './document-limits.js';
 import { contentTypes } from './content-types.js';
@@ -52,6 +52,8 @@ export interface GraphqlEngine {
 }
 
 export interface EngineOptions extends GraphqlServices {
+  /** @throws SyncError - there is no such tenant */
+  readonly useCasesOf: (tenant: string) => UseCases;
   /** Compiled queries and ready-text pages; off: plain graphql-js with the same answers. */
   readonly fastPath: boolean;
   /** Nothing else is executed. Absent: everything within the limits is. */
@@ -63,10 +65,13 @@ export interface EngineOptions extends GraphqlServices {
 /** A session that sees nothing, for what concerns no session. */
 const NOBODY: Session = { tenant: '', user: '', device: null, grant: { kind: 'listed', scopes: [] } };
 
+/** The query that is asked for it has no field of ours. */
+const NO_USE_CASES = {} as UseCases;
+
 /** Builds the schema and starts Apollo Server. @throws StartupError config - the collections make no schema */
 export async function createGraphqlEngine(options: EngineOptions): Promise<GraphqlEngine> {
-  const { fastPath, introspection, documents, ...services } = options;
-  const { collections, useCases, log } = services;
+  const { fastPath, introspection, documents, useCasesOf, ...services } = options;
+  const { collections, log } = services;
   const schema = createSchema(collections);
   const typeOf = changeTypesByCollection(collections);
   const apollo = new ApolloServer<RequestContext>({
@@ -93,13 +98,16 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
   });
   await apollo.start();
 
-  const contextFor = (session: Session): RequestContext => ({
+  const contextWith = (session: Session, useCases: UseCases): RequestContext => ({
     session,
     services,
+    useCases,
     pull: (request) => useCases.pull(session, request),
     currentRecords: readCurrentTogether(session, useCases.readCurrent, typeOf),
     readConflict: readConflictsTogether(session, useCases.conflicts),
   });
+
+  const contextFor = (session: Session): RequestContext => contextWith(session, useCasesOf(session.tenant));
 
   async function execute(request: GraphqlRequest, context: () => Promise<RequestContext>): Promise<GraphqlAnswer> {
     const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
@@ -116,7 +124,7 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
   }
 
   const readOperation = createOperationReader(schema, introspection);
-  const contentType = contentTypes((request) => execute(request, async () => contextFor(NOBODY)));
+  const contentType = contentTypes((request) => execute(request, async () => contextWith(NOBODY, NO_USE_CASES)));
   const readyPages = fastPath ? createReadyPages({ schema, collections, read: readOperation, contentType }) : null;
   return {
     schema,

@@ -43,7 +43,7 @@ export class MutationResolver {
     })
     sentAt: string | null,
     @RawChanges() changes: readonly ChangeArgument[],
-    @Ctx() { session, services }: RequestContext,
+    @Ctx() { session, services, useCases }: RequestContext,
   ): Promise<PushPayloadType> {
     return answering(services.log, async () => {
       if (changes.length > services.maxChangesPerPush) {
@@ -56,12 +56,12 @@ export class MutationResolver {
       requireDevice(session);
       const read = changes.map(readChangeArgument);
       const sent = read.filter((one): one is PushedChange => !isRefusal(one));
-      const results = await services.useCases.push(session, sent, readSentAt(sentAt));
+      const results = await useCases.push(session, sent, readSentAt(sentAt));
       const next = results.values();
       return {
         results: read.map((one) => toPushResult(isRefusal(one) ? one : (next.next().value as PushResult))),
         serverTime: new Date(services.clock.nowMs()).toISOString(),
-        epoch: await services.useCases.readEpoch(session),
+        epoch: await useCases.readEpoch(session),
       };
     });
   }
@@ -73,7 +73,7 @@ export class MutationResolver {
   async registerDevice(
     @Arg('platform', () => PlatformEnum) platform: Platform,
     @Arg('token', () => String, { description: "The push service's token for this installation." }) token: string,
-    @Ctx() { session, services }: RequestContext,
+    @Ctx() { session, services, useCases }: RequestContext,
   ): Promise<DeviceType> {
     return answering(services.log, async () => {
       const device = requireDevice(session);
@@ -84,14 +84,14 @@ export class MutationResolver {
           { field: 'token' },
         );
       }
-      const { registeredAtMs } = await services.useCases.registerDevice(device, { token, platform });
+      const { registeredAtMs } = await useCases.registerDevice(device, { token, platform });
       return { id: device.device, platform, registeredAt: new Date(registeredAtMs).toISOString() };
     });
   }
 
   @Mutation(() => Boolean, { description: 'Ends the registration; false when there was none. Safe to repeat.' })
-  async unregisterDevice(@Ctx() { session, services }: RequestContext): Promise<boolean> {
-    return answering(services.log, async () => services.useCases.unregisterDevice(requireDevice(session)));
+  async unregisterDevice(@Ctx() { session, services, useCases }: RequestContext): Promise<boolean> {
+    return answering(services.log, async () => useCases.unregisterDevice(requireDevice(session)));
   }
 }
 

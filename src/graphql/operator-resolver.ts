@@ -7,7 +7,7 @@ import { sentCall } from '../push/call-history.js';
 import type { OpenConflict } from '../push/kept-conflicts.js';
 import type { Decided, OutboxChange } from '../push/operator.js';
 import { KeptConflictPageType, toConflict, type KeptConflictType } from './conflict-types.js';
-import type { RequestContext } from './context.js';
+import type { RequestContext, UseCases } from './context.js';
 import { answering } from './errors.js';
 import {
   ConflictsArguments,
@@ -135,8 +135,8 @@ export class OperatorResolver {
 
 /** Acts for an operator. @throws SyncError FORBIDDEN - as GraphQL answers it */
 export async function asOperator<T>(
-  { session, services: { log, useCases } }: RequestContext,
-  act: (session: Session, useCases: RequestContext['services']['useCases']) => Promise<T>,
+  { session, services: { log }, useCases }: RequestContext,
+  act: (session: Session, useCases: UseCases) => Promise<T>,
 ): Promise<T> {
   return answering(log, async () => {
     if (session.isOperator !== true) throw new SyncError('FORBIDDEN', 'expected the session of an operator');

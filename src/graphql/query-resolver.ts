@@ -28,8 +28,8 @@ export class QueryResolver {
   }
 
   @Query(() => [CollectionInfoType], { description: 'What there is to pull and push, and how far each ingest is.' })
-  async collections(@Ctx() { session, services }: RequestContext): Promise<CollectionInfoType[]> {
-    return answering(services.log, async () => (await services.useCases.collections(session)).map(toCollectionInfo));
+  async collections(@Ctx() { session, services, useCases }: RequestContext): Promise<CollectionInfoType[]> {
+    return answering(services.log, async () => (await useCases.collections(session)).map(toCollectionInfo));
   }
 }
 

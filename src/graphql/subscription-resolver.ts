@@ -15,9 +15,9 @@ export class SubscriptionResolver {
     description:
       'Tells when there is something to pull. Pull once after you start to listen: what changed before is not hinted.',
     subscribe: ({ args, context }: HintsRequest) => {
-      const { session, services } = context;
+      const { session, services, useCases } = context;
       try {
-        return services.useCases.hints(session, listenedTo(args.collections ?? null, services.collections));
+        return useCases.hints(session, listenedTo(args.collections ?? null, services.collections));
       } catch (thrown) {
         throw toGraphqlError(thrown, services.log);
       }

@@ -7,6 +7,12 @@ import type { Auth } from '../auth/auth.js';
 import { StartupError } from '../core/errors.js';
 import type { ConnectorDefinition } from '../connectors/define.js';
 
+const CONNECTORS = z
+  .array(z.custom<ConnectorDefinition>(isConnector, 'expected what defineConnector() returns'))
+  .default([]);
+/** What keys, addresses and labels take without escaping. */
+const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,39}$/;
+
 /** Every key with its default, unit and reason; unknown keys are refused. Environment variables win over the file. */
 const SETTINGS = z.strictObject({
   /** Where the gateway listens. Development mode (no auth) accepts loopback addresses only. */
@@ -60,9 +66,19 @@ const SETTINGS = z.strictObject({
   fastPath: z.boolean().default(true),
   /** `silent` to `debug`. */
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
-  /** The connectors: what `defineConnector` returns. */
-  connectors: z
-    .array(z.custom<ConnectorDefinition>(isConnector, 'expected what defineConnector() returns'))
+  /** The connectors of the tenant `default`: what `defineConnector` returns. */
+  connectors: CONNECTORS,
+  /** Customers that are kept fully apart, each with sources of its own and all with the same collections. Absent: one, `default`. */
+  tenants: z
+    .array(
+      z.strictObject({
+        /** Stands in sessions, addresses of webhooks, metrics and logs. */
+        id: z.string().regex(TENANT_ID, 'expected 1 to 40 characters of a-z, 0-9 and "-", the first a letter or digit'),
+        connectors: CONNECTORS,
+        /** As at the top, for this tenant. */
+        acceptNewKeys: z.array(z.string().min(1)).default([]),
+      }),
+    )
     .default([]),
 });
 

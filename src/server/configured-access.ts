@@ -5,7 +5,6 @@ import { StartupError } from '../core/errors.js';
 import type { Clock, Log } from '../core/ports.js';
 import { readTrustedDocuments, type TrustedDocuments } from '../graphql/trusted-documents.js';
 import type { Config } from './config.js';
-import { TENANT } from './configured-store.js';
 import type { SocketLimits } from './http-websocket.js';
 import { createRequestRate, UNLIMITED, type RequestRate } from './request-rate.js';
 import { developmentSession, signedInSession, type SessionResolver } from './session.js';
@@ -13,9 +12,10 @@ import { developmentSession, signedInSession, type SessionResolver } from './ses
 /** Who is let in, as the configuration says; without `auth` everybody is, as the developer. */
 export function configuredSessions(
   { auth }: Pick<Config, 'auth'>,
+  tenants: readonly string[],
   ports: { readonly clock: Clock; readonly log: Log },
 ): SessionResolver {
-  return auth === undefined ? developmentSession : signedInSession(createSignIn(auth, ports, { tenants: [TENANT] }));
+  return auth === undefined ? developmentSession : signedInSession(createSignIn(auth, ports, { tenants }));
 }
 
 /** How much one user may ask, and how many sockets there may be; in development mode everybody is one user, whom nothing holds back. */
@@ -41,8 +41,14 @@ export function configuredDocuments({ documents }: Pick<Config, 'documents'>): {
   return { documents: readTrustedDocuments(readFileSync(documents, 'utf8'), documents) };
 }
 
-/** Without sign-in, whoever reaches the port is served: only this machine may. @throws StartupError config */
-export function checkNetwork({ auth, host, developmentNetwork }: Config): void {
+/** Without sign-in, whoever reaches the port is served, as of one tenant: only this machine may. @throws StartupError config */
+export function checkAccess({ auth, host, developmentNetwork, tenants }: Config): void {
+  if (auth === undefined && tenants.length > 0) {
+    throw new StartupError(
+      'config',
+      'tenants: expected `auth` beside it: without, everybody is the developer of the tenant "default"',
+    );
+  }
   if (auth !== undefined || developmentNetwork === 'any' || isLoopback(host)) return;
   throw new StartupError(
     'config',

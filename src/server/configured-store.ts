@@ -7,9 +7,6 @@ import { openStore } from '../store/open.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 
-/** The tenant of development mode. */
-export const TENANT = 'default';
-
 /** What the gateway saw of its feeds: beside the folder of the embedded database, so that an older copy of that is seen as one. */
 const WITNESS_FILE = 'seen-feeds.json';
 

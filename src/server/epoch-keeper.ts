@@ -1,9 +1,11 @@
 import type { Epoch } from '../core/change.js';
+import { StartupError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import type { Config } from './config.js';
-import { closeAll, openConfiguredStore, TENANT } from './configured-store.js';
+import { closeAll, openConfiguredStore } from './configured-store.js';
+import { chosenTenants } from './configured-tenants.js';
 
-/** The epoch of a store, without a gateway in front of it: for operators. */
+/** The epoch of a tenant's feed, without a gateway in front of it: for operators. */
 export interface EpochKeeper {
   read(): Promise<Epoch>;
   /** Begins another epoch if `from` is in force. Safe to repeat. @returns the one that is in force then */
@@ -14,17 +16,23 @@ export interface EpochKeeper {
 /**
  * Opens the store of a configuration for its epoch only. A gateway that runs on it goes on, in the new epoch.
  *
- * @throws StartupError store, disk
+ * @param tenant null: the only one
+ * @throws StartupError config - several tenants and none named, or no such one; store, disk
  */
-export async function openEpochKeeper(config: Config, log: Log): Promise<EpochKeeper> {
+export async function openEpochKeeper(config: Config, tenant: string | null, log: Log): Promise<EpochKeeper> {
+  const [{ id } = { id: '' }, ...others] = chosenTenants(config, tenant);
+  if (others.length > 0) {
+    const names = [id, ...others.map((one) => one.id)].join(', ');
+    throw new StartupError('config', `--tenant: expected one of ${names}, got none: each has an epoch of its own`);
+  }
   const closers: (() => Promise<void>)[] = [];
   const close = (): Promise<void> => closeAll(closers, log);
   try {
     const { store } = await openConfiguredStore(config, log, closers);
-    await store.openTenant(TENANT);
+    await store.openTenant(id);
     return {
-      read: async () => (await store.readHead(TENANT)).epoch,
-      begin: (from) => store.newEpoch(TENANT, from),
+      read: async () => (await store.readHead(id)).epoch,
+      begin: (from) => store.newEpoch(id, from),
       close,
     };
   } catch (thrown) {

@@ -9,9 +9,9 @@ import type { Clock, Log } from '../core/ports.js';
 import { createSchema } from '../graphql/schema.js';
 import { describeUrl, openDatabase } from '../store/database.js';
 import { checkDataFolder } from '../store/data-folder.js';
-import { readCollections } from './app.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
+import { chosenTenants, configuredTenants, type ConfiguredTenant } from './configured-tenants.js';
 import { guaranteesOf, type Guarantees } from './guarantees.js';
 import { planFor, type CollectionPlan } from './plan.js';
 
@@ -26,6 +26,7 @@ export interface Finding {
 
 /** What was found of one collection, and what follows from its facts as they are declared. */
 export interface CollectionReport {
+  readonly tenant: string;
   readonly source: string;
   readonly collection: string;
   /** Why it was not asked; null: it was. */
@@ -39,8 +40,9 @@ export interface CollectionReport {
   readonly guarantees: Guarantees;
 }
 
-/** What to examine: one source, or all; and a record whose write guard is tried. */
+/** What to examine: one tenant or all, one source of it or all; and a record whose write guard is tried. */
 export interface Asked {
+  readonly tenant: string | null;
   readonly connector: string | null;
   readonly write: { readonly collection: string; readonly key: SourceKey } | null;
 }
@@ -52,7 +54,7 @@ const EXAMINED_WITHIN_MS = 120_000;
  * Looks at everything that a start needs, then at each collection's declared facts, one after the other. Writes nothing but what
  * `asked.write` names.
  *
- * @throws StartupError config - there is no such connector or collection
+ * @throws StartupError config - there is no such tenant, connector or collection
  */
 export async function* examine(
   config: Config,
@@ -62,20 +64,19 @@ export async function* examine(
 ): AsyncGenerator<Finding | CollectionReport, void> {
   const chosen = chosenOf(config, asked);
   yield await find('schema', 'config', async () => {
-    const collections = readCollections(config);
+    const [{ collections }] = configuredTenants(config);
     createSchema(collections);
     return `${collections.length} collections: ${collections.map(({ name }) => name).join(', ') || 'none'}`;
   });
   yield await find('store', 'store', () => lookAtStore(config));
-  const keyForms = keyFormsOf(config.connectors);
-  for (const connector of chosen) {
+  for (const { tenant, connector, keyForms } of chosen) {
     const watch = createAnswerWatch(clock);
     const source = createSource(connector, { clock, chance: Math.random, log, answered: watch.note }, keyForms);
     try {
       for (const examined of source.examined) {
         const { name } = examined.source.collection;
         const named = asked.write?.collection === name ? asked.write.key : null;
-        yield await reportOf(source.name, examined, named, watch, clock);
+        yield await reportOf(tenant, source.name, examined, named, watch, clock);
       }
     } finally {
       await source.close();
@@ -83,20 +84,37 @@ export async function* examine(
   }
 }
 
-function chosenOf({ connectors }: Config, { connector, write }: Asked): Config['connectors'] {
-  const chosen = connector === null ? connectors : connectors.filter(({ source }) => source === connector);
+/** A connector that is examined, and whose it is. */
+interface Chosen {
+  readonly tenant: string;
+  readonly connector: ConfiguredTenant['connectors'][number];
+  readonly keyForms: ReturnType<typeof keyFormsOf>;
+}
+
+function chosenOf(config: Config, { tenant, connector, write }: Asked): readonly Chosen[] {
+  const all = chosenTenants(config, tenant).flatMap(({ id, connectors }) => {
+    const keyForms = keyFormsOf(connectors);
+    return connectors.map((one): Chosen => ({ tenant: id, connector: one, keyForms }));
+  });
+  const chosen = connector === null ? all : all.filter((one) => one.connector.source === connector);
   if (connector !== null && chosen.length === 0)
     throw new StartupError(
       'config',
-      `expected one of ${connectors.map(({ source }) => source).join(', ')}, got ${connector}`,
+      `expected one of ${[...new Set(all.map((one) => one.connector.source))].join(', ')}, got ${connector}`,
     );
-  const names = chosen.flatMap(({ collections }) => Object.keys(collections));
-  if (write !== null && !names.includes(write.collection))
-    throw new StartupError('config', `--write: expected one of ${names.join(', ')}, got ${write.collection}`);
+  const having = chosen.filter(({ connector: { collections } }) => write !== null && write.collection in collections);
+  if (write !== null && having.length === 0) {
+    const names = new Set(chosen.flatMap((one) => Object.keys(one.connector.collections)));
+    throw new StartupError('config', `--write: expected one of ${[...names].join(', ')}, got ${write.collection}`);
+  }
+  // A record is of one tenant.
+  if (having.length > 1)
+    throw new StartupError('config', '--write: expected --tenant with it, since there are several');
   return chosen;
 }
 
 async function reportOf(
+  tenant: string,
   source: string,
   examined: ExaminedCollection,
   named: SourceKey | null,
@@ -116,11 +134,12 @@ async function reportOf(
       )
     : { findings: [], calls: 0, isRead: false };
   return {
+    tenant,
     source,
     collection: collection.name,
     notAsked: isAsked ? null : `it is being maintained until ${until}`,
     ...examination,
-    plan: planFor(source, examined.source),
+    plan: planFor(tenant, source, examined.source),
     guarantees: guaranteesOf(facts, collection.writes),
   };
 }

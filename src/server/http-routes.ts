@@ -3,11 +3,12 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
+import type { Session } from '../core/session.js';
 import { EXPLORER_POLICY, renderExplorerPage } from './explorer-page.js';
 import { errorAnswer, JSON_HEADERS } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
 import { LANDING_POLICY, renderLandingPage, type About, type WritableField } from './landing-page.js';
-import { addWebhookRoute } from './http-webhooks.js';
+import { addWebhookRoutes } from './http-webhooks.js';
 import type { PagePolicy } from './page-frame.js';
 import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
@@ -15,7 +16,7 @@ import type { Webhooks } from './webhooks.js';
 
 /** Of a webhook's body: what names a record is small, and its bytes are kept until its proof is checked. */
 const MAX_WEBHOOK_BYTES = 1_048_576;
-const ADDRESSES = ['/graphql', '/healthz', '/readyz', '/metrics', '/webhooks/<source>'];
+const ADDRESSES = ['/graphql', '/healthz', '/readyz', '/metrics', '/webhooks/<source>', '/webhooks/<tenant>/<source>'];
 const PAGES = ['/', '/explorer'];
 
 export interface RouteOptions {
@@ -26,9 +27,9 @@ export interface RouteOptions {
   readonly log: Log;
   /** Can it answer pulls? Does not depend on sources. */
   readonly isReady: () => Promise<boolean>;
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>;
-  readonly webhooks: Webhooks;
+  /** Prometheus text, as much of it as an operator may read. */
+  readonly metrics: (operator: Session) => Promise<string>;
+  readonly webhooksOf: (tenant: string) => Webhooks;
   readonly about: About;
   /** Pages for people who explore: in development mode, since they tell what is served. */
   readonly hasPages: boolean;
@@ -44,7 +45,7 @@ export interface HttpRoutes {
 
 /** @param server the server whose requests these are; it is neither started nor stopped here */
 export async function createHttpRoutes(server: Server, options: RouteOptions): Promise<HttpRoutes> {
-  const { guard, session, rate, log, isReady, metrics, webhooks, about, hasPages, writable } = options;
+  const { guard, session, rate, log, isReady, metrics, webhooksOf, about, hasPages, writable } = options;
   const addresses = [...ADDRESSES, ...(hasPages ? PAGES : [])].join(', ');
   let handle: HttpRoutes['handle'] | undefined;
   const app = Fastify({
@@ -90,9 +91,9 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
     return reply
       .header('cache-control', 'no-store')
       .type('text/plain; version=0.0.4; charset=utf-8')
-      .send(await metrics());
+      .send(await metrics(who));
   });
-  addWebhookRoute(app, webhooks);
+  addWebhookRoutes(app, webhooksOf);
   if (hasPages) addPages(app, about, writable);
 
   await app.ready();

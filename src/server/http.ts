@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { getNamedType, isInputObjectType, type GraphQLSchema } from 'graphql';
 import { StartupError, SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
+import type { Session } from '../core/session.js';
 import type { GraphqlEngine } from '../graphql/engine.js';
 import { systemClock } from './clock.js';
 import { createRequestsUnderWay } from './http-drain.js';
@@ -56,9 +57,9 @@ export async function openHttpServer(options: {
   readonly log: Log;
   /** Can it answer pulls? Does not depend on sources. */
   readonly isReady: () => Promise<boolean>;
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>;
-  readonly webhooks: Webhooks;
+  /** Prometheus text, as much of it as an operator may read. */
+  readonly metrics: (operator: Session) => Promise<string>;
+  readonly webhooksOf: (tenant: string) => Webhooks;
   /** What the landing page tells: collection names and modes. */
   readonly about: About;
   readonly hasPages: boolean;

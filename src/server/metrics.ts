@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { IngestStore } from '../core/ingest-port.js';
 import type { OpenState } from '../core/intent.js';
 import type { Clock } from '../core/ports.js';
+import type { Session } from '../core/session.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Operator } from '../push/operator.js';
 import type { Hub } from '../realtime/hub.js';
@@ -11,112 +12,124 @@ import type { Webhooks } from './webhooks.js';
 
 const OPEN_STATES: readonly OpenState[] = ['PENDING', 'SENT', 'IN_DOUBT', 'PARKED'];
 
-/**
- * What Prometheus reads at /metrics: the process, open sockets and listeners, the outbox by state and the age of its oldest change,
- * and per collection its records, those that do not fit, its last complete poll, and whether its source is down. Read at the time of asking; names of
- * collections and states are the only labels.
- */
-export function createMetrics(parts: {
+/** What is measured of one tenant. */
+export interface TenantMeasures {
+  readonly tenant: string;
   readonly readiness: Pick<Readiness, 'progress'>;
   readonly store: Pick<IngestStore, 'countQuarantined'>;
   readonly operator: Pick<Operator, 'counts'>;
-  readonly clock: Pick<Clock, 'nowMs'>;
-  readonly tenant: string;
-  readonly sockets: Pick<SocketServer, 'count'>;
-  readonly hub: Pick<Hub, 'listening'>;
   readonly sources: readonly SourceCollection[];
   readonly webhooks: Pick<Webhooks, 'counts'>;
-}): () => Promise<string> {
-  const { readiness, store, operator, clock, tenant, sockets, hub, sources, webhooks } = parts;
+}
+
+/**
+ * What Prometheus reads at /metrics: of a tenant the outbox by state and the age of its oldest change, webhooks, and per collection its
+ * records, those that do not fit, its last complete poll, and whether its source is down; of the process itself, open sockets and
+ * listeners. Read at the time of asking; names of tenants, sources, collections and states are the only labels. An operator is told of its
+ * own tenant; who may read every tenant, and whoever operates the only one, of the process too.
+ */
+export function createMetrics(parts: {
+  readonly tenants: readonly TenantMeasures[];
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly sockets: Pick<SocketServer, 'count'>;
+  readonly hub: Pick<Hub, 'listening'>;
+}): (operator: Pick<Session, 'tenant' | 'readsEveryTenant'>) => Promise<string> {
+  const { tenants, clock, sockets, hub } = parts;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const open = new Gauge({ name: 'tidegate_sockets', help: 'Open WebSockets.', registers });
   const listeners = new Gauge({ name: 'tidegate_hint_listeners', help: 'Subscriptions to hints.', registers });
-  const labelNames = ['collection'] as const;
-  const records = new Gauge({
-    name: 'tidegate_collection_records',
-    help: 'Live records of a collection.',
-    labelNames,
-    registers,
-  });
-  const polled = new Gauge({
-    name: 'tidegate_collection_last_poll_seconds',
-    help: 'When the last complete poll of a collection ended, seconds since 1970; absent before the first.',
-    labelNames,
-    registers,
-  });
-  const ready = new Gauge({
-    name: 'tidegate_collection_ready',
-    help: '1: its first ingest is complete and no deletion waits for an operator.',
-    labelNames,
-    registers,
-  });
-  const down = new Gauge({
-    name: 'tidegate_source_down',
-    help: '1: the source of a collection does not answer or is being maintained, calls fail at once.',
-    labelNames,
-    registers,
-  });
-  const outbox = new Gauge({
-    name: 'tidegate_outbox_changes',
-    help: 'Accepted changes that are not settled yet, by state; PARKED ones wait for an operator.',
-    labelNames: ['state'],
-    registers,
-  });
-  const oldest = new Gauge({
-    name: 'tidegate_outbox_oldest_seconds',
-    help: 'How long the oldest of them has been waiting; 0: there is none.',
-    registers,
-  });
-  const skew = new Gauge({
-    name: 'tidegate_source_clock_skew_seconds',
-    help: 'How far the clock of the source of a collection is ahead of ours, to about a second; absent while nobody knows.',
-    labelNames,
-    registers,
-  });
-  const quarantined = new Gauge({
-    name: 'tidegate_collection_quarantined',
-    help: 'Records of a collection that its source shows, but not as declared: set aside until they fit.',
-    labelNames,
-    registers,
-  });
-  const maintained = new Gauge({
-    name: 'tidegate_source_maintenance_seconds',
-    help: 'How long the declared maintenance of the source of a collection still lasts; 0: there is none.',
-    labelNames,
-    registers,
-  });
 
-  const hooks = new Counter({
-    name: 'tidegate_webhooks_total',
-    help: 'Webhooks of a source by what became of them: accepted, ignored, repeated, stale, forged, limited, unread.',
-    labelNames: ['source', 'outcome'],
-    registers,
-  });
-
-  return async () => {
-    hooks.reset();
-    for (const { count, ...labels } of webhooks.counts()) hooks.inc(labels, count);
+  return async ({ tenant, readsEveryTenant }) => {
+    const isAll = readsEveryTenant === true || tenants.length === 1;
+    const shown = isAll ? tenants : tenants.filter((one) => one.tenant === tenant);
+    // Made anew for each answer: another operator may be answered at the same time.
+    const gauges = createTenantGauges();
+    await Promise.all(shown.map((one) => measure(gauges, one, clock.nowMs())));
+    const told = await gauges.registry.metrics();
+    if (!isAll) return told;
     open.set(sockets.count());
     listeners.set(hub.listening());
-    const misfits = await store.countQuarantined(tenant);
-    for (const [collection, progress] of await readiness.progress(tenant)) {
-      quarantined.set({ collection }, misfits.get(collection) ?? 0);
-      records.set({ collection }, progress.recordCount);
-      ready.set({ collection }, progress.state === 'READY' ? 1 : 0);
-      if (progress.polledAtMs !== null) polled.set({ collection }, progress.polledAtMs / 1_000);
-    }
-    const { byState, oldestAcceptedAtMs } = await operator.counts(tenant);
-    for (const state of OPEN_STATES) outbox.set({ state }, byState.get(state) ?? 0);
-    oldest.set(oldestAcceptedAtMs === null ? 0 : Math.max(0, clock.nowMs() - oldestAcceptedAtMs) / 1_000);
-    for (const source of sources) {
-      const { name } = source.collection;
-      down.set({ collection: name }, source.isDown() ? 1 : 0);
-      const skewMs = source.clockSkewMs?.() ?? null;
-      if (skewMs !== null) skew.set({ collection: name }, skewMs / 1_000);
-      maintained.set({ collection: name }, (source.maintenanceLeftMs?.() ?? 0) / 1_000);
-    }
-    return registry.metrics();
+    return `${await registry.metrics()}\n${told}`;
+  };
+}
+
+async function measure(gauges: TenantGauges, measures: TenantMeasures, nowMs: number): Promise<void> {
+  const { tenant, readiness, store, operator, sources, webhooks } = measures;
+  for (const { count, ...labels } of webhooks.counts()) gauges.hooks.inc({ tenant, ...labels }, count);
+  const misfits = await store.countQuarantined(tenant);
+  for (const [collection, progress] of await readiness.progress(tenant)) {
+    const labels = { tenant, collection };
+    gauges.quarantined.set(labels, misfits.get(collection) ?? 0);
+    gauges.records.set(labels, progress.recordCount);
+    gauges.ready.set(labels, progress.state === 'READY' ? 1 : 0);
+    if (progress.polledAtMs !== null) gauges.polled.set(labels, progress.polledAtMs / 1_000);
+  }
+  const { byState, oldestAcceptedAtMs } = await operator.counts(tenant);
+  for (const state of OPEN_STATES) gauges.outbox.set({ tenant, state }, byState.get(state) ?? 0);
+  const waitsMs = oldestAcceptedAtMs === null ? 0 : Math.max(0, nowMs - oldestAcceptedAtMs);
+  gauges.oldest.set({ tenant }, waitsMs / 1_000);
+  for (const source of sources) {
+    const labels = { tenant, collection: source.collection.name };
+    gauges.down.set(labels, source.isDown() ? 1 : 0);
+    const skewMs = source.clockSkewMs?.() ?? null;
+    if (skewMs !== null) gauges.skew.set(labels, skewMs / 1_000);
+    gauges.maintained.set(labels, (source.maintenanceLeftMs?.() ?? 0) / 1_000);
+  }
+}
+
+type TenantGauges = ReturnType<typeof createTenantGauges>;
+
+function createTenantGauges() {
+  const registry = new Registry();
+  const registers = [registry];
+  const labelNames = ['tenant', 'collection'] as const;
+  const perCollection = (name: string, help: string) => new Gauge({ name, help, labelNames, registers });
+  return {
+    registry,
+    records: perCollection('tidegate_collection_records', 'Live records of a collection.'),
+    polled: perCollection(
+      'tidegate_collection_last_poll_seconds',
+      'When the last complete poll of a collection ended, seconds since 1970; absent before the first.',
+    ),
+    ready: perCollection(
+      'tidegate_collection_ready',
+      '1: its first ingest is complete and no deletion waits for an operator.',
+    ),
+    down: perCollection(
+      'tidegate_source_down',
+      '1: the source of a collection does not answer or is being maintained, calls fail at once.',
+    ),
+    outbox: new Gauge({
+      name: 'tidegate_outbox_changes',
+      help: 'Accepted changes that are not settled yet, by state; PARKED ones wait for an operator.',
+      labelNames: ['tenant', 'state'],
+      registers,
+    }),
+    oldest: new Gauge({
+      name: 'tidegate_outbox_oldest_seconds',
+      help: 'How long the oldest of them has been waiting; 0: there is none.',
+      labelNames: ['tenant'],
+      registers,
+    }),
+    skew: perCollection(
+      'tidegate_source_clock_skew_seconds',
+      'How far the clock of the source of a collection is ahead of ours, to about a second; absent while nobody knows.',
+    ),
+    quarantined: perCollection(
+      'tidegate_collection_quarantined',
+      'Records of a collection that its source shows, but not as declared: set aside until they fit.',
+    ),
+    maintained: perCollection(
+      'tidegate_source_maintenance_seconds',
+      'How long the declared maintenance of the source of a collection still lasts; 0: there is none.',
+    ),
+    hooks: new Counter({
+      name: 'tidegate_webhooks_total',
+      help: 'Webhooks of a source by what became of them: accepted, ignored, repeated, stale, forged, limited, unread.',
+      labelNames: ['tenant', 'source', 'outcome'],
+      registers,
+    }),
   };
 }

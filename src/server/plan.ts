@@ -1,10 +1,11 @@
 import { createSource, keyFormsOf } from '../connectors/define.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import { systemClock } from './clock.js';
-import type { Config } from './config.js';
+import { chosenTenants, type TenantSettings } from './configured-tenants.js';
 
 /** What follows from the facts of one collection. */
 export interface CollectionPlan {
+  readonly tenant: string;
   readonly source: string;
   readonly collection: string;
   /** As of `planOf`. */
@@ -16,21 +17,32 @@ export interface CollectionPlan {
 const DAY_MS = 86_400_000;
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-/** The plans of a configuration's collections, in its order. Makes no request. */
-export async function readPlans({ connectors }: Pick<Config, 'connectors'>): Promise<readonly CollectionPlan[]> {
-  const keyForms = keyFormsOf(connectors);
+/**
+ * The plans of a configuration's collections, in its order. Makes no request.
+ *
+ * @param tenant only its own; null: of all
+ * @throws StartupError config
+ */
+export async function readPlans(config: TenantSettings, tenant: string | null): Promise<readonly CollectionPlan[]> {
   const plans: CollectionPlan[] = [];
-  for (const connector of connectors) {
-    const source = createSource(connector, { clock: systemClock, chance: Math.random, log: SILENT }, keyForms);
-    for (const one of source.collections) plans.push(planFor(source.name, one));
-    await source.close();
+  for (const { id, connectors } of chosenTenants(config, tenant)) {
+    const keyForms = keyFormsOf(connectors);
+    for (const connector of connectors) {
+      const source = createSource(connector, { clock: systemClock, chance: Math.random, log: SILENT }, keyForms);
+      for (const one of source.collections) plans.push(planFor(id, source.name, one));
+      await source.close();
+    }
   }
   return plans;
 }
 
 /** The plan of one collection of a source that is open. */
-export function planFor(source: string, one: Pick<SourceCollection, 'facts' | 'collection'>): CollectionPlan {
-  return { source, collection: one.collection.name, says: planOf(one), callsPerDay: callsOf(one.facts) };
+export function planFor(
+  tenant: string,
+  source: string,
+  one: Pick<SourceCollection, 'facts' | 'collection'>,
+): CollectionPlan {
+  return { tenant, source, collection: one.collection.name, says: planOf(one), callsPerDay: callsOf(one.facts) };
 }
 
 function callsOf({

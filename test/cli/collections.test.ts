@@ -74,7 +74,7 @@ test('a record that does not fit is listed with its field and reason, without it
   expect(said).toMatch(new RegExp(`^${id} +note +2\\S+Z +2\\S+Z +expected a text from the source, got a number$`, 'm'));
   expect([said.includes('4711'), code]).toEqual([false, 0]);
   const metrics = await (await fetch(new URL('/metrics', gateway.url))).text();
-  expect(metrics).toContain('tidegate_collection_quarantined{collection="visits"} 1');
+  expect(metrics).toContain('tidegate_collection_quarantined{tenant="default",collection="visits"} 1');
   system.put(id, { note: 'mended' });
   await untilPrinted(/^visits +\S+ +READY +\d+ +0 +0 /m);
 });

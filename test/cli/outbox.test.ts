@@ -47,8 +47,8 @@ test('R11: a parked change is listed and shown, and sent again only when the ope
   expect(shown).toMatchObject({ code: 0, output: expect.stringMatching(/^pushed +UPSERT \{"note":"rang twice"\}$/m) });
   expect(shown.output).toMatch(/^known +update of V-1 \(note\) was sent once/m);
   const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-  expect(metrics).toContain('tidegate_outbox_changes{state="PARKED"} 1');
-  expect(metrics).toMatch(/^tidegate_outbox_oldest_seconds [0-9.]+$/m);
+  expect(metrics).toContain('tidegate_outbox_changes{tenant="default",state="PARKED"} 1');
+  expect(metrics).toMatch(/^tidegate_outbox_oldest_seconds\{tenant="default"\} [0-9.]+$/m);
 
   const unsure = await outbox('retry', number);
   expect(unsure.code).toBe(8);

@@ -89,7 +89,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
     clock,
     log: { debug: ignore, info: ignore, warn: ignore, error: (what, details) => void faults.push(line(what, details)) },
     maxChangesPerPush: 1_000,
-    useCases: {
+    useCasesOf: () => ({
       pull: (session, request) => {
         pulls[request.shape.key === fullKey ? 'parsed' : 'ready'] += 1;
         return pull(session, request);
@@ -115,7 +115,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
       registerDevice: async () => ({ registeredAtMs: clock.nowMs() }),
       unregisterDevice: async () => true,
       hints: options.hints ?? nobodyListens,
-    },
+    }),
   });
   const session: AnsweringClinic['session'] = (who = {}) => ({
     tenant,

@@ -150,7 +150,7 @@ test('a restart with another first key goes on; without the old one, without any
   await until('no call is made any more', async () => {
     await pull(null);
     return (await (await fetch(`${gateway.url}/metrics`)).text()).includes(
-      'tidegate_source_down{collection="patients"} 1',
+      'tidegate_source_down{tenant="default",collection="patients"} 1',
     );
   });
   const [held] = (await pull(null)).changes;

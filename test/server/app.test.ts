@@ -46,11 +46,11 @@ afterAll(async () => {
 
 test('a gateway tells what it serves, that it is ready, and how its collections are', async () => {
   expect(gateway.collections.map(({ name }) => name)).toEqual(['visits']);
-  expect(await gateway.progress()).toEqual([{ name: 'visits', state: 'READY', recordCount: 2 }]);
+  expect(await gateway.progress()).toEqual([{ tenant: 'default', name: 'visits', state: 'READY', recordCount: 2 }]);
   expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
   const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-  expect(metrics).toContain('tidegate_collection_records{collection="visits"} 2');
-  expect(metrics).toMatch(/^tidegate_source_clock_skew_seconds\{collection="visits"\} -?\d/m);
+  expect(metrics).toContain('tidegate_collection_records{tenant="default",collection="visits"} 2');
+  expect(metrics).toMatch(/^tidegate_source_clock_skew_seconds\{tenant="default",collection="visits"\} -?\d/m);
 });
 
 test('a signed webhook makes the poll of its source come at once, or reads the record that it names; a forged one does nothing', async () => {
@@ -66,8 +66,8 @@ test('a signed webhook makes the poll of its source come at once, or reads the r
   await until('the list is read', async () => (await notes())['V-2'] === null);
   expect(system.lists()).toBe(before + 1);
   const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-  expect(metrics).toContain('tidegate_webhooks_total{source="office",outcome="accepted"} 2');
-  expect(metrics).toContain('tidegate_webhooks_total{source="office",outcome="forged"} 1');
+  expect(metrics).toContain('tidegate_webhooks_total{tenant="default",source="office",outcome="accepted"} 2');
+  expect(metrics).toContain('tidegate_webhooks_total{tenant="default",source="office",outcome="forged"} 1');
 });
 
 test('R6: pull answers from the store while sources are down, and R10: a push is accepted', async () => {

@@ -6,6 +6,7 @@ import {
   defineConnector,
   field,
   sharedSecret,
+  type ConnectorDefinition,
   type ReadFacts,
   type WriteFacts,
 } from '../../src/connectors/define.js';
@@ -110,7 +111,7 @@ test('the plans of a configuration say what each collection costs in calls a day
       staff: collection({ ...visits, type: 'Staff', read: { list: get('/staff'), pollEvery: '1h' } }),
     },
   });
-  expect(await readPlans({ connectors: [connector] })).toMatchObject([
+  expect(await plansOf(connector)).toMatchObject([
     { source: 'clinic', collection: 'visits', callsPerDay: { polls: 8_640, scans: 4 } },
     {
       source: 'clinic',
@@ -134,7 +135,7 @@ test('the plan says which collections webhooks hint at, and that they are polled
     webhook: { proof: sharedSecret({ header: 'X-Token', secret: 'a secret of sixteen bytes' }), names: 'staff' },
     collections: { visits, staff: { ...visits, type: 'Staff', read: { list: get('/staff'), pollEvery: '1h' } } },
   });
-  const [ofVisits, ofStaff] = await readPlans({ connectors: [connector] });
+  const [ofVisits, ofStaff] = await plansOf(connector);
   expect(ofVisits?.says).toMatch(/^the whole list is read every 300 s;/);
   expect(ofStaff).toMatchObject({ callsPerDay: { scans: 24 } });
   expect(ofStaff?.says).toMatch(/^webhook: a hint; the whole list is read every 3600 s;/);
@@ -147,10 +148,12 @@ test('the plan says when the source is not called', async () => {
 async function readPlan(read: ReadFacts): Promise<string | undefined> {
   const transport = rest({ baseUrl: 'http://clinic.example' });
   const visits = collection({ type: 'Visit', key: 'id', fields: { note: field.string() }, read });
-  const [plan] = await readPlans({
-    connectors: [defineConnector({ source: 'clinic', transport, collections: { visits } })],
-  });
+  const [plan] = await plansOf(defineConnector({ source: 'clinic', transport, collections: { visits } }));
   return plan?.says;
+}
+
+function plansOf(connector: ConnectorDefinition): ReturnType<typeof readPlans> {
+  return readPlans({ connectors: [connector], acceptNewKeys: [], tenants: [] }, null);
 }
 
 const LINKED = get('/visits', { deltaLink: 'deltaLink' });

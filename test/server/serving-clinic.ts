@@ -97,6 +97,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     throw new SyncError('UNAVAILABLE', 'nothing is pushed here');
   };
   const ports = { store, clock: systemClock, hash: hashText };
+  const pull = await createPull({ store, collections: CLINIC, readPriming: priming(store) });
   const graphql = await createGraphqlEngine({
     fastPath: true,
     introspection: true,
@@ -105,8 +106,8 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     clock: systemClock,
     log,
     maxChangesPerPush: 100,
-    useCases: {
-      pull: await createPull({ store, collections: CLINIC, readPriming: priming(store) }),
+    useCasesOf: () => ({
+      pull,
       push,
       readCurrent: createReadCurrent({ store, collections: CLINIC }),
       operator: createOperator(ports, { sources: [], wake: ignore }),
@@ -119,7 +120,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
       unregisterDevice: async () => false,
       hints: (who, names) => hub.hints(who, names),
       ...rest.useCases,
-    },
+    }),
   });
   const guard = createHttpGuard({
     host,
@@ -157,7 +158,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     log,
     isReady: rest.isReady ?? (async () => true),
     metrics: async () => 'tidegate_sockets 0\n',
-    webhooks,
+    webhooksOf: () => webhooks,
     about: { collections: CLINIC },
     hasPages: true,
   });
