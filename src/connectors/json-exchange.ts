@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { isUndone, type ClassifySettings, type Meaning } from './answer-meaning.js';
 import type { Credentials } from './credentials.js';
 import { asksForToken, createCsrfKeeper, FETCH_TOKEN, withToken, type CsrfToken } from './csrf.js';
@@ -76,11 +77,15 @@ export function createJsonExchange<Settings extends JsonSettings>(
         return http.exchange(
           { method, path, headers: token === null ? all : withToken(all, token), body },
           signal,
-          async (head, chunks) => ({
-            head,
-            ...parseBody(head, await readAll(chunks)),
-            retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
-          }),
+          async (head, chunks) => {
+            const bytes = await readAll(chunks);
+            return {
+              head,
+              ...parseBody(head, bytes),
+              retryAfterMs: retryAfterMs(head, deps.clock.nowMs()),
+              ...(purpose === 'list' ? { digest: hash('sha256', bytes, 'base64') } : {}),
+            };
+          },
         );
       },
       {

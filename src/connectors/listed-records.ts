@@ -95,5 +95,6 @@ function filled(
       if (one.tag !== null) tags.set(whole, one.tag);
     }
   }
-  return { ...answer, rows, tags, unchanged: { keys: unchanged, rows: listed } };
+  const { digest: _ofTheList, ...rest } = answer;
+  return { ...rest, rows, tags, unchanged: { keys: unchanged, rows: listed } };
 }

@@ -32,7 +32,7 @@ import {
   writeHeaders,
 } from './odata-request.js';
 import type { ODataOperation } from './odata.js';
-import { factsOf, type RestAnswer } from './rest-answer.js';
+import { factsOf, withDigest, type RestAnswer } from './rest-answer.js';
 import { parseBase } from './rest-request.js';
 import type { BatchEnd, OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 
@@ -199,6 +199,7 @@ export function openOData(settings: ODataSettings, deps: SourceDeps): OpenTransp
         next: linkIn(listed, 'nextLink'),
         serverTimeMs: serverTimeOf(listed.answer.head),
         delta: isTracked ? linkIn(listed, 'deltaLink') : null,
+        ...withDigest(listed.answer.digest),
       };
     },
     async readRow(operation, key, signal) {

@@ -3,7 +3,7 @@ import type { KnownVersions } from '../core/source-port.js';
 import type { ReadUrgency } from './call-queue.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault } from './fault.js';
-import { readPages } from './page-reader.js';
+import { readPages, withRows } from './page-reader.js';
 import { readResult } from './pending-result.js';
 import type { PageAnswer, PageArguments } from './paging.js';
 import type { Operation } from './transport.js';
@@ -74,7 +74,7 @@ async function* withKeys(
     }
     const [fault] = faults;
     if (fault !== undefined && keyed.length === 0) throw fault;
-    yield fault === undefined ? answer : { ...answer, rows: keyed, isPart: true };
+    yield fault === undefined ? answer : { ...withRows(answer, keyed), isPart: true };
   }
   const [fault] = faults;
   if (fault !== undefined) throw fault;

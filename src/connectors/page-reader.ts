@@ -103,7 +103,7 @@ async function* readByOffset(paging: OffsetPaging, load: LoadPage): AsyncGenerat
       throw doubt(`the page from ${from} repeats the one from ${begin.from}`);
     }
     begin = { from, row };
-    if (fresh.length > 0 || position === 0) yield { ...answer, rows: fresh };
+    if (fresh.length > 0 || position === 0) yield withRows(answer, fresh);
     const isFull = answer.rows.length >= paging.size;
     if ((fresh.length === 0 && !isFull) || isLast(paging, answer, answer.rows.length, reached)) {
       if (answer.more === true) throw doubt('a page without new rows says that there is more');
@@ -182,7 +182,7 @@ async function* readByKeyset(paging: KeysetPaging, load: LoadPage): AsyncGenerat
       size = Math.min(LARGEST_KEYSET_PAGE, size * 2);
       continue;
     }
-    if (fresh.length > 0 || from === null) yield { ...answer, rows: fresh };
+    if (fresh.length > 0 || from === null) yield withRows(answer, fresh);
     if (fresh.length === 0 && !saysEnd(paging, answer)) {
       const least = passed.size > 1 ? Math.max(1, longest) : Math.max(LEAST_CAP, longest);
       // As long as any page was, and all of one value: the end, or a source that gives no more rows at once than share that value.
@@ -267,6 +267,15 @@ function endedEarly(seen: number, total: number): CallFault {
 /** The source may be well: it is this reading that proves nothing. */
 function doubt(message: string): CallFault {
   return new CallFault('badAnswer', message, { sourceIsSick: false });
+}
+
+/** The answer with some of its rows: from its end, their number tells which. */
+export function withRows(answer: PageAnswer, rows: readonly unknown[]): PageAnswer {
+  const left = answer.rows.length - rows.length;
+  if (left === 0) return answer;
+  const { digest, ...rest } = answer;
+  const isEnd = rows.every((row, at) => row === answer.rows[left + at]);
+  return { ...rest, rows, ...(digest === undefined || !isEnd ? {} : { digest: `${digest}-${rows.length}` }) };
 }
 
 function rowText(row: unknown): string {

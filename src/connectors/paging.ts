@@ -109,6 +109,8 @@ export interface PageAnswer {
   readonly delta?: string | null;
   /** Those of `rows` that say that their record is gone, of which only the key counts; absent: none, as far as the kit can tell. */
   readonly removed?: ReadonlySet<unknown>;
+  /** Another answer of this digest has the very same `rows`; absent: the kit does not say, or they were changed on the way. */
+  readonly digest?: string;
   /** Rows without a key were left out, of this page or of one before: nothing may be taken for read. Absent: none were. */
   readonly isPart?: true;
   /** Of a list of keys: what the read of each of `rows` says of its state; absent: lists show it themselves, if at all. */

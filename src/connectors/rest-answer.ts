@@ -13,8 +13,15 @@ export interface RestAnswer {
   /** The body is whole, but neither JSON nor a page: like `OK` in plain text. */
   readonly isOtherText: boolean;
   readonly retryAfterMs: number | null;
+  /** Of a list: of its bytes. */
+  readonly digest?: string;
   /** A body that is not JSON, as it came; absent: there is none. */
   readonly raw?: Buffer;
+}
+
+/** For objects whose `digest` may be absent. */
+export function withDigest(digest: string | undefined): Pick<RestAnswer, 'digest'> {
+  return digest === undefined ? {} : { digest };
 }
 
 /** A member of a body, by names joined by dots; '' is the body itself. Names may hold dots themselves, like `@odata.nextLink`. */

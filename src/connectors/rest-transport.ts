@@ -5,7 +5,15 @@ import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from './http-client.js';
 import { createJsonExchange, type JsonSettings } from './json-exchange.js';
 import type { PageAnswer } from './paging.js';
-import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
+import {
+  classifyRest,
+  factsOf,
+  memberAt,
+  saidIn,
+  sessionAnswerOf,
+  withDigest,
+  type RestAnswer,
+} from './rest-answer.js';
 import { createRestJobs } from './rest-async.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
@@ -30,11 +38,16 @@ const KEPT_LISTS = 64;
 const KEPT_ROWS = 5_000;
 const NOT_MODIFIED = 304;
 
+/** A list as it was last answered. */
+interface KeptList extends Pick<RestAnswer, 'head' | 'body' | 'digest'> {
+  readonly tag: string;
+}
+
 /** Opens the REST side of a source. @throws StartupError config - the base URL is none */
 export function openRest(settings: RestSettings, deps: SourceDeps): OpenTransport {
   const base = parseBase(settings.baseUrl);
   const http = openHttp(base.origin, settings.http, settings.heard);
-  const kept = new Map<string, { readonly tag: string; readonly body: unknown; readonly head: HttpHead }>();
+  const kept = new Map<string, KeptList>();
 
   const exchange = createJsonExchange(http, base, settings, deps, {
     headersOf: (body) => ({
@@ -59,8 +72,9 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     if (answer.head.status === NOT_MODIFIED && known !== undefined) {
       // What 304 leaves out (the next page, the total) holds as it was; without it a list would seem to end here.
       const headers = new Map([...known.head.headers, ...answer.head.headers]);
+      const { tag: _sent, ...list } = known;
       return {
-        answer: { ...answer, head: { status: 200, headers }, body: known.body, misfit: null },
+        answer: { ...answer, ...list, head: { status: 200, headers }, misfit: null },
         isAbsent: false,
       };
     }
@@ -94,7 +108,8 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
     const tag = answer.head.headers.get('etag');
     kept.delete(path);
     if (tag === undefined || kept.size >= KEPT_LISTS || lengthOf(rows) > KEPT_ROWS) return;
-    kept.set(path, { tag, body: answer.body, head: answer.head });
+    const { head, body, digest } = answer;
+    kept.set(path, { tag, head, body, ...withDigest(digest) });
   }
 
   function requestOf(facts: RestOperation, call: WriteCall) {
@@ -158,6 +173,7 @@ export function openRest(settings: RestSettings, deps: SourceDeps): OpenTranspor
         next: nextOf(facts, answer, path),
         serverTimeMs: serverTimeOf(head),
         delta: deltaOf(base, facts, answer, path),
+        ...withDigest(answer.digest),
       };
     },
     async readRow(operation, key, signal) {

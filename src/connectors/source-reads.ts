@@ -1,7 +1,7 @@
 import type { SourceKey } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import { sourceKeyParts } from '../core/id.js';
-import type { KnownVersions, ObservedBatch, SourceCollection } from '../core/source-port.js';
+import type { KnownStates, KnownVersions, ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { CallFault, faultOfCall, unavailable } from './fault.js';
 import { ofCall, type CollectionParts } from './collection-parts.js';
 import { createDeltaReads } from './delta-reads.js';
@@ -10,6 +10,7 @@ import { createLogReads } from './log-reads.js';
 import { createNumberReads } from './number-reads.js';
 import { createPageCalls, given, type PageCalls } from './page-calls.js';
 import { readResult } from './pending-result.js';
+import { withDigest } from './rest-answer.js';
 import { readRows } from './row-reading.js';
 import { createSinceReads } from './since-reads.js';
 import type { RowAnswer } from './transport.js';
@@ -54,16 +55,16 @@ export function createReads(parts: CollectionParts): Reads {
   /** When a whole scan last asked for every row. */
   let freshAtMs: number | null = null;
 
-  async function* scan(
-    signal: AbortSignal,
-    isProof = false,
-    known?: KnownVersions,
-  ): AsyncGenerator<ObservedBatch, void> {
+  async function* scan(signal: AbortSignal, isProof = false, known?: KnownStates): AsyncGenerator<ObservedBatch, void> {
     const beganMs = deps.clock.monotonicMs();
     const isFresh = isProof || freshAtMs === null || beganMs - freshAtMs >= FRESH_EVERY_MS;
     try {
-      for await (const answer of listed.pages('scan', read.list, {}, signal, { isFresh, ...given(known) }))
-        yield readRows(mapping, answer, 'list');
+      for await (const answer of listed.pages('scan', read.list, {}, signal, { isFresh, ...given(known?.versions) })) {
+        const { digest } = answer;
+        const keys = digest === undefined || isFresh ? null : ((await known?.pages(digest)) ?? null);
+        if (keys !== null) yield { observations: [], unchanged: keys };
+        else yield { ...readRows(mapping, answer, 'list'), ...withDigest(digest) };
+      }
       if (isFresh) freshAtMs = beganMs;
     } catch (thrown) {
       throw unavailable(where, 'read.list', thrown);

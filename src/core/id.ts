@@ -12,9 +12,15 @@ export function isDeviceMadeId(id: string): boolean {
 
 /** The canonical text of a source key: its parts percent-encoded and joined by `:`, with `~` kept for ids of reused keys (F20). */
 export function sourceKey(parts: readonly (string | number)[]): SourceKey {
-  return parts
-    .map((part) => encodeURIComponent(String(part).toWellFormed()).replaceAll('~', '%7E'))
-    .join(':') as SourceKey;
+  return parts.map(keyPart).join(':') as SourceKey;
+}
+
+/** What needs no encoding, as most keys. */
+const PLAIN = /^[A-Za-z0-9_.!*'()-]*$/;
+
+function keyPart(part: string | number): string {
+  const text = String(part);
+  return PLAIN.test(text) ? text : encodeURIComponent(text.toWellFormed()).replaceAll('~', '%7E');
 }
 
 const CONTROL_CHARACTER = /%(?:[01][0-9A-F]|7F)/;

@@ -233,6 +233,8 @@ export interface RecordStore extends OutboxStore {
     collection: string,
     keys: readonly SourceKey[],
   ): Promise<ReadonlyMap<SourceKey, RecordMark>>;
+  /** The hash of `statesText` of these records, in the order of the keys; null where that is null. */
+  readStates(tenant: string, collection: string, keys: readonly SourceKey[]): Promise<string | null>;
   /** What is remembered of these change ids of a device. Tells also whether the device is evicted. */
   readChanges(
     device: DeviceKey,

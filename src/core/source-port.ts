@@ -28,12 +28,23 @@ export interface ObservedBatch {
   readonly unchanged?: readonly SourceKey[];
   /** Where to go on once this batch is committed; absent: the cursor stays (it moves with the last batch only). */
   readonly cursor?: string;
+  /** Of a page of a scan: with another page of this digest the source showed the very same. Absent: nobody knows. */
+  readonly digest?: string;
   /** What went before this cursor may have passed unseen, as when a source forgot where we were: a scan is to find it. Absent: nothing. */
   readonly needsScan?: true;
 }
 
 /** The source versions that are known of records which are there and fit, by key: under one of them a source may say that nothing changed. */
 export type KnownVersions = (keys: readonly SourceKey[]) => Promise<ReadonlyMap<SourceKey, string>>;
+
+/** The keys of a page with this digest that shows just what is known of all its records; null: they are to be shown. */
+export type KnownPages = (digest: string) => Promise<readonly SourceKey[] | null>;
+
+/** What needs not be shown again. */
+export interface KnownStates {
+  readonly versions: KnownVersions;
+  readonly pages: KnownPages;
+}
 
 /** What is true of a source's collection: the poller derives its work from these facts. */
 export interface SourceFacts {
@@ -174,9 +185,9 @@ export interface SourceCollection {
    *
    * @param isProof absences of this scan are to be believed: it asks for every row, where it would trust the source's word that none
    * changed (304). Absent: no
-   * @param known absent: each record is shown, whatever its version
+   * @param known absent: each record is shown, whatever is known of it
    */
-  scan(signal: AbortSignal, isProof?: boolean, known?: KnownVersions): AsyncIterable<ObservedBatch>;
+  scan(signal: AbortSignal, isProof?: boolean, known?: KnownStates): AsyncIterable<ObservedBatch>;
   /** One record by key; `absent` is the source's 404 or 410. @throws RecordMisfit - it is there, but not as declared */
   readOne(key: SourceKey, signal: AbortSignal): Promise<Observation | 'absent'>;
   /** The record that a create with this idempotency key made. Only where the facts say `lookUp`. */

@@ -4,9 +4,10 @@ import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
 import type { IngestStore, Restated } from '../core/ingest-port.js';
 import type { OperatorStore } from '../core/operator-port.js';
-import type { CommitContext, Recheck, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
+import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
 import type { ReadingChange } from '../core/reading.js';
 import type { ReferenceMap } from '../core/reference-map.js';
+import type { Collection } from '../core/collection.js';
 import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
 import { keyGivenUp } from '../core/tombstone.js';
 import { isOlderVersion } from '../core/version-order.js';
@@ -23,6 +24,7 @@ import {
   type ObservedState,
 } from '../core/observed-state.js';
 import { firstId, freeIds, type NewId } from './record-ids.js';
+import type { SeenPages } from './seen-pages.js';
 import { laggingForMs, staleReason } from './staleness.js';
 import { noteGone, ofToldGone, type ToldGone } from './told-gone.js';
 import { isDeletable, tombstone } from './tombstone.js';
@@ -38,6 +40,7 @@ export type IngestPorts = {
   readonly hash: HashText;
   readonly log: Log;
   readonly references: ReferenceMap;
+  readonly pages: SeenPages;
 };
 
 /** What all batches of a round share. */
@@ -96,6 +99,7 @@ export async function ingestBatch(
   const applied = new Set([...sorted.settled, ...sorted.writes.map((write) => write.next?.sourceKey)]);
   const dropRechecks = [...context.awaiting].filter((key) => applied.has(key));
   const { writes, rechecks } = sorted;
+  notePage(ports, collection, batch, sorted);
   let stale = 0;
   if (writes.length + rechecks.length + dropRechecks.length + sorted.held > 0 || batch.cursor !== undefined) {
     const outcomes = await ports.store.commit(tenant, writes, {
@@ -126,6 +130,17 @@ export async function ingestBatch(
   };
 }
 
+/** Remembers a page of which every record is there, fits, and is as known. */
+function notePage(
+  { pages }: IngestPorts,
+  { name }: Collection,
+  { digest, observations, misfits = [] }: ObservedBatch,
+  { settled, writes, marks }: Sorted,
+): void {
+  const isAsKnown = misfits.length + writes.length === 0 && settled.length === observations.length;
+  if (digest !== undefined && isAsKnown && marks.size === settled.length) pages.note(name, digest, marks);
+}
+
 async function addRechecks(
   { store }: IngestPorts,
   tenant: string,
@@ -138,6 +153,8 @@ async function addRechecks(
 }
 
 interface Sorted {
+  /** What was known, where every observation is as known; else nothing. */
+  readonly marks: ReadonlyMap<SourceKey, RecordMark>;
   readonly writes: readonly RecordWrite[];
   /** Keys of `writes` that no record had. */
   readonly appeared: readonly SourceKey[];
@@ -147,6 +164,16 @@ interface Sorted {
   readonly held: number;
   readonly older: number;
 }
+
+const NOTHING_SORTED: Sorted = {
+  marks: new Map(),
+  writes: [],
+  appeared: [],
+  settled: [],
+  rechecks: [],
+  held: 0,
+  older: 0,
+};
 
 async function sortOut(
   ports: IngestPorts,
@@ -160,7 +187,7 @@ async function sortOut(
   const { collection, facts } = source;
   // A key twice in a batch: the later one was read later.
   const latest = new Map(observations.map((one) => [one.sourceKey, one]));
-  if (latest.size === 0) return { writes: [], appeared: [], settled: [], rechecks: [], held: 0, older: 0 };
+  if (latest.size === 0) return NOTHING_SORTED;
   const [marks, { floor }] = await Promise.all([
     store.readHashes(tenant, collection.name, [...latest.keys()]),
     store.readCollection(tenant, collection.name),
@@ -212,7 +239,7 @@ async function sortOut(
   if (!isMaking) settled.push(...unknownGone);
   else for (const key of unknownGone) again(key, 'a create is in flight', RECHECK_AFTER_MS);
   if (unknown.length + different.length + flagged.length === 0)
-    return { writes, appeared: [], settled, rechecks, held: 0, older };
+    return { ...NOTHING_SORTED, marks, writes, settled, rechecks, older };
 
   const holding = await readHolding(ports, tenant, source, unknown, different);
   const isHeld = (one: ObservedState, reason: string | null): boolean => {
@@ -267,7 +294,7 @@ async function sortOut(
   if (gone.length > 0 && (await isPastDeleteLimit(ports, tenant, collection.name, gone.length, context.reading)))
     held = gone.length;
   else writes.push(...gone.map(tombstone));
-  return { writes, appeared: keysOfStates(appearing), settled, rechecks, held, older };
+  return { ...NOTHING_SORTED, writes, appeared: keysOfStates(appearing), settled, rechecks, held, older };
 }
 
 function keysOfStates(states: readonly ObservedState[]): readonly SourceKey[] {

@@ -4,6 +4,7 @@ import { createReferenceMap } from '../core/reference-map.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { FenceLost, type IngestPorts } from './ingest.js';
 import { createLeasedWork, POLL_LEASE_MS } from './leased-work.js';
+import { createSeenPages } from './seen-pages.js';
 import { runRound, type RoundResult, type RoundTask } from './round.js';
 import type { ToldGone } from './told-gone.js';
 import { scanBeside } from './whole-scan.js';
@@ -57,12 +58,16 @@ interface Beside {
 }
 
 export function createPoller(
-  ports: Omit<IngestPorts, 'references'> & { readonly chance: Chance },
+  ports: Omit<IngestPorts, 'references' | 'pages'> & { readonly chance: Chance },
   options: { readonly tenant: string; readonly holder: string; readonly sources: readonly SourceCollection[] },
 ): Poller {
   const { store, clock, log, chance } = ports;
   const { tenant, holder } = options;
-  const ingestPorts: IngestPorts = { ...ports, references: createReferenceMap(store, options.sources) };
+  const ingestPorts: IngestPorts = {
+    ...ports,
+    references: createReferenceMap(store, options.sources),
+    pages: createSeenPages(ports.hash),
+  };
   const byName = new Map(options.sources.map((source) => [source.collection.name, source]));
   /** What `stop` ends: rounds and rests. Not AbortSignal.any, which on Node 20 keeps every signal it ever joined. */
   const running = new Set<AbortController>();

@@ -3,7 +3,7 @@ import type { CollectionProgress } from '../core/ingest-port.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { readAgain } from './confirmation.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
-import { knownVersions } from './known-versions.js';
+import { knownVersions } from './known-states.js';
 import { observedBatches } from './observed-batches.js';
 import { openQuarantine } from './quarantine.js';
 import { noticeReading } from './reading-change.js';

@@ -3,7 +3,7 @@ import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import { readAgain } from './confirmation.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
-import { knownVersions } from './known-versions.js';
+import { knownStates } from './known-states.js';
 import { observedBatches, readToken, type ObservationToken } from './observed-batches.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
 
@@ -87,7 +87,8 @@ async function readThrough(
   const shown = new Set<SourceKey>();
   const alive: SourceKey[] = [];
   const read = context.quarantine.beginRead('read.list');
-  const known = knownVersions(ports.store, tenant, source.collection.name, context);
+  const known = knownStates(ports, tenant, source.collection.name, context);
+  ports.pages.beginScan(source.collection.name);
   const scan = source.scan(signal, isProof, known);
   for await (const { token, batch } of observedBatches(ports, tenant, scan, signal)) {
     const { unchanged = [] } = batch;

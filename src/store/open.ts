@@ -27,7 +27,7 @@ import { readChanges } from './known-changes.js';
 import { keepingStore } from './keeping.js';
 import { migrate } from './migrate.js';
 import { operatorStore } from './operator-store.js';
-import { readBySourceKey, readHashes, readRecords } from './records.js';
+import { readBySourceKey, readHashes, readRecords, readStates } from './records.js';
 import { createRestoreWatch } from './restore-watch.js';
 import { retention } from './retention.js';
 import { witnessFile } from './witness-file.js';
@@ -90,6 +90,7 @@ export async function openStore(options: {
     readRecords: (tenant, names) => readRecords(database, tenant, names),
     readBySourceKey: (tenant, collection, keys) => readBySourceKey(database, tenant, collection, keys),
     readHashes: (tenant, collection, keys) => readHashes(database, tenant, collection, keys),
+    readStates: (tenant, collection, keys) => readStates(database, tenant, collection, keys),
     readChanges: (device, changeIds) => readChanges(database, device, changeIds),
     commit: (tenant, writes, context = {}) => commit(tenant, writes, context),
     leaseIntents: (request) => leaseIntents(database, request),

@@ -204,3 +204,31 @@ export async function readHashes(
     throw storeFault(cause);
   }
 }
+
+/** The hash of `statesText` (core), made where the rows are: a scan asks for thousands of records to learn that nothing changed. */
+export async function readStates(
+  database: Database,
+  tenant: string,
+  collection: string,
+  keys: readonly SourceKey[],
+): Promise<string | null> {
+  const text = `
+    select case when count(r.hash) = json_array_length($3::json) and not bool_or(r.deleted or r.in_flight)
+      then encode(sha256(convert_to(string_agg(r.hash || ' ' || r.version, E'\\n' order by n.no), 'UTF8')), 'hex')
+    end as states
+    from json_array_elements_text($3::json) with ordinality as n (key, no)
+    cross join lateral (
+      select r.hash, r.deleted, coalesce(to_json(r.source_version)::text, 'null') as version,
+        r.mark > 0 and exists (
+          select from intent t where t.record_no = r.record_no and t.state in ('SENT', 'IN_DOUBT')
+        ) as in_flight
+      from (select 1) one ${BY_SOURCE_KEY}
+    ) r`;
+  try {
+    const values = [tenant, collection, JSON.stringify(keys)];
+    const { rows } = await database.query<{ states: string | null }>({ name: 'read_states', text, values });
+    return rows[0]?.states ?? null;
+  } catch (cause) {
+    throw storeFault(cause);
+  }
+}

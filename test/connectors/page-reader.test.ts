@@ -1,5 +1,5 @@
 import { CallFault } from '../../src/connectors/fault.js';
-import { readPages } from '../../src/connectors/page-reader.js';
+import { readPages, withRows } from '../../src/connectors/page-reader.js';
 import { keyset, link, misfitOfPaging, offset, page, type LoadPage, type Paging } from '../../src/connectors/paging.js';
 
 interface Row {
@@ -35,6 +35,18 @@ const honest: readonly (readonly [string, Paging, LoadPage])[] = [
 
 test.each(honest)('R14: a scan by %s brings each record once', async (_kind, paging, load) => {
   expect(await idsOf(paging, load)).toEqual(VISITS.map(({ id }) => id));
+});
+
+test.each<[string, readonly unknown[], string | undefined]>([
+  ['all', VISITS, 'bytes'],
+  ['those at the end', VISITS.slice(-3), 'bytes-3'],
+  ['none', [], 'bytes-0'],
+  ['those at the beginning', VISITS.slice(0, 3), undefined],
+  ['some between others', VISITS.filter((_row, at) => at % 2 === 1), undefined],
+])('the digest of an answer tells which of its rows were taken: %s', (_which, rows, digest) => {
+  const answer = { rows: VISITS, total: null, more: null, next: null, serverTimeMs: null, digest: 'bytes' };
+  const taken = withRows(answer, rows);
+  expect([taken.rows, taken.digest]).toEqual([rows, digest]);
 });
 
 test.each([

@@ -5,6 +5,7 @@ import { FenceLost, ingestBatch } from '../../src/ingest/ingest.js';
 import { POLL_LEASE_MS } from '../../src/ingest/leased-work.js';
 import { readToken } from '../../src/ingest/observed-batches.js';
 import { openQuarantine } from '../../src/ingest/quarantine.js';
+import { createSeenPages } from '../../src/ingest/seen-pages.js';
 import { intended, VISITS } from '../contract/store/world.js';
 import { createIngestingClinic, hash, notes, type IngestingClinic } from './ingesting-clinic.js';
 import { createToySource, unavailable, type ToySource } from './toy-source.js';
@@ -292,9 +293,10 @@ describe('a batch', () => {
     const name = 'poll:lost';
     const lost = await clinic.store.acquireLease(clinic.world.tenant, name, 'node 1', POLL_LEASE_MS);
     clinic.clock.advance(POLL_LEASE_MS);
-    await clinic.store.acquireLease(clinic.world.tenant, name, 'node 2', POLL_LEASE_MS);
-    const references = createReferenceMap(clinic.store, [source]);
-    const ports = { store: clinic.store, clock: clinic.clock, hash, log: { ...console }, references };
+    await clinic.store.acquireLease(tenant, name, 'node 2', POLL_LEASE_MS);
+    const { store, clock } = clinic;
+    const references = createReferenceMap(store, [source]);
+    const ports = { store, clock, hash, log: { ...console }, references, pages: createSeenPages(hash) };
     const batch = {
       observations: [{ sourceKey: 'z' as SourceKey, fields: { note: 'z', route: '1' }, sourceVersion: null }],
       cursor: 'moved',

@@ -1,6 +1,7 @@
 import type { Collection } from '../../src/core/collection.js';
 import { SyncError } from '../../src/core/errors.js';
 import type {
+  KnownStates,
   Observation,
   ObservedBatch,
   SourceCollection,
@@ -93,7 +94,11 @@ export function createSourceLink(
     }
   }
 
-  async function* pages(signal: AbortSignal): AsyncGenerator<ObservedBatch, void> {
+  async function* pages(
+    signal: AbortSignal,
+    isProof = false,
+    known?: KnownStates,
+  ): AsyncGenerator<ObservedBatch, void> {
     const size = facts.scanPaging === 'whole' ? Infinity : PAGE_ROWS;
     let after = '';
     for (let from = 0; ; from += PAGE_ROWS) {
@@ -104,7 +109,11 @@ export function createSourceLink(
         facts.scanPaging === 'offset'
           ? rows.slice(from, from + size)
           : ordered.filter((row) => row.key > beyond).slice(0, size);
-      if (page.length > 0) yield { observations: page.map((row) => system.shown(row)) };
+      const observations = page.map((row) => system.shown(row));
+      const digest = JSON.stringify(observations);
+      const unchanged = isProof ? null : ((await known?.pages(digest)) ?? null);
+      if (unchanged !== null) yield { observations: [], unchanged };
+      else if (page.length > 0) yield { observations, digest };
       if (page.length < size) return;
       after = page.at(-1)?.key ?? after;
     }

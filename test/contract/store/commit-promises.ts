@@ -1,7 +1,9 @@
 import type { RecordId, Seq, SourceKey } from '../../../src/core/change.js';
 import { EVERY_FIELD, stampOf } from '../../../src/core/conflict.js';
 import type { RecordWrite } from '../../../src/core/record-port.js';
+import { statesText } from '../../../src/core/known-states.js';
 import { SOURCE_WRITER, writerOf } from '../../../src/core/session.js';
+import { hashText } from '../../../src/server/telemetry.js';
 import { acceptedFinal, NEW, settled, shown, VISITS, type World } from './world.js';
 
 const id = (text: string): RecordId => text as RecordId;
@@ -139,6 +141,24 @@ export function commitPromises(begin: () => Promise<World>): void {
       inFlight: false,
     };
     expect([...marks]).toEqual([['K1', expected]]);
+  });
+
+  test('R17: what is known of records is told in one hash, unless one of them is gone or unknown', async () => {
+    const world = await begin();
+    const { store, tenant } = world;
+    await world.show('v1', [], { sourceKey: 'K1' as SourceKey, sourceVersion: 'etag "7"\n\u0001Å' });
+    const seq = await world.show('v2', [], { sourceKey: 'K2' as SourceKey });
+    const keys = ['K2', 'K1'] as SourceKey[];
+    const states = (of = keys): Promise<string | null> => store.readStates(tenant, VISITS, of);
+    const marks = await store.readHashes(tenant, VISITS, keys);
+    const known = hashText(statesText(keys.map((key) => marks.get(key))) ?? '');
+    expect(await states()).toBe(known);
+    expect(await states([...keys, 'K3' as SourceKey])).toBeNull();
+    await world.write([visit('v2', { expected: { seq, mark: 0 }, sourceVersion: 'other' })]);
+    expect(await states()).not.toBe(known);
+    await world.lose('v2');
+    expect(await states(['K2'] as SourceKey[])).toBeNull();
+    expect(await states(['K1'] as SourceKey[])).not.toBeNull();
   });
 
   test('R17: a source version alone moves no seq', async () => {

@@ -1,4 +1,4 @@
-import type { RecordId } from '../../../src/core/change.js';
+import type { RecordId, SourceKey } from '../../../src/core/change.js';
 import type { LeasedIntent } from '../../../src/core/outbox-port.js';
 import { inDoubt, lease, LONG_MS, NO_LEASE_MS, noteOf, OVER_MS } from './delivery.js';
 import { settled, shown, VISITS, type World } from './world.js';
@@ -102,12 +102,14 @@ export function outboxPromises(begin: () => Promise<World>): void {
     const seq = await world.show('v1', []);
     const intent = await world.accept('v1', 'c1', world.nurse, { holder: 'node', leaseMs: LONG_MS });
     const { mark } = await world.view('v1');
+    expect(await world.store.readStates(world.tenant, VISITS, ['v1'] as SourceKey[])).not.toBeNull();
     await world.store.noteSent(world.tenant, [await noteOf(world, intent, 1)]);
     expect((await world.view('v1')).mark).toBe(mark + 1);
     const observation = { collection: VISITS, id: 'v1' as RecordId, expected: { seq, mark }, next: shown('v1') };
     expect(await world.store.commit(world.tenant, [observation])).toEqual([{ kind: 'stale' }]);
     const marks = await world.store.readHashes(world.tenant, VISITS, [(await world.view('v1')).sourceKey as never]);
     expect([...marks.values()]).toMatchObject([{ inFlight: true }]);
+    expect(await world.store.readStates(world.tenant, VISITS, [...marks.keys()])).toBeNull();
   });
 
   test('a released intent is due after its delay, and only its holder can release it', async () => {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { statesText } from '../../../src/core/known-states.js';
 import type { Clock } from '../../../src/core/ports.js';
 import type { RecordMark, RecordStore, RecordView } from '../../../src/core/record-port.js';
 import { isSent, openPart } from './intents.js';
@@ -9,7 +11,7 @@ import { changeKey, deviceText, intentsOf, recordKey, type StoredRecord, type Te
 export function createRecordReader(ports: {
   readonly clock: Clock;
   readonly tablesOf: (tenant: string) => TenantTables;
-}): Pick<RecordStore, 'readRecords' | 'readBySourceKey' | 'readHashes' | 'readChanges'> {
+}): Pick<RecordStore, 'readRecords' | 'readBySourceKey' | 'readHashes' | 'readStates' | 'readChanges'> {
   const { clock, tablesOf } = ports;
   return {
     async readRecords(tenant, names) {
@@ -35,6 +37,12 @@ export function createRecordReader(ports: {
           return record === undefined ? [] : [[key, markOf(tables, record)]];
         }),
       );
+    },
+    async readStates(tenant, collection, keys) {
+      const tables = tablesOf(tenant);
+      const records = keys.map((key) => bySourceKey(tables, collection, key));
+      const text = statesText(records.map((record) => (record === undefined ? undefined : markOf(tables, record))));
+      return text === null ? null : createHash('sha256').update(text).digest('hex');
     },
     async readChanges(device, changeIds) {
       const tables = tablesOf(device.tenant);
