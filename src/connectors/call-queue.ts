@@ -1,6 +1,7 @@
 import type { CallBudget } from '../core/call-budget-port.js';
 import type { Clock } from '../core/ports.js';
 import { callRate, createOwnTurns } from './call-rate.js';
+import { TurnOver, type CallTurn } from './call-turn.js';
 
 /** What a call is for. Calls that wait are begun in this order: writes, then single records, then polls, then scans. */
 export type Urgency = 'write' | 'record' | 'poll' | 'scan';
@@ -13,17 +14,17 @@ const KINDS: readonly Kind[] = ['turn', 'write', 'record', 'poll', 'scan'];
 /** The places and the turns of one source: which of the calls that wait is made next, and when. */
 export interface CallQueue {
   /**
-   * Makes a call when it has a place and a turn.
+   * Makes a call when it has a place and a turn, and again with another turn where it could not be sent within its own.
    *
    * @throws the signal's reason when it is over before; whatever the call throws; NoTurn
    */
-  run<T>(urgency: Urgency, call: () => Promise<T>, signal: AbortSignal): Promise<T>;
+  run<T>(urgency: Urgency, call: (turn: CallTurn | null) => Promise<T>, signal: AbortSignal): Promise<T>;
   /**
    * Waits for another turn of a call that is under way, for one request more.
    *
    * @throws the signal's reason when it is over before; NoTurn
    */
-  turn(signal: AbortSignal): Promise<void>;
+  turn(signal: AbortSignal): Promise<CallTurn | null>;
 }
 
 /** The call was not made: too many wait, or nobody can say whether it may be. */
@@ -36,12 +37,20 @@ const OLDEST_EVERY = 8;
 const ASK_AGAIN_MS = 25;
 /** A shared turn that was not used for so long is left: by then it may be another's second. */
 const TURN_LASTS_MS = 50;
+/** From taking a turn to sending the request. Half of the time that `ARRIVAL_MS` keeps free. */
+const SENT_WITHIN_MS = 25;
 
 interface Waiting {
   readonly kind: Kind;
   readonly order: number;
-  readonly begin: () => void;
+  readonly begin: (turn: CallTurn | null) => void;
   readonly fail: (cause: Error) => void;
+}
+
+/** A call that may be made. */
+interface Entered {
+  readonly turn: CallTurn | null;
+  readonly leave: () => void;
 }
 
 /**
@@ -98,8 +107,16 @@ export function createCallQueue(
       own?.take();
       begun += 1;
       waiting.get(one.kind)?.delete(one);
-      one.begin();
+      one.begin(turn());
     }
+  }
+
+  /** The turn that was taken just now. */
+  function turn(): CallTurn | null {
+    if (rate === null) return null;
+    const ownMs = clock.monotonicMs() + SENT_WITHIN_MS;
+    const untilMs = budget === undefined ? ownMs : Math.min(shared.untilMs, ownMs);
+    return { isOver: () => clock.monotonicMs() > untilMs };
   }
 
   function goAfter(ms: number): void {
@@ -138,7 +155,8 @@ export function createCallQueue(
       const tookMs = clock.monotonicMs() - askedMs;
       // Remembered for a while, by a tenth less each time.
       shared.slowestMs = Math.max(tookMs, 0.9 * shared.slowestMs);
-      shared.untilMs = askedMs + Math.max(lastsMs, tookMs);
+      // Where it took longer than that, they are lost, and more time is asked for.
+      shared.untilMs = askedMs + lastsMs;
       if (taken > 0) go();
       else if (waits() > 0) goAfter(Math.max(ASK_AGAIN_MS, waitMs));
     } catch (cause) {
@@ -148,8 +166,8 @@ export function createCallQueue(
     }
   }
 
-  /** Resolves with the way to give the place back. */
-  function enter(kind: Kind, signal: AbortSignal): Promise<() => void> {
+  /** Resolves with the turn, and the way to give the place back. */
+  function enter(kind: Kind, signal: AbortSignal): Promise<Entered> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error);
       if (waits() >= LONGEST_QUEUE) return reject(new NoTurn('too many calls wait'));
@@ -159,12 +177,15 @@ export function createCallQueue(
       const one: Waiting = {
         kind,
         order: (orders += 1),
-        begin() {
+        begin(turn) {
           signal.removeEventListener('abort', giveUp);
           underWay[place] += 1;
-          resolve(() => {
-            underWay[place] -= 1;
-            go();
+          resolve({
+            turn,
+            leave() {
+              underWay[place] -= 1;
+              go();
+            },
           });
         },
         fail(cause) {
@@ -182,16 +203,21 @@ export function createCallQueue(
 
   return {
     async run(urgency, call, signal) {
-      const leave = await enter(urgency, signal);
-      try {
-        return await call();
-      } finally {
-        leave();
+      for (;;) {
+        const { turn, leave } = await enter(urgency, signal);
+        try {
+          return await call(turn);
+        } catch (thrown) {
+          if (!(thrown instanceof TurnOver)) throw thrown;
+        } finally {
+          leave();
+        }
       }
     },
     async turn(signal) {
-      const leave = await enter('turn', signal);
+      const { turn, leave } = await enter('turn', signal);
       leave();
+      return turn;
     },
   };
 }

@@ -2,6 +2,7 @@ import type { CallBudget } from '../core/call-budget-port.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
 import { createBreaker } from './breaker.js';
 import { createCallQueue, NoTurn, type ReadUrgency, type Urgency } from './call-queue.js';
+import { giveTurn, TurnOver, type CallTurn } from './call-turn.js';
 import { CallFault, LONGEST_PAUSE_MS, type CallName } from './fault.js';
 import type { Maintenance } from './maintenance.js';
 
@@ -121,8 +122,9 @@ export function createGuard(
     if (breaker.isOpen()) throw new CallFault('notSent', NO_ANSWER, { sourceIsSick: false });
     let begun = false;
     const deadline = withDeadline(clock, signal, withinMs);
-    const inTurn = async (): Promise<T> => {
+    const inTurn = async (turn: CallTurn | null): Promise<T> => {
       deadline.signal.throwIfAborted();
+      if (turn !== null) giveTurn(deadline.signal, turn);
       checkMaintenance();
       const passage = breaker.enter(urgency === 'write' ? 'write' : 'read');
       if (passage === null) throw new CallFault('notSent', NO_ANSWER, { sourceIsSick: false });
@@ -134,7 +136,9 @@ export function createGuard(
         passage.succeeded();
         return answer;
       } catch (thrown) {
-        const fault = asFault(thrown, true, deadline.signal, withinMs);
+        // The queue waits for another turn.
+        if (thrown instanceof TurnOver) begun = false;
+        const fault = asFault(thrown, begun, deadline.signal, withinMs);
         failed = { made, reason: fault.message };
         if (maintenanceLeftMs() > 0) passage.left();
         else if (fault.sourceIsSick) passage.failed();
@@ -176,11 +180,15 @@ export function createGuard(
       }
     },
     write: (call, signal, withinMs = limits.timeoutMs) => once(made, 'write', call, signal, withinMs),
-    turn: (signal) =>
-      queue.turn(signal).catch((cause: unknown) => {
+    async turn(signal) {
+      try {
+        const turn = await queue.turn(signal);
+        if (turn !== null) giveTurn(signal, turn);
+      } catch (cause) {
         const why = cause instanceof NoTurn ? cause.message : 'no turn came in time for another request';
         throw new CallFault('notSent', why, { cause, sourceIsSick: false });
-      }),
+      }
+    },
     isDown: () => breaker.isOpen() || pausedUntilMs > clock.monotonicMs() || maintenanceLeftMs() > 0,
     maintenanceLeftMs,
     isProbeDue: () => breaker.isProbeDue(),

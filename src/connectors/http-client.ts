@@ -5,6 +5,7 @@ import { rootCertificates } from 'node:tls';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { DecoratorHandler, Pool, type Dispatcher } from 'undici';
 import { lookupOf, type NamedBy } from '../outgoing/reach.js';
+import { takeTurn, TurnOver, type CallTurn } from './call-turn.js';
 import { CallFault, LONGEST_PAUSE_MS, shownText } from './fault.js';
 import type { RowTags } from './transport.js';
 
@@ -96,7 +97,7 @@ export function openHttp(
   return {
     async exchange(request, signal, read) {
       checkHeaders(request.headers);
-      const started = { yes: false };
+      const started = { yes: false, turn: takeTurn(signal) };
       const options: StartingOptions = {
         method: request.method,
         path: request.path,
@@ -109,7 +110,7 @@ export function openHttp(
       try {
         answer = await dispatcher.request(options);
       } catch (cause) {
-        throw faultOf(cause, started.yes);
+        throw cause instanceof TurnOver ? cause : faultOf(cause, started.yes);
       }
       const headers = joined(answer.headers);
       const head = { status: answer.statusCode, headers };
@@ -179,9 +180,15 @@ function faultOf(cause: unknown, started: boolean): CallFault {
     : new CallFault('notSent', `no connection (${what})`, { cause });
 }
 
-interface StartingOptions extends Dispatcher.RequestOptions {
+interface Started {
   /** Set at the moment when the request goes to a connection: before it, nothing can have happened. */
-  readonly started: { yes: boolean };
+  yes: boolean;
+  /** Not later than this. */
+  readonly turn: CallTurn | null;
+}
+
+interface StartingOptions extends Dispatcher.RequestOptions {
+  readonly started: Started;
 }
 
 const noteStarts: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
@@ -195,14 +202,16 @@ const Handler = DecoratorHandler as unknown as new (handler: Dispatcher.Dispatch
 };
 
 class StartNoting extends Handler {
-  readonly #started: { yes: boolean };
+  readonly #started: Started;
 
-  constructor(handler: Dispatcher.DispatchHandler, started: { yes: boolean }) {
+  constructor(handler: Dispatcher.DispatchHandler, started: Started) {
     super(handler);
     this.#started = started;
   }
 
   override onRequestStart(controller: Dispatcher.DispatchController, context: object): void {
+    // Thrown here, it is not sent, and its connection stays.
+    if (this.#started.turn?.isOver() === true) throw new TurnOver();
     this.#started.yes = true;
     super.onRequestStart(controller, context);
   }

@@ -192,6 +192,32 @@ describe('turns that gateways share', () => {
     expect(windowMs - callRate(400).windowMs).toBeGreaterThanOrEqual(latestMs);
   });
 
+  test('are left where the store took longer to give them than they last, and asked for again with more time', async () => {
+    const shared = createCallBudget(clock);
+    const given: { readonly atMs: number; readonly forMs: number }[] = [];
+    const budget: CallBudget = {
+      async takeTurns(source, rate, atMost) {
+        given.push({ atMs: clock.monotonicMs(), forMs: rate.windowMs - callRate(10).windowMs });
+        const granted = await shared.takeTurns(source, rate, atMost);
+        await clock.wait(given.length === 2 ? 1_000 : 200, NEVER);
+        return granted;
+      },
+    };
+    const queue = createCallQueue('clinic', { concurrent: 2, perSecond: 10 }, clock, budget);
+    const usedMs: number[] = [];
+    for (let at = 0; at < 20; at++)
+      void queue.run('write', () => Promise.resolve(void usedMs.push(clock.monotonicMs())), NEVER);
+    for (let ms = 0; ms < 9_000; ms += 10) {
+      await turns();
+      clock.advance(10);
+    }
+    expect(usedMs.length).toBeGreaterThan(10);
+    for (const atMs of usedMs) {
+      const turn = given.findLast((one) => one.atMs < atMs);
+      expect(atMs - (turn?.atMs ?? 0)).toBeLessThanOrEqual(turn?.forMs ?? 0);
+    }
+  });
+
   test('are not taken in vain where calls are slow', async () => {
     const { made, taken } = await callInPairs(100);
     expect(made).toBeGreaterThan(17);

@@ -89,6 +89,40 @@ test('calls of all collections together keep to the rate of their source in ever
   expect(reads.map(({ outcome }) => outcome)).toEqual(Array(5).fill('read'));
 });
 
+test('a request that is not on its way within its turn is not sent: it goes with another turn', async () => {
+  answerRecords();
+  const [visits] = open({ limit: { perSecond: 1, concurrent: 10 } });
+  const read = startRead(visits, '1');
+  // The connection is still being made.
+  await Promise.resolve();
+  clock.advance(26);
+  expect(await askedFor(0)).toEqual([]);
+  clock.advance(callRate(1).windowMs - 27);
+  expect(await askedFor(0)).toEqual([]);
+  clock.advance(1);
+  expect(await askedFor(1)).toEqual(['1']);
+  await read.ended;
+  expect([read.outcome, visits.isDown()]).toEqual(['read', false]);
+});
+
+test('a write whose turn was over, and whose time is while it waits for another one, was not sent', async () => {
+  const [visits] = open({ limit: { perSecond: 1, concurrent: 10 }, timeout: '500ms' });
+  const write = {
+    kind: 'update',
+    sourceKey: '1' as SourceKey,
+    fields: { note: 'a' },
+    current: null,
+    guard: '7',
+  } as const;
+  const told = visits.write({ ...write, idempotencyKey: 'one' }, NEVER);
+  await Promise.resolve();
+  clock.advance(26);
+  await askedFor(0);
+  clock.advance(500);
+  expect(await told).toMatchObject({ kind: 'notSent' });
+  expect(source.asked).toEqual([]);
+});
+
 test('a caller that gives up while it waits for the rate uses no turn up', async () => {
   answerRecords();
   const [visits] = open({ limit: { perSecond: 1, concurrent: 10 } });
