@@ -3,9 +3,9 @@ import type { KnownVersions } from '../core/source-port.js';
 import type { ReadUrgency } from './call-queue.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault } from './fault.js';
-import { readPages, withRows } from './page-reader.js';
+import { readPages } from './page-reader.js';
 import { readResult } from './pending-result.js';
-import type { PageAnswer, PageArguments } from './paging.js';
+import { withRows, type PageAnswer, type PageArguments } from './paging.js';
 import type { Operation } from './transport.js';
 
 /** The pages of one list, each asked for through the guard when the reader wants it. @throws CallFault */

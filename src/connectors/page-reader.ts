@@ -1,16 +1,17 @@
 import { CallFault } from './fault.js';
-import type {
-  KeysetPaging,
-  LinkPaging,
-  LoadPage,
-  NextUrlPaging,
-  OffsetPaging,
-  PageAnswer,
-  PageArguments,
-  PagePaging,
-  Paging,
-  Sized,
-  TokenPaging,
+import {
+  withRows,
+  type KeysetPaging,
+  type LinkPaging,
+  type LoadPage,
+  type NextUrlPaging,
+  type OffsetPaging,
+  type PageAnswer,
+  type PageArguments,
+  type PagePaging,
+  type Paging,
+  type Sized,
+  type TokenPaging,
 } from './paging.js';
 
 /**
@@ -267,15 +268,6 @@ function endedEarly(seen: number, total: number): CallFault {
 /** The source may be well: it is this reading that proves nothing. */
 function doubt(message: string): CallFault {
   return new CallFault('badAnswer', message, { sourceIsSick: false });
-}
-
-/** The answer with some of its rows: from its end, their number tells which. */
-export function withRows(answer: PageAnswer, rows: readonly unknown[]): PageAnswer {
-  const left = answer.rows.length - rows.length;
-  if (left === 0) return answer;
-  const { digest, ...rest } = answer;
-  const isEnd = rows.every((row, at) => row === answer.rows[left + at]);
-  return { ...rest, rows, ...(digest === undefined || !isEnd ? {} : { digest: `${digest}-${rows.length}` }) };
 }
 
 function rowText(row: unknown): string {

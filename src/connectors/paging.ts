@@ -121,6 +121,15 @@ export interface PageAnswer {
 
 export type LoadPage = (args: PageArguments, next: string | null) => Promise<PageAnswer>;
 
+/** The answer with some of its rows: from its end, their number tells which. */
+export function withRows(answer: PageAnswer, rows: readonly unknown[]): PageAnswer {
+  const left = answer.rows.length - rows.length;
+  if (left === 0) return answer;
+  const { digest, ...rest } = answer;
+  const isEnd = rows.every((row, at) => row === answer.rows[left + at]);
+  return { ...rest, rows, ...(digest === undefined || !isEnd ? {} : { digest: `${digest}-${rows.length}` }) };
+}
+
 /** What paging proves about a scan (F14). */
 export function scanPagingOf(paging: Paging): SourceFacts['scanPaging'] {
   switch (paging.kind) {

@@ -4,7 +4,15 @@ import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
 import type { IngestStore, Restated } from '../core/ingest-port.js';
 import type { OperatorStore } from '../core/operator-port.js';
-import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
+import type {
+  CommitContext,
+  Recheck,
+  RecordMark,
+  RecordStore,
+  RecordView,
+  RecordWrite,
+  WriteOutcome,
+} from '../core/record-port.js';
 import type { ReadingChange } from '../core/reading.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import type { Collection } from '../core/collection.js';
@@ -23,7 +31,7 @@ import {
   restatement,
   type ObservedState,
 } from '../core/observed-state.js';
-import { firstId, freeIds, type NewId } from './record-ids.js';
+import { firstId, idsAgain } from './record-ids.js';
 import type { SeenPages } from './seen-pages.js';
 import { laggingForMs, staleReason } from './staleness.js';
 import { noteGone, ofToldGone, type ToldGone } from './told-gone.js';
@@ -102,21 +110,18 @@ export async function ingestBatch(
   notePage(ports, collection, batch, sorted);
   let stale = 0;
   if (writes.length + rechecks.length + dropRechecks.length + sorted.held > 0 || batch.cursor !== undefined) {
-    const outcomes = await ports.store.commit(tenant, writes, {
-      fence: context.fence,
-      ingest: {
-        collection: collection.name,
-        ...(batch.cursor === undefined ? {} : { cursor: batch.cursor }),
-        ...(sorted.held === 0 ? {} : { state: 'HELD' }),
-        ...(rechecks.length === 0 ? {} : { addRechecks: rechecks }),
-        ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
-      },
+    const outcomes = await commitFenced(ports, tenant, writes, context, {
+      collection: collection.name,
+      ...(batch.cursor === undefined ? {} : { cursor: batch.cursor }),
+      ...(sorted.held === 0 ? {} : { state: 'HELD' }),
+      ...(rechecks.length === 0 ? {} : { addRechecks: rechecks }),
+      ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
     });
-    if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
     // The store has put them on the recheck list.
     stale = outcomes.filter((outcome, at) => outcome.kind !== 'written' && writes[at]?.next !== undefined).length;
     const doubted = ofToldGone(context, sorted.appeared, ports.clock.nowMs());
-    if (doubted.length > 0) await addRechecks(ports, tenant, collection.name, doubted, context);
+    const ingest = { collection: collection.name, addRechecks: doubted };
+    if (doubted.length > 0) await commitFenced(ports, tenant, [], context, ingest);
   }
   const deleted = writes.filter((write) => write.next?.deleted === true).length;
   return {
@@ -141,15 +146,16 @@ function notePage(
   if (digest !== undefined && isAsKnown && marks.size === settled.length) pages.note(name, digest, marks);
 }
 
-async function addRechecks(
+async function commitFenced(
   { store }: IngestPorts,
   tenant: string,
-  collection: string,
-  rechecks: readonly Recheck[],
+  writes: readonly RecordWrite[],
   { fence }: BatchContext,
-): Promise<void> {
-  const outcomes = await store.commit(tenant, [], { fence, ingest: { collection, addRechecks: rechecks } });
+  ingest?: NonNullable<CommitContext['ingest']>,
+): Promise<readonly WriteOutcome[]> {
+  const outcomes = await store.commit(tenant, writes, { fence, ...(ingest === undefined ? {} : { ingest }) });
   if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(fence.name);
+  return outcomes;
 }
 
 interface Sorted {
@@ -284,7 +290,8 @@ async function sortOut(
     }
   }
   await store.restate(tenant, collection.name, restatements);
-  const ids = await idsOf(ports, tenant, collection.name, appearing, reborn, context);
+  if (reborn.size > 0) await commitFenced(ports, tenant, [...reborn.values()].map(keyGivenUp), context);
+  const ids = await idsAgain(store, tenant, collection.name, keysOfStates(appearing), reborn, context.awaiting);
   for (const one of appearing) {
     const id = ids.get(one.observation.sourceKey) ?? firstId(one.observation.sourceKey);
     writes.push(appearance(collection, one, id, holding.mapping));
@@ -302,25 +309,3 @@ function keysOfStates(states: readonly ObservedState[]): readonly SourceKey[] {
 }
 
 const NO_VIEWS: ReadonlyMap<SourceKey, RecordView> = new Map();
-
-/**
- * Ids for new records, where they are not simply their keys: of keys that were reused, whose tombstones give them up in a commit of
- * their own, and of keys that came back although nothing is known of them, since the id is taken. Broken off half-way, such a key
- * comes back and is one of those.
- */
-async function idsOf(
-  ports: IngestPorts,
-  tenant: string,
-  collection: string,
-  appearing: readonly ObservedState[],
-  reborn: ReadonlyMap<SourceKey, RecordView>,
-  { fence, awaiting }: BatchContext,
-): Promise<ReadonlyMap<SourceKey, NewId>> {
-  if (reborn.size > 0) {
-    const outcomes = await ports.store.commit(tenant, [...reborn.values()].map(keyGivenUp), { fence });
-    if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(fence.name);
-  }
-  const back = appearing.map(({ observation }) => observation.sourceKey).filter((key) => awaiting.has(key));
-  const wanted = new Map<SourceKey, RecordView | null>([...back.map((key) => [key, null] as const), ...reborn]);
-  return wanted.size === 0 ? new Map() : freeIds(ports.store, tenant, collection, wanted);
-}

@@ -17,6 +17,27 @@ export function firstId(key: SourceKey): NewId {
 }
 
 /**
+ * Ids of appearing records, where they are not simply their keys: of keys that were reused, whose tombstones have given them up, and of keys
+ * that came back although nothing is known of them, since the id is taken. Broken off after the giving up, such a key comes back and is
+ * one of those.
+ *
+ * @param reborn the tombstones of keys that were reused
+ * @param awaiting keys on the recheck list
+ */
+export async function idsAgain(
+  store: Pick<RecordStore, 'readRecords'>,
+  tenant: string,
+  collection: string,
+  appearing: readonly SourceKey[],
+  reborn: ReadonlyMap<SourceKey, RecordView>,
+  awaiting: ReadonlySet<SourceKey>,
+): Promise<ReadonlyMap<SourceKey, NewId>> {
+  const back = appearing.filter((key) => awaiting.has(key));
+  const wanted = new Map<SourceKey, RecordView | null>([...back.map((key) => [key, null] as const), ...reborn]);
+  return wanted.size === 0 ? new Map() : freeIds(store, tenant, collection, wanted);
+}
+
+/**
  * Ids for keys that no record has although the key's own id may be taken: by a create that was accepted under it and is parked or
  * not sent yet, or by an earlier life of the key, which is a tombstone and keeps its id (F20).
  *

@@ -1,6 +1,15 @@
 import { CallFault } from '../../src/connectors/fault.js';
-import { readPages, withRows } from '../../src/connectors/page-reader.js';
-import { keyset, link, misfitOfPaging, offset, page, type LoadPage, type Paging } from '../../src/connectors/paging.js';
+import { readPages } from '../../src/connectors/page-reader.js';
+import {
+  keyset,
+  link,
+  misfitOfPaging,
+  offset,
+  page,
+  withRows,
+  type LoadPage,
+  type Paging,
+} from '../../src/connectors/paging.js';
 
 interface Row {
   readonly id: string;
