@@ -3,7 +3,8 @@ import { RecordMisfit } from '../core/misfit.js';
 import type { RecordView } from '../core/record-port.js';
 import type { Observation, SourceCollection } from '../core/source-port.js';
 import { isPastDeleteLimit } from './delete-limit.js';
-import { FenceLost, ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } from './ingest.js';
+import { commitFenced } from './fenced-commit.js';
+import { ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } from './ingest.js';
 import { readToken } from './observed-batches.js';
 import { askCanary, isObservation, readEach, type Answer } from './keyed-reads.js';
 import { noteGone } from './told-gone.js';
@@ -173,16 +174,12 @@ async function commitJudgement(
       return { sourceKey, reason, notBeforeMs: ports.clock.nowMs() + restMs };
     });
   if (deletions.length + held + dropRechecks.length + addRechecks.length === 0) return 0;
-  const outcomes = await ports.store.commit(tenant, deletions.map(tombstone), {
-    fence: context.fence,
-    ingest: {
-      collection,
-      ...(held === 0 ? {} : { state: 'HELD' }),
-      ...(addRechecks.length === 0 ? {} : { addRechecks }),
-      ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
-    },
+  const outcomes = await commitFenced(ports, tenant, deletions.map(tombstone), context, {
+    collection,
+    ...(held === 0 ? {} : { state: 'HELD' }),
+    ...(addRechecks.length === 0 ? {} : { addRechecks }),
+    ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
   });
-  if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
   return outcomes.filter((outcome) => outcome.kind === 'written').length;
 }
 

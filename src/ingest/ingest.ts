@@ -4,15 +4,7 @@ import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
 import type { IngestStore, Restated } from '../core/ingest-port.js';
 import type { OperatorStore } from '../core/operator-port.js';
-import type {
-  CommitContext,
-  Recheck,
-  RecordMark,
-  RecordStore,
-  RecordView,
-  RecordWrite,
-  WriteOutcome,
-} from '../core/record-port.js';
+import type { CommitContext, Recheck, RecordMark, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
 import type { ReadingChange } from '../core/reading.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import type { Collection } from '../core/collection.js';
@@ -20,6 +12,7 @@ import type { Observation, ObservedBatch, SourceCollection } from '../core/sourc
 import { keyGivenUp } from '../core/tombstone.js';
 import { isOlderVersion } from '../core/version-order.js';
 import { isPastDeleteLimit } from './delete-limit.js';
+import { commitFenced } from './fenced-commit.js';
 import { readHolding } from './held-observations.js';
 import type { ObservationToken } from './observed-batches.js';
 import type { Quarantine } from './quarantine.js';
@@ -77,9 +70,6 @@ export interface IngestCounts {
   /** Shown in an older version than was known: the source may have been restored from a backup. */
   readonly older: number;
 }
-
-/** The lease of the poller went to another node: stop, nothing was written. */
-export class FenceLost extends Error {}
 
 /** A key is read again after this long: the write that made its observation stale has settled by then. */
 const RECHECK_AFTER_MS = 1_000;
@@ -144,18 +134,6 @@ function notePage(
 ): void {
   const isAsKnown = misfits.length + writes.length === 0 && settled.length === observations.length;
   if (digest !== undefined && isAsKnown && marks.size === settled.length) pages.note(name, digest, marks);
-}
-
-async function commitFenced(
-  { store }: IngestPorts,
-  tenant: string,
-  writes: readonly RecordWrite[],
-  { fence }: BatchContext,
-  ingest?: NonNullable<CommitContext['ingest']>,
-): Promise<readonly WriteOutcome[]> {
-  const outcomes = await store.commit(tenant, writes, { fence, ...(ingest === undefined ? {} : { ingest }) });
-  if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(fence.name);
-  return outcomes;
 }
 
 interface Sorted {

@@ -1,7 +1,8 @@
 import { SyncError } from '../core/errors.js';
 import type { IngestStore } from '../core/ingest-port.js';
 import type { Clock, Log } from '../core/ports.js';
-import { FenceLost, type BatchContext } from './ingest.js';
+import { FenceLost } from './fenced-commit.js';
+import type { BatchContext } from './ingest.js';
 
 /** A poller's lease lives this long and is renewed while work goes on; a dead node's work is taken over after it. */
 export const POLL_LEASE_MS = 30_000;

@@ -2,7 +2,8 @@ import type { SourceKey } from '../core/change.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import { readAgain } from './confirmation.js';
 import { isPastDeleteLimit } from './delete-limit.js';
-import { FenceLost, ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
+import { commitFenced } from './fenced-commit.js';
+import { ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
 import { knownStates } from './known-states.js';
 import { observedBatches, readToken, type ObservationToken } from './observed-batches.js';
 import { isDeletable, mayLag, tombstone } from './tombstone.js';
@@ -221,11 +222,10 @@ async function deleteAbsent(
   const dropRechecks = gone.flatMap(({ sourceKey }) =>
     sourceKey !== null && context.awaiting.has(sourceKey) ? [sourceKey] : [],
   );
-  const outcomes = await ports.store.commit(tenant, gone.map(tombstone), {
-    fence: context.fence,
-    ingest: { collection: name, ...(dropRechecks.length === 0 ? {} : { dropRechecks }) },
+  const outcomes = await commitFenced(ports, tenant, gone.map(tombstone), context, {
+    collection: name,
+    ...(dropRechecks.length === 0 ? {} : { dropRechecks }),
   });
-  if (outcomes.some((outcome) => outcome.kind === 'fenceLost')) throw new FenceLost(context.fence.name);
   return outcomes.filter((outcome) => outcome.kind === 'written').length;
 }
 

@@ -1,7 +1,8 @@
 import type { RecordId, SourceKey } from '../../src/core/change.js';
 import { createReferenceMap } from '../../src/core/reference-map.js';
 import type { Store } from '../../src/core/store-port.js';
-import { FenceLost, ingestBatch } from '../../src/ingest/ingest.js';
+import { FenceLost } from '../../src/ingest/fenced-commit.js';
+import { ingestBatch } from '../../src/ingest/ingest.js';
 import { POLL_LEASE_MS } from '../../src/ingest/leased-work.js';
 import { readToken } from '../../src/ingest/observed-batches.js';
 import { openQuarantine } from '../../src/ingest/quarantine.js';
