@@ -1,5 +1,6 @@
 import type { Fields, JsonValue } from './change.js';
 import { fitValue, type FieldDefinition } from './field.js';
+import type { Via } from './via.js';
 import type { WriteRules } from './write-rule.js';
 import { KEPT, type Keeping, type Storage } from './keeping.js';
 
@@ -41,6 +42,8 @@ export interface Collection {
   readonly storage?: Storage;
   /** What stands for field values wherever its records are kept. Absent: the values themselves. */
   readonly keeping?: Keeping;
+  /** The reference whose record gives this collection's records their scopes; `scopesOf` gives none then. Absent: `scopesOf` does. */
+  readonly via?: Via;
   /** Scope names of a record: a pure function of its own fields, as known to the source. */
   readonly scopesOf: (fields: Fields) => readonly string[];
 }

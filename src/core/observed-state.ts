@@ -4,10 +4,11 @@ import { EVERY_FIELD } from './conflict.js';
 import type { Restated } from './ingest-port.js';
 import { nextState, type Mapping, type SourceLayer } from './overlay.js';
 import type { HashText } from './ports.js';
-import type { RecordView, RecordWrite } from './record-port.js';
+import type { RecordMark, RecordView, RecordWrite } from './record-port.js';
 import { checkScopes } from './scope.js';
 import { SOURCE_WRITER } from './session.js';
 import type { Observation } from './source-port.js';
+import { viaOf } from './via.js';
 
 /** An observation of a living record, with the text and the hash by which states are compared. */
 export interface ObservedState {
@@ -58,13 +59,20 @@ export function movement(collection: Collection, view: RecordView, one: Observed
   };
 }
 
-/** Is a record in the scopes of this state? Not looked at without its scopes. */
+/**
+ * Is a record in the scopes of this state?
+ *
+ * @param marks of known records
+ * @param scopes in which records are; null: these are not looked at
+ */
 export function hasScopes(
   collection: Collection,
   { observation }: ObservedState,
+  marks: ReadonlyMap<SourceKey, Pick<RecordMark, 'via'>>,
   scopes: ReadonlyMap<SourceKey, readonly string[]> | null,
 ): boolean {
-  if (scopes === null) return true;
+  if ((marks.get(observation.sourceKey)?.via ?? null) !== viaOf(collection, observation.fields)) return false;
+  if (scopes === null || collection.via !== undefined) return true;
   const now = checkScopes(collection.name, collection.scopesOf(observation.fields));
   const before = scopes.get(observation.sourceKey) ?? [];
   return now.length === before.length && now.every((scope, at) => scope === before[at]);

@@ -1,9 +1,10 @@
 import type { Fields } from './change.js';
 import { parseBody, renderBody, type Collection } from './collection.js';
-import type { NextState, OpenIntent } from './record-port.js';
+import type { NextState, OpenIntent, RecordView } from './record-port.js';
 import { isNobodys, withReferences, type Reference } from './reference.js';
 import { checkScopes } from './scope.js';
 import { writerOf, type DeviceKey } from './session.js';
+import { viaOf, viaOfPending } from './via.js';
 
 /** The source layer of a record, as it is or is to be. */
 export type SourceLayer = Pick<NextState, 'sourceKey' | 'deleted' | 'body' | 'sourceVersion' | 'hash' | 'throughUs'>;
@@ -19,6 +20,8 @@ export interface Incoming {
   readonly fields: Fields;
   /** Fields whose reference names a record that its source does not have yet. */
   readonly unmapped: readonly string[];
+  /** The record that gives it its scopes (`via`), where it is known. */
+  readonly parent?: RecordView;
 }
 
 /** Both ways between ids and keys, for the references of one record (R12). */
@@ -34,7 +37,8 @@ export const asTheyAre: Mapping = { outgoing: () => null, incoming: (fields) => 
  * A record's next state: the source layer, and what devices see of it while intents are open (specification part 3). Intents
  * whose overlay is taken (`seq`) are laid over the source layer in the order in which they were accepted; an open DELETE only
  * marks the record (F8); a collection that shows confirmed states only shows none of them. Scopes are those of the source's
- * state, since access follows the system of record; of a record that the source does not have yet, those of the overlay. A
+ * state, since access follows the system of record; of a record that the source does not have yet, those of the overlay; under `via`
+ * they are those of the record that either names, which the store knows. A
  * create that is not open any more and never was confirmed leaves a tombstone.
  *
  * @param intents the record's open intents after the write
@@ -61,6 +65,7 @@ export function nextState(
     vis: text === layer.body ? null : text,
     pending: shown.length > 0,
     scopes: checkScopes(collection.name, collection.scopesOf(fields)),
+    via: viaOf(collection, fields),
   };
 }
 
@@ -134,8 +139,10 @@ function pendingCreate(
   if (create === undefined) return { ...layer, deleted: true, vis: null, pending: false, scopes: [] };
   const vis = renderBody(collection, overlaid(collection, {}, edits));
   const kept = Object.assign({}, ...edits.map((edit) => JSON.parse(edit.fields) as Fields)) as Fields;
-  const scopes = scopesOfPending(collection, mapping.incoming(parseBody(renderBody(collection, kept))), create.device);
-  return { ...layer, deleted: false, vis, pending: true, scopes };
+  const incoming = mapping.incoming(parseBody(renderBody(collection, kept)));
+  const via = viaOfPending(collection, incoming);
+  const scopes = collection.via === undefined ? scopesOfPending(collection, incoming, create.device) : [];
+  return { ...layer, deleted: false, vis, pending: true, scopes, via };
 }
 
 /** A reference that names no record for its author is shown to nobody: what it covers is. */

@@ -4,6 +4,7 @@ import type { ChangeError } from './errors.js';
 import type { OpenState, PushStatus } from './intent.js';
 import type { OutboxStore } from './outbox-port.js';
 import type { DeviceKey } from './session.js';
+import type { ViaName } from './via.js';
 
 /** A record as decisions need it. A record that was never there (or is only being created) has `seq` 0. */
 export interface RecordView {
@@ -28,6 +29,8 @@ export interface RecordView {
   readonly sourceVersion: string | null;
   readonly hash: string | null;
   readonly stamps: Stamps;
+  /** The scopes that it is in now; of a tombstone those that it was last in. */
+  readonly scopes: readonly string[];
   /** The seq of the last write through us: an observation begun before it is stale (R15). */
   readonly written: Seq;
   readonly changedAtMs: number;
@@ -80,8 +83,14 @@ export interface NextState {
   /** As in `RecordView`. */
   readonly vis: string | null;
   readonly pending: boolean;
-  /** Empty for deleted records. */
+  /** Empty for deleted records, and with `via`. */
   readonly scopes: readonly string[];
+  /**
+   * The record whose scopes this one has: those that it is in when this is written, and from then on whatever they become. Each record
+   * that follows another one into other scopes takes a seq of its own, in the same commit. One that is not there, or not any more, is in
+   * none. Absent or null: `scopes`.
+   */
+  readonly via?: ViaName | null;
   /** True for a write through us: sets `written` to the new seq. */
   readonly throughUs: boolean;
 }
@@ -254,6 +263,10 @@ export interface RecordMark extends Expected {
   readonly sourceVersion: string | null;
   readonly deleted: boolean;
   readonly written: Seq;
+  /** The seq of its last change of its own: others it only took with the record whose scopes it has. */
+  readonly ownSeq: Seq;
+  /** As in `NextState`. */
+  readonly via: ViaName | null;
   /** As in `RecordView`. */
   readonly pending: boolean;
   readonly openIntents: number;

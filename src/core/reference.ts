@@ -96,7 +96,7 @@ export function outgoingBy(collection: Pick<Collection, 'fields'>, ids: IdsByKey
  * References of devices as source keys. What is not among the records is taken for a key; a reference to a record that its source
  * does not have yet stays an id, and its field is unmapped (F21).
  */
-export function incomingBy(collection: Pick<Collection, 'fields'>, records: ReferredTo): Mapping['incoming'] {
+export function incomingBy(collection: Pick<Collection, 'fields' | 'via'>, records: ReferredTo): Mapping['incoming'] {
   return (fields): Incoming => {
     const unmapped = new Set<string>();
     const mapped = withReferences(collection, fields, (reference) => {
@@ -105,8 +105,22 @@ export function incomingBy(collection: Pick<Collection, 'fields'>, records: Refe
       if (key === null && record !== undefined && isDeviceMadeId(reference.target)) unmapped.add(reference.field);
       return key ?? reference.target;
     });
-    return { fields: mapped, unmapped: [...unmapped] };
+    const parent = parentIn(collection, fields, records);
+    return { fields: mapped, unmapped: [...unmapped], ...(parent === undefined ? {} : { parent }) };
   };
+}
+
+/** The record that gives one of these fields its scopes. */
+function parentIn({ via }: Pick<Collection, 'via'>, fields: Fields, records: ReferredTo): RecordView | undefined {
+  const target = via === undefined ? undefined : fields[via.field];
+  if (via === undefined || typeof target !== 'string') return undefined;
+  return records.get(referenceName({ collection: via.collection, target }));
+}
+
+/** Can a change not go without this reference? Of a list it is one of many. */
+export function isNeeded(collection: Pick<Collection, 'fields' | 'via'>, field: string): boolean {
+  const declared = referenceFields(collection).find(({ name }) => name === field);
+  return declared !== undefined && !declared.list && (declared.required || collection.via?.field === field);
 }
 
 /** The key under which the source has a record; null: it does not have it, or not any more. */

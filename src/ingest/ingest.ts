@@ -187,6 +187,7 @@ async function sortOut(
   // Scopes follow from a rule that may be another one now, also where nothing else of a record differs.
   const scopes =
     context.reading?.isAnew === true ? await store.readScopes(tenant, collection.name, [...latest.keys()]) : null;
+  const isPlaced = (one: ObservedState): boolean => hasScopes(collection, one, marks, scopes);
   const again = (sourceKey: SourceKey, reason: string, afterMs: number): void => {
     const restMs = afterMs > 0 && context.awaiting.has(sourceKey) ? Math.max(RECHECK_AGAIN_MS, afterMs) : afterMs;
     rechecks.push({ sourceKey, reason, notBeforeMs: clock.nowMs() + restMs });
@@ -210,7 +211,7 @@ async function sortOut(
     } else {
       const one = observedState(ports.hash, collection, { ...observation, fields });
       if (mark === undefined) unknown.push(one);
-      else if (mark.hash !== one.hash || mark.deleted || !hasScopes(collection, one, scopes)) different.push(one);
+      else if (mark.hash !== one.hash || mark.deleted || !isPlaced(one)) different.push(one);
       else {
         settled.push(sourceKey);
         if (mark.sourceVersion !== sourceVersion)
@@ -252,7 +253,7 @@ async function sortOut(
       reborn.set(sourceKey, view);
       appearing.push(one);
     } else {
-      const restated = hasScopes(collection, one, scopes) ? restatement(collection, view, one, holding.mapping) : null;
+      const restated = isPlaced(one) ? restatement(collection, view, one, holding.mapping) : null;
       if (restated === null) writes.push(movement(collection, view, one, holding.mapping));
       else {
         restatements.push(restated);

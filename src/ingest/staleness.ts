@@ -18,7 +18,7 @@ export function staleReason(
   if (mark.inFlight) return 'a write is in flight';
   if (token.head < mark.written) return 'written meanwhile';
   // A scan and polls go on beside each other where a read by key can tell which of them is right.
-  return readOne && token.head < mark.seq ? 'changed meanwhile' : null;
+  return readOne && token.head < mark.ownSeq ? 'changed meanwhile' : null;
 }
 
 /**

@@ -46,7 +46,8 @@ export function createReadCurrent(ports: {
       const known = view.body === null ? fields : parseBody(view.body);
       // Its author sees a record that the source does not have yet, whatever its scopes will be (F21).
       const isOwn = view.body === null && view.intents.some((one) => device !== null && sameDevice(one.device, device));
-      if (!isOwn && !grantsAny(session.grant, forgiving(collection).scopesOf(known))) return null;
+      const scopes = collection.via === undefined ? forgiving(collection).scopesOf(known) : view.scopes;
+      if (!isOwn && !grantsAny(session.grant, scopes)) return null;
       return changeOf(view, formatVersion(feed.epoch, view.seq), view.deleted ? null : fields);
     });
     return ports.live === undefined ? kept : fillAll(session, views, kept, ports.live.ports);

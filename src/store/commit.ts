@@ -4,7 +4,7 @@ import type { CommitContext, RecordWrite, Stamping, WriteOutcome } from '../core
 import { EVERY_FIELD } from '../core/conflict.js';
 import { sameDevice } from '../core/session.js';
 import { pairKey } from '../core/scope.js';
-import { storeFault, type Database } from './database.js';
+import { storeFault, type Connection, type Database } from './database.js';
 import { referenceText } from './intent-row.js';
 
 /** Outcomes in the order of the writes, and what listeners are to be told; null when the head did not move. */
@@ -19,8 +19,12 @@ interface Answer {
   readonly fenceLost?: true;
   readonly outcomes: readonly (readonly [WriteOutcome['kind'], number, number | null, string | null])[];
   /** Collection, scope, and the seq of the settlement that moved a row of the pair, if it was one. */
-  readonly touched: readonly (readonly [string, string, number | null])[];
+  readonly touched: Touched;
+  /** What the scopes of other records brought with them; null: nothing can have. */
+  readonly followed?: { readonly head: number; readonly touched: Touched } | null;
 }
+
+type Touched = readonly (readonly [string, string, number | null])[];
 
 /**
  * One call of the function that locks the tenant, compares, writes and answers (F1, design section 4).
@@ -42,17 +46,48 @@ export async function commitWrites(
   ];
   let answer: Answer;
   try {
-    const { rows } = await database.query<{ answer: Answer }>({
-      name: 'tidegate_commit',
-      text: 'select tidegate_commit($1, $2, $3, $4) as answer',
-      values,
-    });
-    answer = (rows[0] as { answer: Answer }).answer;
+    answer = await call(database, values);
   } catch (cause) {
-    throw storeFault(cause);
+    if ((cause as { code?: string }).code !== OUT_OF_TIME) throw storeFault(cause);
+    answer = await callWithTime(database, values);
   }
   if (answer.fenceLost === true) return { outcomes: writes.map(() => ({ kind: 'fenceLost' })), advance: null };
   return { outcomes: answer.outcomes.map(decodeOutcome), advance: advanceOf(tenant, writes, answer) };
+}
+
+/** A statement took longer than its connection allows; nothing of it is left. */
+const OUT_OF_TIME = '57014';
+/** For a record on which some hundred thousand others hang: either all of them go where it goes, or it stays. */
+const LONGEST_COMMIT_MS = 600_000;
+
+async function call(database: Pick<Connection, 'query'>, values: readonly unknown[]): Promise<Answer> {
+  const { rows } = await database.query<{ answer: Answer }>({
+    name: 'tidegate_commit',
+    text: 'select tidegate_commit($1, $2, $3, $4) as answer',
+    values: [...values],
+  });
+  return (rows[0] as { answer: Answer }).answer;
+}
+
+/** @throws SyncError UNAVAILABLE, INTERNAL */
+async function callWithTime(database: Database, values: readonly unknown[]): Promise<Answer> {
+  let connection: Connection;
+  try {
+    connection = await database.connect();
+  } catch (cause) {
+    throw storeFault(cause);
+  }
+  try {
+    await connection.query(`begin; set local statement_timeout = ${LONGEST_COMMIT_MS}`);
+    const answer = await call(connection, values);
+    await connection.query('commit');
+    connection.release();
+    return answer;
+  } catch (cause) {
+    // With its connection the transaction ends, too.
+    connection.release(cause as Error);
+    throw storeFault(cause);
+  }
 }
 
 /** What few writes have, by their places: apart, so that the rest pay nothing for it. */
@@ -93,6 +128,7 @@ function encodeWrite(write: RecordWrite): Readonly<Record<string, unknown>> {
     nv: storable(next === undefined ? write.sourceVersion : next.sourceVersion),
     nh: next?.hash,
     ns: next?.scopes,
+    vi: next?.via ?? undefined,
     nt: next?.throughUs,
     sv: write.sourceVersion === undefined ? undefined : true,
     star: everyField ?? undefined,
@@ -158,27 +194,32 @@ function advanceOf(tenant: string, writes: readonly RecordWrite[], answer: Answe
       ? [{ device: write.settlement.device, collection: write.collection }]
       : [],
   );
-  if (answer.touched.length === 0 && receipts.length === 0) return null;
+  const touched = [...answer.touched, ...(answer.followed?.touched ?? [])];
+  if (touched.length === 0 && receipts.length === 0) return null;
   return {
     tenant,
     epoch: answer.epoch as Epoch,
     after: answer.base as Seq,
-    head: last[1] as Seq,
-    touched: mergeTouched(writes, answer),
+    head: (answer.followed?.head ?? last[1]) as Seq,
+    touched: mergeTouched(writes, answer.outcomes, touched),
     receipts,
   };
 }
 
 /** A pair has an author only if every row that moved in it is that device's own change, settled as it was pushed. */
-function mergeTouched(writes: readonly RecordWrite[], answer: Answer): readonly TouchedPair[] {
+function mergeTouched(
+  writes: readonly RecordWrite[],
+  outcomes: Answer['outcomes'],
+  touched: Touched,
+): readonly TouchedPair[] {
   const settlements = new Map(
-    answer.outcomes.flatMap(([, seq], at) => {
+    outcomes.flatMap(([, seq], at) => {
       const settlement = writes[at]?.settlement;
       return settlement === undefined ? [] : [[seq, settlement] as const];
     }),
   );
   const pairs = new Map<string, TouchedPair>();
-  for (const [collection, scope, settledBy] of answer.touched) {
+  for (const [collection, scope, settledBy] of touched) {
     const settlement = settledBy === null ? undefined : settlements.get(settledBy);
     const author = settlement?.status === 'APPLIED' ? settlement.device : null;
     const key = pairKey({ collection, scope });

@@ -1,6 +1,7 @@
 import type { RecordId, Seq, SourceKey } from '../core/change.js';
 import type { Stamps } from '../core/conflict.js';
 import type { OpenIntent, RecordMark, RecordView } from '../core/record-port.js';
+import type { ViaName } from '../core/via.js';
 import { storeFault, type Database } from './database.js';
 import { INTENT_JSON, intentOf, type IntentRow } from './intent-row.js';
 
@@ -13,6 +14,10 @@ const VIEW = `
     'c', r.collection, 'i', r.id, 'k', r.source_key, 'q', r.seq, 'm', r.mark, 'd', r.deleted, 'b', r.body, 'x', r.vis, 'p', r.pending,
     'a', case when r.alias_of is not null then (select a.id from record a where a.record_no = r.alias_of) end,
     'v', r.source_version, 'h', r.hash, 's', r.stamps, 'w', r.written, 't', r.changed_at,
+    'z', (
+      select json_agg(m.scope order by m.scope collate "C") from membership m
+      where m.record_no = r.record_no and (not m."left" or (r.deleted and m.seq = r.seq))
+    ),
     'o', case when r.mark > 0 then (select json_agg(${INTENT_JSON} order by t.intent_no) from intent t where t.record_no = r.record_no) end
   )`;
 
@@ -50,6 +55,7 @@ interface ViewRow {
   readonly s: Readonly<Record<string, readonly [number, string]>>;
   readonly w: number;
   readonly t: string;
+  readonly z: readonly string[] | null;
   readonly o: readonly IntentRow[] | null;
 }
 
@@ -122,6 +128,7 @@ function viewOf(tenant: string, row: ViewRow): RecordView {
     sourceVersion: row.v,
     hash: row.h,
     stamps,
+    scopes: row.z ?? [],
     written: row.w as Seq,
     changedAtMs: Date.parse(row.t),
     intents,
@@ -143,6 +150,7 @@ function absentView(collection: string, id: RecordId): RecordView {
     sourceVersion: null,
     hash: null,
     stamps: {},
+    scopes: [],
     written: 0 as Seq,
     changedAtMs: 0,
     intents: [],
@@ -161,6 +169,8 @@ type MarkRow = readonly [
   boolean,
   number,
   boolean,
+  number,
+  string | null,
 ];
 
 export async function readHashes(
@@ -172,7 +182,7 @@ export async function readHashes(
   const text = `
     select json_agg(json_build_array(
       r.source_key, r.id, r.seq, r.mark, r.hash, r.source_version, r.deleted, r.written,
-      r.pending, coalesce(o.count, 0), coalesce(o.in_flight, false)
+      r.pending, coalesce(o.count, 0), coalesce(o.in_flight, false), coalesce(r.own_seq, r.seq), r.via
     ))::text as marks
     from json_array_elements_text($3::json) as n (key) ${BY_SOURCE_KEY}
     left join lateral (
@@ -184,21 +194,25 @@ export async function readHashes(
     const { rows } = await database.query<{ marks: string | null }>({ name: 'read_hashes', text, values });
     const marks = JSON.parse(rows[0]?.marks ?? '[]') as readonly MarkRow[];
     return new Map(
-      marks.map(([key, id, seq, mark, hash, sourceVersion, deleted, written, pending, openIntents, inFlight]) => [
-        key as SourceKey,
-        {
-          id: id as RecordId,
-          seq: seq as Seq,
-          mark,
-          hash,
-          sourceVersion,
-          deleted,
-          written: written as Seq,
-          pending,
-          openIntents,
-          inFlight,
-        },
-      ]),
+      marks.map(
+        ([key, id, seq, mark, hash, sourceVersion, deleted, written, pending, openIntents, inFlight, ownSeq, via]) => [
+          key as SourceKey,
+          {
+            id: id as RecordId,
+            seq: seq as Seq,
+            mark,
+            hash,
+            sourceVersion,
+            deleted,
+            written: written as Seq,
+            ownSeq: ownSeq as Seq,
+            via: via as ViaName | null,
+            pending,
+            openIntents,
+            inFlight,
+          },
+        ],
+      ),
     );
   } catch (cause) {
     throw storeFault(cause);

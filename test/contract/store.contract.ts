@@ -15,6 +15,7 @@ import { overlayPromises } from './store/overlay-promises.js';
 import { pageTextPromises } from './store/page-text-promises.js';
 import { retentionPromises } from './store/retention-promises.js';
 import { tenantPromises } from './store/tenant-promises.js';
+import { viaPromises } from './store/via-promises.js';
 import { createWorld, type World } from './store/world.js';
 
 /**
@@ -46,5 +47,6 @@ export function runStoreContract(name: string, openStore: () => Promise<Store>):
     describe('retention', () => retentionPromises(begin));
     describe('epochs', () => epochPromises(begin));
     describe('tenants', () => tenantPromises(begin));
+    describe('scopes via a reference', () => viaPromises(begin));
   });
 }

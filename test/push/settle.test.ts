@@ -24,6 +24,7 @@ const view = (more: Partial<RecordView> = {}): RecordView => ({
   sourceVersion: 'v1',
   hash: 'h',
   stamps: {},
+  scopes: [],
   written: 0 as Seq,
   changedAtMs: 0,
   intents: [],

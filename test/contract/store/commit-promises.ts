@@ -139,6 +139,8 @@ export function commitPromises(begin: () => Promise<World>): void {
       pending: false,
       openIntents: 0,
       inFlight: false,
+      ownSeq: 1,
+      via: null,
     };
     expect([...marks]).toEqual([['K1', expected]]);
   });

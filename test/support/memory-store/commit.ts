@@ -1,10 +1,9 @@
 import type { Seq, SourceKey } from '../../../src/core/change.js';
 import type { TouchedPair, WaitingReceipt } from '../../../src/core/feed-port.js';
 import type { CommitContext, RecordWrite, WriteOutcome } from '../../../src/core/record-port.js';
-import { pairKey } from '../../../src/core/scope.js';
-import type { DeviceKey } from '../../../src/core/session.js';
 import { checkAlias, makeAlias } from './aliases.js';
 import { accept, settle, show } from './changes.js';
+import { follow, liveScopes, place } from './follow.js';
 import { writeRecord, type Counters } from './record-row.js';
 import { changeKey, collectionOf, recordKey, type StoredRecord, type TenantTables } from './tables.js';
 
@@ -36,7 +35,12 @@ export function commitWrites(
     }
     const seq = write.next || write.settlement ? ((tables.head = (tables.head + 1) as Seq), tables.head) : tables.head;
     const record = writeRecord(tables, counters, nowMs, write, seq);
-    if (write.next && record) place(tables, record, write, seq, touched);
+    if (write.next && record) {
+      // One with the scopes of another record keeps its own until these are known, below.
+      const scopes = (write.next.via ?? null) === null ? write.next.scopes : liveScopes(tables, record);
+      const author = write.settlement?.status === 'APPLIED' ? write.settlement.device : null;
+      place(tables, record, new Set(scopes), seq, touched, author);
+    }
     const intentNo = accept(tables, tenant, counters, nowMs, write, seq);
     show(tables, write.shown ?? [], seq);
     if (write.settlement) {
@@ -49,6 +53,8 @@ export function commitWrites(
   writes.forEach(({ collection, id, aliasOf }, at) => {
     if (aliasOf !== undefined && outcomes[at]?.kind === 'written') makeAlias(tables, collection, id, aliasOf);
   });
+  const written = writes.filter((write, at) => write.next !== undefined && outcomes[at]?.kind === 'written');
+  if (written.length > 0) follow(tables, written, nowMs, touched);
   if (ingest !== undefined) noteIngest(tables, nowMs, ingest, missed);
   return { outcomes, touched: [...touched.values()], receipts };
 }
@@ -66,35 +72,6 @@ function refuse(tables: TenantTables, write: RecordWrite): WriteOutcome | null {
     return { kind: 'keyTaken', by: (tables.records.get(holder) as StoredRecord).id };
   }
   return null;
-}
-
-/** Live rows take the seq and stay or leave; a row that left comes back with the `entered` it had. */
-function place(
-  tables: TenantTables,
-  record: StoredRecord,
-  write: RecordWrite,
-  seq: Seq,
-  touched: Map<string, TouchedPair>,
-): void {
-  const scopes = new Set(write.next?.scopes);
-  const { recordNo, collection, id } = record;
-  const known = new Map((tables.memberships.get(recordNo) ?? []).map((row) => [row.scope, row]));
-  for (const scope of new Set([...scopes, ...known.keys()])) {
-    const row = known.get(scope);
-    const left = !scopes.has(scope);
-    if (left && row?.left === true) continue;
-    known.set(scope, { recordNo, collection, id, scope, entered: row?.entered ?? seq, seq, left });
-    const pair = { collection, scope };
-    tables.pairs.set(pairKey(pair), pair);
-    const author = write.settlement?.status === 'APPLIED' ? write.settlement.device : null;
-    const before = touched.get(pairKey(pair));
-    touched.set(pairKey(pair), { ...pair, author: before && !same(before.author, author) ? null : author });
-  }
-  tables.memberships.set(recordNo, [...known.values()]);
-}
-
-function same(a: DeviceKey | null, b: DeviceKey | null): boolean {
-  return a !== null && b !== null && a.tenant === b.tenant && a.user === b.user && a.device === b.device;
 }
 
 function noteIngest(

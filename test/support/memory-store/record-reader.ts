@@ -58,15 +58,20 @@ export function createRecordReader(ports: {
 }
 
 function viewOf(tables: TenantTables, record: StoredRecord): RecordView {
-  const { recordNo: _no, deletedBySource: _by, firstSeq: _first, ...view } = record;
-  return { ...view, intents: intentsOf(tables, record.collection, record.id).map(openPart) };
+  const { recordNo, deletedBySource: _by, firstSeq: _first, via: _via, ownSeq: _own, ...view } = record;
+  const rows = tables.memberships.get(recordNo) ?? [];
+  const scopes = rows
+    .filter((row) => !row.left || (record.deleted && row.seq === record.seq))
+    .map(({ scope }) => scope);
+  return { ...view, scopes: scopes.sort(), intents: intentsOf(tables, record.collection, record.id).map(openPart) };
 }
 
 function markOf(tables: TenantTables, record: StoredRecord): RecordMark {
-  const { id, seq, mark, hash, sourceVersion, deleted, written, pending } = record;
+  const { id, seq, mark, hash, sourceVersion, deleted, written, ownSeq, via, pending } = record;
   const intents = intentsOf(tables, record.collection, id);
   const inFlight = intents.some((intent) => isSent(intent.state));
-  return { id, seq, mark, hash, sourceVersion, deleted, written, pending, openIntents: intents.length, inFlight };
+  const openIntents = intents.length;
+  return { id, seq, mark, hash, sourceVersion, deleted, written, ownSeq, via, pending, openIntents, inFlight };
 }
 
 function bySourceKey(tables: TenantTables, collection: string, key: string): StoredRecord | undefined {

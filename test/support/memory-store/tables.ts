@@ -8,6 +8,7 @@ import type { QuarantinedRecord } from '../../../src/core/ingest-port.js';
 import type { CollectionState, OpenIntent, Recheck } from '../../../src/core/record-port.js';
 import type { ScopePair, ScopeSet } from '../../../src/core/scope.js';
 import type { DeviceKey } from '../../../src/core/session.js';
+import type { ViaName } from '../../../src/core/via.js';
 
 /** One record; `seq` 0 is one that is only being created and not shown yet (no feed row, no fields). */
 export interface StoredRecord {
@@ -27,6 +28,9 @@ export interface StoredRecord {
   readonly sourceVersion: string | null;
   readonly hash: string | null;
   readonly stamps: Stamps;
+  readonly via: ViaName | null;
+  /** As in `RecordMark`. */
+  readonly ownSeq: Seq;
   readonly written: Seq;
   /** The seq at which its present life at the source began: a record that comes back after a deletion is new to scans. */
   readonly firstSeq: Seq;
