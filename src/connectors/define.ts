@@ -18,6 +18,7 @@ import type { BodyGuard } from './write-guard.js';
 // The public contract of `tidegate/connector`: what a connector's author needs, from one place.
 export { absent, expired, fine, notProcessed, refused, stale, unknownOutcome } from './fault.js';
 export type { Classification, Classify, SourceAnswer } from './fault.js';
+export { checkNames } from './collection-names.js';
 export { changeNumber } from './change-number.js';
 export { deletesByLog } from './deletion-log.js';
 export { field } from './field-builder.js';
@@ -26,7 +27,7 @@ export { keyFormsOf, type KeyForm } from './key-form.js';
 export { series, step, type Series, type Step } from './series.js';
 export { keyset, link, nextUrl, offset, page, token } from './paging.js';
 export type { RowFilter } from './row-filter.js';
-export { checkNames, collectionsOf, createSource, type Source } from './source.js';
+export { collectionsOf, createSource, type Source } from './source.js';
 export type { SourceDeps } from './transport.js';
 export type { Duration } from './duration.js';
 export type { MaintenanceWindow } from './maintenance.js';
@@ -162,6 +163,20 @@ export interface NaturalKeyFacts<Op extends Operation = Operation> {
   readonly fixed?: boolean;
 }
 
+/** Scopes that a record has from another one. */
+export interface ScopesVia<Field extends string = string> {
+  readonly kind: 'via';
+  readonly field: Field;
+}
+
+/**
+ * A record is in the scopes that the record which this reference names is in, whatever they become: a visit of a patient goes where the
+ * patient goes. One that names no record, or one that is not there, is in none: nobody sees it.
+ */
+export function via<const Field extends string>(field: Field): ScopesVia<Field> {
+  return { kind: 'via', field };
+}
+
 /** One collection of a source: plain facts, and the functions `map`, `unmap` and `scopes`. */
 export interface CollectionDefinition<Row extends object = SourceRow, F extends FieldSet = FieldSet> {
   /** The GraphQL type, like `Visit`. */
@@ -175,8 +190,11 @@ export interface CollectionDefinition<Row extends object = SourceRow, F extends 
   /** The row's member that is its version, or `etag`, `lastModified`: that header of a single read. Absent: the source has none. */
   readonly version?: (keyof Row & string) | 'etag' | 'lastModified';
   readonly fields: F;
-  /** Scope names of a record: a pure function of its own fields. Absent: everybody sees it (scope `all`). */
-  readonly scopes?: (record: RecordOf<F>) => readonly string[];
+  /**
+   * Scope names of a record: a pure function of its own fields, or `via(field)`: those of the record that this reference names. Absent:
+   * everybody sees it (scope `all`).
+   */
+  readonly scopes?: ((record: RecordOf<F>) => readonly string[]) | ScopesVia<keyof F & string>;
   /** Who may write what, by the record before and after. Absent: whoever sees it. */
   readonly rules?: Collection['rules'];
   /** Default: mergeFields. */
@@ -205,7 +223,7 @@ export interface AnyCollectionDefinition extends Omit<
 > {
   readonly key: string | readonly string[] | ((row: never) => KeyValue);
   readonly version?: string;
-  readonly scopes?: (record: never) => readonly string[];
+  readonly scopes?: ((record: never) => readonly string[]) | ScopesVia;
   readonly map?: (row: never) => Readonly<Record<string, unknown>>;
   readonly unmap?: (fields: never) => Readonly<Record<string, unknown>>;
 }

@@ -157,7 +157,9 @@ const collectionSchema = z.strictObject({
   keysReused: z.boolean().optional(),
   version: text.optional(),
   fields: z.record(name, fieldSpec),
-  scopes: func.optional(),
+  scopes: z
+    .union([func, z.strictObject({ kind: z.literal('via'), field: name })], 'expected a function, or via(…)')
+    .optional(),
   rules: z
     .strictObject({
       create: func.optional(),

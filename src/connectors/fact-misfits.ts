@@ -72,8 +72,13 @@ export function operationsOf(one: AnyCollectionDefinition): readonly (readonly [
   );
 }
 
-function misfitsOfFields({ fields, map, unmap, rules, write }: AnyCollectionDefinition): readonly string[] {
+function misfitsOfFields({ fields, map, unmap, rules, write, scopes }: AnyCollectionDefinition): readonly string[] {
   const misfits: string[] = [];
+  const leading = typeof scopes === 'object' ? fields[scopes.field] : undefined;
+  if (typeof scopes === 'object' && (leading?.type !== 'reference' || leading.list)) {
+    const kind = leading === undefined ? 'nothing' : `${leading.list ? 'a list of ' : ''}${leading.type}`;
+    misfits.push(`.scopes: expected via the name of a field that is one reference, got "${scopes.field}": ${kind}`);
+  }
   if (Object.keys(fields).length === 0) misfits.push('.fields: expected at least one field');
   for (const ruled of Object.keys(rules?.fields ?? {})) {
     if (!(ruled in fields))

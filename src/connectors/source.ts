@@ -1,6 +1,5 @@
 import { DEFAULT_POLICY, type Collection } from '../core/collection.js';
 import type { FieldDefinition } from '../core/field.js';
-import { StartupError } from '../core/errors.js';
 import { SCOPE_ALL } from '../core/scope.js';
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import type { AnyCollectionDefinition, ConnectorDefinition, ReadFacts, WriteFacts } from './define.js';
@@ -137,41 +136,6 @@ export function createSource(
   };
 }
 
-/**
- * Collections, types and sources of a gateway may not share names, among each other or with the schema's own types.
- *
- * @param reservedTypes the static types of the GraphQL schema
- * @throws StartupError config - one line for each name that is taken twice
- */
-export function checkNames(collections: readonly Collection[], reservedTypes: ReadonlySet<string>): void {
-  const problems: string[] = [];
-  const names = new Map<string, string>();
-  const types = new Map<string, string>();
-  for (const { name, type, source } of collections) {
-    const where = `connector ${source}: ${name}`;
-    const sameName = names.get(name);
-    if (sameName !== undefined) problems.push(`${where}: expected a name of its own, ${sameName} has the same`);
-    names.set(name, where);
-    for (const made of [type, `${type}Change`, `${type}Input`]) {
-      if (reservedTypes.has(made))
-        problems.push(`${where}.type: expected a type of its own, ${made} is part of the schema`);
-      const taken = types.get(made);
-      if (taken !== undefined) problems.push(`${where}.type: expected a type of its own, ${made} belongs to ${taken}`);
-      types.set(made, where);
-    }
-  }
-  const known = new Set(collections.map((one) => one.name));
-  for (const { name, source, fields } of collections) {
-    for (const field of fields) {
-      if (field.references === undefined || known.has(field.references)) continue;
-      problems.push(
-        `connector ${source}: ${name}.fields.${field.name}.references: expected one of ${[...known].join(', ')}, got "${field.references}"`,
-      );
-    }
-  }
-  if (problems.length > 0) throw new StartupError('config', problems.join('\n'));
-}
-
 function collectionOf(source: string, name: string, one: AnyCollectionDefinition): Collection {
   const { write } = one;
   const canWrite = write?.create !== undefined || write?.update !== undefined;
@@ -191,9 +155,18 @@ function collectionOf(source: string, name: string, one: AnyCollectionDefinition
       delete: write?.remove !== undefined,
     },
     ...(one.rules === undefined ? {} : { rules: one.rules }),
-    scopesOf: (one.scopes as Collection['scopesOf'] | undefined) ?? (() => [SCOPE_ALL]),
+    ...scopesOf(one),
   };
 }
+
+function scopesOf({ scopes, fields }: AnyCollectionDefinition): Pick<Collection, 'scopesOf' | 'via'> {
+  if (typeof scopes !== 'object') return { scopesOf: (scopes as Collection['scopesOf'] | undefined) ?? everybody };
+  const { field } = scopes;
+  return { scopesOf: nobody, via: { field, collection: fields[field]?.references ?? '' } };
+}
+
+const everybody = (): readonly string[] => [SCOPE_ALL];
+const nobody = (): readonly string[] => [];
 
 /** Where lists show tags, a tag is a member of each row like other versions. */
 function withRowTag(one: AnyCollectionDefinition, { rowTag }: Transport): AnyCollectionDefinition {

@@ -17,6 +17,10 @@ export function misfitsOfStorage(one: AnyCollectionDefinition): readonly string[
     );
   if (one.rules !== undefined)
     misfits.push(`.rules: expected nothing, since they go by values, which are not kept ${since}, got some`);
+  if (typeof one.scopes === 'object')
+    misfits.push(
+      `.scopes: expected a function, since it has no references to go via ${since}, got via("${one.scopes.field}")`,
+    );
   for (const [name, { type }] of Object.entries(fields)) {
     if (type === 'reference')
       misfits.push(

@@ -1,8 +1,7 @@
 import type { RecordId } from '../core/change.js';
-import { fieldOf, type Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
 import type { RecordStore, RecordView } from '../core/record-port.js';
-import { referencesIn } from '../core/reference.js';
+import { isNeeded, referencesIn } from '../core/reference.js';
 import type { CheckedChange, NamedChange } from './pushed-change.js';
 import type { RecordQueue } from './record-queue.js';
 
@@ -55,12 +54,7 @@ function blockersOf({ checked }: Waiting, view: RecordView, creates: ReadonlySet
   const own = nameOf(view.collection, view.id);
   return referencesIn(checked.collection, checked.fields)
     .filter(({ collection, target }) => nameOf(collection, target) !== own && creates.has(nameOf(collection, target)))
-    .map(({ field }) => isRequired(checked.collection, field));
-}
-
-function isRequired(collection: Collection, name: string): boolean {
-  const field = fieldOf(collection, name);
-  return field?.required === true && !field.list;
+    .map(({ field }) => isNeeded(checked.collection, field));
 }
 
 function followAliases<Item extends Waiting>(queue: RecordQueue<Item>): void {

@@ -137,8 +137,8 @@ function isInEffect(
   grant: ScopeGrant,
 ): boolean {
   if (view.body === null || view.intents.length > 0) return false;
+  if (!sees(grant, collection, view)) return false;
   const current = parseBody(view.body);
-  if (!sees(grant, collection, current)) return false;
   if (kind === 'DELETE') return view.deleted;
   if (view.deleted) return false;
   const isCreate = base === null && isDeviceMadeId(id);
@@ -162,8 +162,7 @@ function checkExistence(
   }
   // A record that the source does not have yet is there for its author, and for those who were shown it.
   const known = view.body ?? view.vis;
-  const isVisible =
-    (view.body === null && own.length > 0) || (known !== null && sees(grant, collection, parseBody(known)));
+  const isVisible = (view.body === null && own.length > 0) || sees(grant, collection, view);
   if (base !== null) {
     if (known === null || !isVisible) throw notFound(collection, id);
     // A device that knows the tombstone cannot change the record any more.

@@ -66,8 +66,9 @@ export function linksOf(
       return reference.target;
     }
     const mayCome = isDeviceMadeId(reference.target) && isUnknown(record);
-    // Without its record it is taken for a key, and the scopes are what its text gives.
-    if (!isDeviceMadeId(reference.target)) records.delete(referenceName(reference));
+    // Without its record it is taken for a key, and the scopes are what its text gives; under `via` they may not be that record's.
+    if (!isDeviceMadeId(reference.target) || (!mayCome && collection.via?.field === reference.field))
+      records.delete(referenceName(reference));
     return mayCome ? reference.target : targetOfNobody(reference.target);
   });
   const refersTo = touchedReferences(collection, kind === 'DELETE' ? null : kept, seen, records);
@@ -103,8 +104,7 @@ function isVisible(
   const collection = collections.get(record.collection);
   if (collection === undefined) return false;
   const isOwn = record.body === null && record.intents.some((intent) => intent.device.user === device.user);
-  const fields = record.body === null ? record.vis : record.body;
-  return isOwn || (fields !== null && sees(grant, forgiving(collection), JSON.parse(fields) as Fields));
+  return isOwn || sees(grant, forgiving(collection), record);
 }
 
 /** Nothing was ever known of it, or its create was refused. */

@@ -1,5 +1,5 @@
 import type { Fields } from '../core/change.js';
-import { fieldOf, type Collection } from '../core/collection.js';
+import type { Collection } from '../core/collection.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
 import type { LeasedIntent, OutboxStore } from '../core/outbox-port.js';
@@ -7,6 +7,7 @@ import type { RecordView } from '../core/record-port.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import {
   idsSeen,
+  isNeeded,
   keyOf,
   pushedTarget,
   referenceName,
@@ -94,7 +95,7 @@ export function createPreparation(
   ): PreparedDelivery | null {
     const refused = asked.find((one) => parents.get(referenceName(one))?.kind === 'refused');
     if (refused !== undefined) return refuse(refused, 'PARENT_REFUSED');
-    const needed = asked.find((one) => missing.has(referenceName(one)) && isNeeded(collection, one));
+    const needed = asked.find((one) => missing.has(referenceName(one)) && isNeeded(collection, one.field));
     if (needed !== undefined) return refuse(needed, 'UNKNOWN_REFERENCE');
     const waits = [...parents].filter(([name]) => !missing.has(name)).map(([, parent]) => parent);
     const earlier = waits.flatMap((parent) => (parent.kind === 'earlier' ? [parent.waitsFor] : []));
@@ -176,12 +177,6 @@ function delivered(
     return refuse(lost, 'UNKNOWN_REFERENCE');
   }
   return { ...decision, write, status: 'MERGED', error: fault(lost, 'UNKNOWN_REFERENCE') };
-}
-
-/** Can the change not go without this reference? Of a list it is one of many. */
-function isNeeded(collection: Collection, { field }: Reference): boolean {
-  const declared = fieldOf(collection, field);
-  return declared?.required === true && !declared.list;
 }
 
 function refuse(reference: Reference, code: ErrorCode): PreparedDelivery {

@@ -11,7 +11,11 @@ import type { RecordQueue } from './record-queue.js';
 export interface ReferredRecords {
   /** Reads what these changes refer to. @throws SyncError UNAVAILABLE */
   readOf(changes: readonly Waiting[]): Promise<void>;
-  /** Reads what earlier changes refer to that make a record which its source does not have yet. @throws SyncError UNAVAILABLE */
+  /**
+   * Reads what earlier changes refer to that make a record which its source does not have yet, or may give it other scopes.
+   *
+   * @throws SyncError UNAVAILABLE
+   */
   readBehind(views: readonly RecordView[]): Promise<void>;
   find(reference: Reference): RecordView | undefined;
 }
@@ -40,8 +44,9 @@ export function createReferredRecords(
     readBehind: (views) =>
       read(
         views.flatMap(({ collection, body, intents }) => {
-          const declared = body === null ? collections.get(collection) : undefined;
-          if (declared === undefined) return [];
+          const declared = collections.get(collection);
+          // Of what its source has, only where it is on its way to, if that moves it to another scope.
+          if (declared === undefined || (body !== null && declared.via === undefined)) return [];
           return intents.flatMap((intent) => referencesIn(declared, JSON.parse(intent.fields) as Fields));
         }),
       ),

@@ -2,10 +2,12 @@ import type { Fields } from '../core/change.js';
 import { changedFields, parseBody, type Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
 import { KEPT } from '../core/keeping.js';
-import { hiddenScope, scopesOfPending, type Mapping } from '../core/overlay.js';
+import { isDeviceMadeId } from '../core/id.js';
+import { hiddenScope, scopesOfPending, type Incoming, type Mapping } from '../core/overlay.js';
 import type { OpenIntent, RecordView } from '../core/record-port.js';
+import { pushedTarget } from '../core/reference.js';
 import { checkScopes, grantsAny } from '../core/scope.js';
-import type { ScopeGrant } from '../core/session.js';
+import type { DeviceKey, ScopeGrant } from '../core/session.js';
 import type { RecordImages, WriteRule, Writer } from '../core/write-rule.js';
 import type { Pusher } from './decide-acceptance.js';
 import { staysInScopes } from './kept-scopes.js';
@@ -24,7 +26,7 @@ export function checkImages(
   mapping: Mapping,
 ): void {
   const known = view.body === null ? null : parseBody(view.body);
-  if (known !== null && !sees(pusher.writeGrant, collection, known)) {
+  if (known !== null && !sees(pusher.writeGrant, collection, view)) {
     throw new SyncError(
       'FORBIDDEN',
       `${collection.name}: expected a record in one of the scopes in which the session may write`,
@@ -34,24 +36,50 @@ export function checkImages(
   const earlier = own.map((intent) => JSON.parse(intent.fields) as Fields);
   const shown = view.body === null && view.vis !== null ? parseBody(view.vis) : {};
   const stateOf = (edits: readonly Fields[]) => {
-    const { fields: incoming, unmapped } = mapping.incoming(Object.assign({}, shown, ...edits) as Fields);
-    return { fields: wholeOf(collection, { ...known, ...incoming }), unmapped };
+    const { fields: incoming, ...links } = mapping.incoming(Object.assign({}, shown, ...edits) as Fields);
+    return { ...links, fields: wholeOf(collection, { ...known, ...incoming }) };
   };
   const isNew = known === null && view.vis === null && own.length === 0;
   const after = kind === 'DELETE' ? null : stateOf([...earlier, fields]);
   const who = { user: pusher.device.user, roles: pusher.roles, grant: pusher.grant };
   const images = { before: isNew ? null : stateOf(earlier).fields, after: after?.fields ?? null };
   checkPermission(collection, who, images, Object.keys(fields));
-  if (after === null || grantsAny(withHidden(pusher), scopesOfPending(collection, after, pusher.device))) return;
+  if (after === null || grantsAny(withHidden(pusher), scopesAfter(collection, after, view, pusher.device))) return;
   throw new SyncError(
     'FORBIDDEN',
     `${collection.name}: expected a record in one of the session's scopes after the change`,
   );
 }
 
-/** Is a record of these fields in a scope of the session? (R13) @throws SyncError VALIDATION - the rule gave no scopes */
-export function sees(grant: ScopeGrant, collection: Collection, fields: Fields): boolean {
-  return grantsAny(grant, checkScopes(collection.name, collection.scopesOf(wholeOf(collection, fields))));
+/**
+ * Is a record, as its source has it, in a scope of the session? One that its source does not have yet: as devices see it. (R13)
+ *
+ * @throws SyncError VALIDATION - the rule gave no scopes
+ */
+export function sees(grant: ScopeGrant, collection: Collection, view: RecordView): boolean {
+  const known = view.body ?? view.vis;
+  if (known === null) return false;
+  if (collection.via !== undefined) return grantsAny(grant, view.scopes);
+  return grantsAny(grant, checkScopes(collection.name, collection.scopesOf(wholeOf(collection, parseBody(known)))));
+}
+
+/** @throws SyncError VALIDATION - the scope rule gave something that is no scope */
+function scopesAfter(collection: Collection, after: Incoming, view: RecordView, author: DeviceKey): readonly string[] {
+  const { via } = collection;
+  if (via === undefined) return scopesOfPending(collection, after, author);
+  const target = after.fields[via.field];
+  if (typeof target !== 'string') return [];
+  const { parent } = after;
+  const isStill = view.body !== null && parseBody(view.body)[via.field] === target;
+  if (parent === undefined) {
+    if (isStill) return view.scopes;
+    // What its device alone may have made is waited for, and told apart from nothing before its time (F18).
+    return isDeviceMadeId(pushedTarget(target)) ? [hiddenScope(author)] : [];
+  }
+  if (parent.body !== null) return parent.deleted ? [] : parent.scopes;
+  // Its own user made it, which was looked at then; or nobody knows it yet.
+  const isOwn = parent.intents.length === 0 || parent.intents.some(({ device }) => device.user === author.user);
+  return isOwn ? [hiddenScope(author)] : parent.scopes;
 }
 
 function wholeOf(collection: Collection, fields: Fields): Fields {

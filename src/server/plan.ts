@@ -79,6 +79,7 @@ export function planOf({ facts, collection }: Pick<SourceCollection, 'facts' | '
     ...(writes.length === 0
       ? ['read only']
       : [`writes: ${writes.join(', ')}${joinedIn(facts)}`, certaintyOf(facts, collection.writes)]),
+    ...(collection.via === undefined ? [] : [`scopes: those of the record that ${collection.via.field} names`]),
     ...(collection.storage === 'metadataOnly' ? ['no field value is kept, bodies are read live'] : []),
     ...(facts.maintenance === undefined ? [] : [`not called ${facts.maintenance.join(' and ')}`]),
   ].join('; ');

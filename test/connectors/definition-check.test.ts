@@ -1,4 +1,12 @@
-import { checkNames, collection, collectionsOf, defineConnector, field, page } from '../../src/connectors/define.js';
+import {
+  checkNames,
+  collection,
+  collectionsOf,
+  defineConnector,
+  field,
+  page,
+  via,
+} from '../../src/connectors/define.js';
 import type { Duration } from '../../src/connectors/duration.js';
 import { del, get, patch, post, put, rest, type RestOptions } from '../../src/connectors/rest.js';
 import { call, soap } from '../../src/connectors/soap.js';
@@ -207,6 +215,30 @@ test.each<readonly [string, object, string]>([
     { ...GOOD, rules: { fields: { nurse: () => true } } },
     'visits.rules.fields.nurse: expected a declared field, there is none of that name',
   ],
+  [
+    'scopes that are neither',
+    { ...GOOD, scopes: 'patient' },
+    'visits.scopes: expected a function, or via(…), got "patient"',
+  ],
+  [
+    'scopes via a field that is not there',
+    { ...GOOD, scopes: via('patient') },
+    'visits.scopes: expected via the name of a field that is one reference, got "patient": nothing',
+  ],
+  [
+    'scopes via a text',
+    { ...GOOD, scopes: via('note') },
+    'visits.scopes: expected via the name of a field that is one reference, got "note": string',
+  ],
+  [
+    'scopes via several',
+    {
+      ...GOOD,
+      fields: { ...GOOD.fields, staff: field.list(field.reference('people')) },
+      scopes: via('staff'),
+    },
+    'visits.scopes: expected via the name of a field that is one reference, got "staff": a list of reference',
+  ],
   ['no fields', { ...GOOD, fields: {} }, 'visits.fields: expected at least one field'],
   ['a precision of nothing', changes({ precision: '0s' }), `visits.read.changes.precision: ${TIME}, got "0s"`],
   ['a poll every 0 s', read({ pollEvery: '0s' }), `visits.read.pollEvery: ${TIME}, got "0s"`],
@@ -309,6 +341,48 @@ describe('over several connectors', () => {
   test('a reference may point into the collection of another source', () => {
     const all = [...of('erp', 'orders', 'Order'), ...of('crm', 'calls', 'Call', { order: field.reference('orders') })];
     expect(() => checkNames(all, new Set())).not.toThrow();
+  });
+
+  const following = (source: string, name: string, type: string, of: string) =>
+    collectionsOf(
+      defineConnector({
+        source,
+        transport: rest({ baseUrl: 'http://a.example' }),
+        collections: {
+          [name]: collection({
+            ...{ type, key: 'id', fields: { of: field.reference(of) } },
+            scopes: via('of'),
+            read: { list: get('/') },
+          }),
+        },
+      }),
+    );
+
+  test('scopes may come from the collection of another source, over several steps', () => {
+    const all = [
+      ...of('erp', 'orders', 'Order'),
+      ...following('crm', 'calls', 'Call', 'orders'),
+      ...following('desk', 'notes', 'Note', 'calls'),
+    ];
+    expect(() => checkNames(all, new Set())).not.toThrow();
+    expect(all.map((one) => one.via?.collection)).toEqual([undefined, 'orders', 'calls']);
+  });
+
+  test('scopes that come from each other in a circle are refused at start, each once', () => {
+    const all = [
+      ...following('crm', 'calls', 'Call', 'notes'),
+      ...following('desk', 'notes', 'Note', 'calls'),
+      ...following('desk2', 'tags', 'Tag', 'notes'),
+      ...following('tree', 'nodes', 'Node', 'nodes'),
+    ];
+    const says = 'scopes: expected via references that end at scopes of their own, got';
+    expect(() => checkNames(all, new Set())).toThrow(
+      [
+        `connector crm: calls.${says} calls -> notes -> calls`,
+        `connector desk: notes.${says} notes -> calls -> notes`,
+        `connector tree: nodes.${says} nodes -> nodes`,
+      ].join('\n'),
+    );
   });
 
   test.each<readonly [string, ReturnType<typeof of>, string]>([

@@ -5,6 +5,7 @@ import {
   field,
   sharedSecret,
   type ConnectorDefinition,
+  via,
 } from '../../src/connectors/define.js';
 import { get, patch, post, put, rest } from '../../src/connectors/rest.js';
 import { hideWords } from '../../src/connectors/hidden-words.js';
@@ -40,6 +41,14 @@ test('F29: metadataOnly goes with every policy, with edits of what changed, and 
   expect(linesOf({ visibility: 'confirmed', deletedRecord: 'deleteWins' })).toEqual([]);
   expect(linesOf({ write: { update: put('/v/{key}'), guard: 'ifMatch' } })).toEqual([]);
   expect(linesOf({ write: { update: put('/v/{key}') } })).toEqual([]);
+});
+
+test('F29: metadataOnly is refused with scopes via a reference, both of which it cannot have', () => {
+  const lines = linesOf({ fields: { note: field.string(), next: field.reference('visits') }, scopes: via('next') });
+  expect(lines).toMatchObject([
+    expect.stringMatching(/^\.scopes: expected a function, since it has no references .*, got via\("next"\)$/),
+    expect.stringMatching(/^\.fields\.next: expected no reference/),
+  ]);
 });
 
 test.each<readonly [string, object, RegExp]>([

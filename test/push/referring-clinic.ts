@@ -78,6 +78,8 @@ export async function createReferringClinic(
     readonly facts?: Partial<SourceFacts>;
     /** Fields besides those that its collections always have. */
     readonly fields?: Partial<Record<Name, readonly FieldDefinition[]>>;
+    /** Collections that have their scopes via their customer. */
+    readonly viaCustomer?: readonly Name[];
     readonly store?: Store;
     readonly clock?: ManualClock;
   } = {},
@@ -94,7 +96,9 @@ export async function createReferringClinic(
     fields: [...FIELDS[name], ...(options.fields?.[name] ?? [])],
     policy: 'mergeFields',
     writes: { create: true, update: true, delete: true },
-    scopesOf: SCOPES[name],
+    ...(options.viaCustomer?.includes(name) === true
+      ? { scopesOf: () => [], via: { field: 'customer', collection: 'customers' } }
+      : { scopesOf: SCOPES[name] }),
   }));
   const made = collections.map((collection) =>
     createScriptedSource(collection, { createKey: 'source', ...options.facts }),

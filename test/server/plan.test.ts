@@ -6,6 +6,7 @@ import {
   defineConnector,
   field,
   sharedSecret,
+  via,
   type ConnectorDefinition,
   type ReadFacts,
   type WriteFacts,
@@ -204,4 +205,12 @@ test.each<readonly [string, ReadFacts, string]>([
   ],
 ])('R14, R16: the plan says how changes are found by %s', async (_what, read, says) => {
   expect(await readPlan(read)).toBe(says);
+});
+
+test('R4: the plan says whose scopes records have that have none of their own', async () => {
+  const fields = { note: field.string(), next: field.reference('visits') };
+  const visits = collection({ type: 'Visit', key: 'id', fields, scopes: via('next'), read: { list: get('/visits') } });
+  const transport = rest({ baseUrl: 'http://clinic.example' });
+  const [first] = await plansOf(defineConnector({ source: 'clinic', transport, collections: { visits } }));
+  expect(first?.says).toMatch(/; scopes: those of the record that next names$/);
 });
