@@ -97,6 +97,25 @@ describe('a record that has its scopes from another one', () => {
     expect(await clinic.view('trips', 't1')).toMatchObject({ scopes: ['region:north'] });
   });
 
+  test('R13: is not written by whoever may only see the scopes that it has from that one', async () => {
+    const { clinic, nurse } = await begin();
+    await clinic.known('customers', 'c1', { name: 'Ida', region: 'north' });
+    await clinic.known('trips', 't1', { customer: 'c1' });
+    const reader = { ...nurse, writeGrant: { kind: 'listed', scopes: ['region:east'] } } as const;
+    const baseVersion = await clinic.version('trips', 't1');
+    const changes = [changeOf('trips', B, { customer: 'c1' }), changeOf('trips', 't1', { note: 'n' }, { baseVersion })];
+    expect(await clinic.send(changes, reader)).toMatchObject([
+      { status: 'REJECTED', error: { code: 'FORBIDDEN' } },
+      { status: 'REJECTED', error: { code: 'FORBIDDEN' } },
+    ]);
+    expect(
+      await clinic.send(
+        changes.map((one) => ({ ...one, changeId: `${one.changeId}-2` })),
+        nurse,
+      ),
+    ).toMatchObject([{ status: 'APPLIED' }, { status: 'APPLIED' }]);
+  });
+
   test('R13: a change behind one that moves it is judged by where that one takes it', async () => {
     const { clinic, nurse } = await begin();
     await clinic.known('customers', 'c1', { name: 'Ida', region: 'north' });

@@ -208,9 +208,11 @@ test.each<readonly [string, ReadFacts, string]>([
 });
 
 test('R4: the plan says whose scopes records have that have none of their own', async () => {
-  const fields = { note: field.string(), next: field.reference('visits') };
-  const visits = collection({ type: 'Visit', key: 'id', fields, scopes: via('next'), read: { list: get('/visits') } });
+  const read = { list: get('/') };
+  const fields = { patient: field.reference('patients') };
+  const visits = collection({ type: 'Visit', key: 'id', fields, scopes: via('patient'), read });
+  const patients = collection({ type: 'Patient', key: 'id', fields: { name: field.string() }, read });
   const transport = rest({ baseUrl: 'http://clinic.example' });
-  const [first] = await plansOf(defineConnector({ source: 'clinic', transport, collections: { visits } }));
-  expect(first?.says).toMatch(/; scopes: those of the record that next names$/);
+  const [first] = await plansOf(defineConnector({ source: 'clinic', transport, collections: { visits, patients } }));
+  expect(first?.says).toMatch(/; scopes: those of the record that patient names$/);
 });
