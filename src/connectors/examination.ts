@@ -4,9 +4,11 @@ import type { ExaminedCollection } from './examined-collection.js';
 import { answerFindings, type AnswerWatch } from './probe-answers.js';
 import { probeChanges } from './probe-changes.js';
 import { createProbeCalls } from './probe-calls.js';
+import { probeDelta } from './probe-delta.js';
 import type { FactFinding } from './probe-finding.js';
 import { probeGuard } from './probe-guard.js';
 import { probeList } from './probe-list.js';
+import { probeLog } from './probe-log.js';
 import { probeRecords } from './probe-record.js';
 
 /** What a collection's examination came to. */
@@ -37,6 +39,10 @@ export async function examineCollection(
   if (sample.pages.length > 0) {
     found.push(...(await probeRecords(examined, calls, sample, watch, chance)));
     found.push(...(await probeChanges(examined, calls, sample, watch, clock.nowMs())));
+    const { delta, deletes } = examined.definition.read;
+    const sourceMs = clock.nowMs() + (watch.skewMs() ?? 0);
+    if (delta !== undefined) found.push(...(await probeDelta(examined, delta, calls)));
+    if (deletes?.kind === 'log') found.push(...(await probeLog(examined, deletes, calls, sample, sourceMs)));
     found.push(...(await probeGuard(examined, calls, named, chance)));
   }
   const { callTimeoutMs } = examined.source.facts;

@@ -11,8 +11,12 @@ export const MOST_READS = 30;
 
 /** The calls of one examination: counted, timed, and no more than allowed. */
 export interface ProbeCalls {
-  /** Pages as the source gave them, from the first one on. `fault`: what ended the reading before its time; null: nothing. */
-  pages(operation: Operation, args: PageArguments, most: number): Promise<ReadPages>;
+  /**
+   * Pages as the source gave them, from the first one on. `fault`: what ended the reading before its time; null: nothing.
+   *
+   * @param from a link that leads to the first page; absent or null: the operation does
+   */
+  pages(operation: Operation, args: PageArguments, most: number, from?: string | null): Promise<ReadPages>;
   /** @throws CallFault */
   row(key: SourceKey): Promise<RowAnswer | 'absent'>;
   /** @throws CallFault */
@@ -44,11 +48,11 @@ export function createProbeCalls(examined: ExaminedCollection, clock: Clock, sig
 
   return {
     tookMs,
-    async pages(operation, args, most) {
+    async pages(operation, args, most, from = null) {
       const pages: PageAnswer[] = [];
       const reader = readPages(withoutShortEnd(operation.paging), async (pageArgs, next) => {
         if (pages.length >= most) throw new Enough();
-        const page = await timed(() => examined.readPage(operation, { ...args, ...pageArgs }, next, signal));
+        const page = await timed(() => examined.readPage(operation, { ...args, ...pageArgs }, next ?? from, signal));
         pages.push(page);
         return page;
       });

@@ -5,6 +5,7 @@ import type { ProbeCalls } from './probe-calls.js';
 import { cannotTell, contradicts, fits, type FactFinding } from './probe-finding.js';
 import { createFilter, isShown, shiftOf, type Filter, type Filtered, type KnownStamp } from './probe-filter.js';
 import type { ListSample } from './probe-list.js';
+import { probeNumber } from './probe-number.js';
 import { createOrderWatch } from './updated-since.js';
 
 const DAY_MS = 86_400_000;
@@ -28,7 +29,7 @@ export async function probeChanges(
 ): Promise<readonly FactFinding[]> {
   const { changes } = examined.definition.read;
   if (changes === undefined) return [];
-  if ('kind' in changes) return [cannotTell('read.changes', 'a filter by time', 'one by a number, which is not tried')];
+  if (changes.kind === 'number') return await probeNumber(examined, changes, calls, sample);
   const filter = createFilter(examined, changes, calls, sample);
   const known = sample.rows.flatMap(({ key, row }): readonly KnownStamp[] => {
     const atMs = filter.since.stampMs(row);

@@ -4,6 +4,7 @@ import type { ExaminedCollection } from '../connectors/examined-collection.js';
 import { examineCollection } from '../connectors/examination.js';
 import { createAnswerWatch, type AnswerWatch } from '../connectors/probe-answers.js';
 import type { FactFinding } from '../connectors/probe-finding.js';
+import type { WebhookFacts } from '../connectors/webhook.js';
 import { StartupError, SyncError, type ExitReason } from '../core/errors.js';
 import type { Clock, Log } from '../core/ports.js';
 import { createSchema } from '../graphql/schema.js';
@@ -11,7 +12,7 @@ import { describeUrl, openDatabase } from '../store/database.js';
 import { checkDataFolder } from '../store/data-folder.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
-import { chosenTenants, configuredTenants, type ConfiguredTenant } from './configured-tenants.js';
+import { chosenTenants, configuredTenants, DEFAULT_TENANT, type ConfiguredTenant } from './configured-tenants.js';
 import { guaranteesOf, type Guarantees } from './guarantees.js';
 import { planFor, type CollectionPlan } from './plan.js';
 
@@ -72,6 +73,7 @@ export async function* examine(
   for (const { tenant, connector, keyForms } of chosen) {
     const watch = createAnswerWatch(clock);
     const source = createSource(connector, { clock, chance: Math.random, log, answered: watch.note }, keyForms);
+    if (connector.webhook !== undefined) yield webhookFinding(tenant, connector.source, connector.webhook);
     try {
       for (const examined of source.examined) {
         const { name } = examined.source.collection;
@@ -152,6 +154,29 @@ async function find(what: string, reason: ExitReason, look: () => Promise<string
       thrown instanceof SyncError ? thrown.message.replace(`${what}: `, '') : `unexpected fault: ${String(thrown)}`;
     return { what, ok: false, says, reason: thrown instanceof StartupError ? thrown.reason : reason };
   }
+}
+
+/** How its webhooks come, and what they do not show; nothing of a secret. Whether it sends them its own people have to say. */
+function webhookFinding(tenant: string, source: string, { proof, names }: WebhookFacts): Finding {
+  const path = tenant === DEFAULT_TENANT ? source : `${tenant}/${source}`;
+  const of =
+    names === undefined
+      ? 'all collections'
+      : typeof names === 'function'
+        ? 'what a function reads in it'
+        : [names].flat().join(', ');
+  const says = `expected at POST /webhooks/${path}, proven by ${proofInWords(proof)}; a hint to poll ${of}`;
+  return { what: `webhook of ${path}`, ok: true, says, reason: null };
+}
+
+function proofInWords({ kind, options }: WebhookFacts['proof']): string {
+  if (kind === 'sharedSecret') return `a secret in ${options.header} (NOT guaranteed: that its body is the source's)`;
+  const { algorithm = 'sha256', header, timestamp, id } = options;
+  const isOnce = timestamp !== undefined || id !== undefined;
+  const repeats = isOnce
+    ? ', each counts once'
+    : ' (NOT guaranteed: that one sent again is told from a new one; it costs a poll)';
+  return `HMAC ${algorithm} in ${header}${repeats}`;
 }
 
 async function lookAtStore({ databaseUrl, dataFolder }: Config): Promise<string> {

@@ -7,12 +7,19 @@ export interface Guarantees {
   readonly notGuaranteed: readonly string[];
 }
 
+const DAY_MS = 86_400_000;
+
 /** What is and what is not guaranteed, each in one line. Pure. */
 export function guaranteesOf(facts: SourceFacts, writes: Collection['writes']): Guarantees {
   const guaranteed: string[] = [];
   const notGuaranteed: string[] = [];
   const say = (is: boolean, yes: string, no: string): void => void (is ? guaranteed.push(yes) : notGuaranteed.push(no));
   say(seesDeletions(facts), 'deletions are found, and none is invented', 'deletions are not seen, or not proven');
+  if (facts.deletionLogKeepsMs !== undefined) {
+    const days = Math.floor(facts.deletionLogKeepsMs / DAY_MS);
+    guaranteed.push(`deletions of the last ${days} days come with the next poll, older ones with a scan`);
+  }
+  if (facts.isConsumed === true) notGuaranteed.push('a lost answer to its token costs a full read and a scan');
   if (writes.update) sayGuard('update', facts.updateGuard, facts, say);
   if (writes.delete) sayGuard('delete', facts.deleteGuard, facts, say);
   const isKeyed = facts.idempotencyKeyLifetimeMs !== undefined;

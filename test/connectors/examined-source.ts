@@ -118,14 +118,23 @@ export interface Examined extends Examination {
 }
 
 /** Examines a real HTTP source with these habits. */
-export async function examined(
+export function examined(
   habits: Habits,
   definition: AnyCollectionDefinition = visits(),
   named: string | null = null,
 ): Promise<Examined> {
-  const scripted = await startScripted(NOW_MS);
   let beginnings = 0;
-  scripted.answer = (asked) => answerOf(asked, habits, asked.query.has('after') ? 0 : beginnings++);
+  return examinedBy((asked) => answerOf(asked, habits, asked.query.has('after') ? 0 : beginnings++), definition, named);
+}
+
+/** Examines a real HTTP source that answers so. */
+export async function examinedBy(
+  answer: (asked: Asked) => Reply,
+  definition: AnyCollectionDefinition,
+  named: string | null = null,
+): Promise<Examined> {
+  const scripted = await startScripted(NOW_MS);
+  scripted.answer = answer;
   const { clock } = eagerDeps(NOW_MS);
   const chance = seededChance(1);
   const watch = createAnswerWatch(clock);
