@@ -1,4 +1,6 @@
+import { benchAttacks } from './attacks.js';
 import { benchBudget } from './budget.js';
+import { benchFlood } from './flood.js';
 import { benchFreshness } from './freshness.js';
 import { benchIngest } from './ingest.js';
 import { benchInitialSync } from './initial-sync.js';
@@ -21,6 +23,8 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   budget: benchBudget,
   outage: benchOutage,
   soap: benchSoap,
+  attacks: benchAttacks,
+  flood: benchFlood,
 };
 
 const name = process.argv[2] ?? '';

@@ -12,6 +12,9 @@ const ROOT = path.resolve(BUILT, '../..');
 /** The gateway in front of the demo's systems. */
 export const CLINIC_CONFIG = path.join(ROOT, 'bench/clinic.config.ts');
 
+/** The instant source behind a gateway with sign-in. */
+export const GUARDED_CONFIG = path.join(ROOT, 'bench/guarded.config.ts');
+
 /** A child of the benchmark that ends with it. */
 export interface RunningProcess {
   readonly pid: number;
@@ -32,6 +35,11 @@ export async function startOutageSource(): Promise<RunningProcess> {
 /** The limit: ready bytes over node:http, nothing else. */
 export async function startReadyBytes(bytes: number): Promise<RunningProcess> {
   return startPrinting('ready-bytes.js', [String(bytes)]);
+}
+
+/** Somebody who sends so many requests a second, whatever the answers are; tells what they were when it is stopped. */
+export async function startFlooder(url: string, perSecond: number): Promise<RunningProcess> {
+  return startPrinting('flooder.js', [url, String(perSecond)]);
 }
 
 async function startPrinting(file: string, args: readonly string[]): Promise<RunningProcess> {

@@ -1,11 +1,4 @@
-import {
-  GraphQLError,
-  Kind,
-  type DocumentNode,
-  type FragmentDefinitionNode,
-  type SelectionSetNode,
-  type ValidationRule,
-} from 'graphql';
+import { Kind, type DocumentNode, type FragmentDefinitionNode, type SelectionSetNode } from 'graphql';
 
 /** Tokens of a document: parsing and validating stay below 10 ms. Pushed changes belong into variables. */
 export const MAX_TOKENS = 1_000;
@@ -23,25 +16,24 @@ interface Extent {
   readonly depth: number;
 }
 
-/** Refuses documents that would cost more than anybody who syncs needs. Cycles of fragments are another rule's. */
-export const documentLimits: ValidationRule = (context) => ({
-  Document(document) {
-    const measure = createMeasure(document);
-    for (const definition of document.definitions) {
-      if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
-      const refuse = (message: string): void => context.reportError(new GraphQLError(message, { nodes: definition }));
-      const { fields, depth } = measure.extent(definition.selectionSet);
-      const atTop = measure.atTop(definition.selectionSet);
-      if (depth > MAX_DEPTH) refuse(`expected at most ${MAX_DEPTH} levels of fields, got ${depth}`);
-      else if (fields > MAX_FIELDS) refuse(`expected at most ${MAX_FIELDS} fields with fragments spread out, got more`);
-      else if (atTop > MAX_ROOT_FIELDS) {
-        refuse(`expected at most ${MAX_ROOT_FIELDS} fields at the top of an operation, got ${atTop}`);
-      } else if (countRepeats(document, definition.selectionSet) > MAX_REPEATS) {
-        refuse(`expected at most ${MAX_REPEATS} fields that are selected again under other names, got more`);
-      }
+/** What is too much of a document, as "expected …, got …"; null: nothing. Cycles of fragments are for the validator to find. */
+export function misfitOf(document: DocumentNode): string | null {
+  const measure = createMeasure(document);
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
+    const { fields, depth } = measure.extent(definition.selectionSet);
+    const atTop = measure.atTop(definition.selectionSet);
+    if (depth > MAX_DEPTH) return `expected at most ${MAX_DEPTH} levels of fields, got ${depth}`;
+    if (fields > MAX_FIELDS) return `expected at most ${MAX_FIELDS} fields with fragments spread out, got more`;
+    if (atTop > MAX_ROOT_FIELDS) {
+      return `expected at most ${MAX_ROOT_FIELDS} fields at the top of an operation, got ${atTop}`;
     }
-  },
-});
+    if (countRepeats(document, definition.selectionSet) > MAX_REPEATS) {
+      return `expected at most ${MAX_REPEATS} fields that are selected again under other names, got more`;
+    }
+  }
+  return null;
+}
 
 /** Each fragment is measured once, so that the measuring itself stays small. */
 function createMeasure(document: DocumentNode) {

@@ -12,7 +12,8 @@ import { changeTypesByCollection } from './typed-schema.js';
 import { compiledQueries } from './compiled-queries.js';
 import type { GraphqlServices, RequestContext, UseCases } from './context.js';
 import { readCurrentTogether } from './current-records.js';
-import { documentLimits, MAX_TOKENS } from './document-limits.js';
+import { createDocumentGate, type AskedOperation } from './document-gate.js';
+import { MAX_TOKENS } from './document-limits.js';
 import { contentTypes } from './content-types.js';
 import { createFormatError, toGraphqlError } from './errors.js';
 import { jointReads } from './joint-reads.js';
@@ -84,7 +85,6 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
     persistedQueries: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: MAX_TOKENS },
-    validationRules: [documentLimits],
     formatError: createFormatError(log),
     logger: { ...log, debug: () => undefined },
     nodeEnv: '',
@@ -123,6 +123,7 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
     return { status: status ?? 200, headers, body: await bodyOf(body) };
   }
 
+  const checkOperation = createDocumentGate(services.maxChangesPerPush);
   const readOperation = createOperationReader(schema, introspection);
   const contentType = contentTypes((request) => execute(request, async () => contextWith(NOBODY, NO_USE_CASES)));
   const readyPages = fastPath ? createReadyPages({ schema, collections, read: readOperation, contentType }) : null;
@@ -131,7 +132,9 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
     contextFor,
     readOperation(operation) {
       try {
-        return readOperation(documents?.resolveOperation(operation) ?? operation);
+        const resolved = documents?.resolveOperation(operation) ?? operation;
+        checkOperation(resolved);
+        return readOperation(resolved);
       } catch (thrown) {
         return { errors: [toGraphqlError(thrown, log)] };
       }
@@ -142,6 +145,7 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
       let asked: Promise<RequestContext> | null = null;
       const ask = async (): Promise<RequestContext> => {
         const context = contextFor(await session());
+        checkOperation(operationIn(request));
         return { ...context, pull: failingAlike(context.pull, log) };
       };
       const context = (): Promise<RequestContext> => (asked ??= ask());
@@ -149,6 +153,12 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
     },
     stop: () => apollo.stop(),
   };
+}
+
+/** A GET with two of them is refused by Apollo. */
+function operationIn({ method, search, body }: GraphqlRequest): AskedOperation {
+  if (method === 'GET') return { query: new URLSearchParams(search).get('query') };
+  return typeof body === 'object' && body !== null ? body : {};
 }
 
 /** One per request; a session without a device has no refused edits. */

@@ -64,7 +64,7 @@ export function createFormatError(
  */
 export function isRequestFault(error: unknown): boolean {
   const origin = error instanceof GraphQLError ? (error.originalError ?? error) : null;
-  return origin instanceof GraphQLError && origin.message.startsWith('Argument "');
+  return origin instanceof GraphQLError && /^(Argument "|Too many errors processing variables)/.test(origin.message);
 }
 
 function describeCode(code: ErrorCode): { code: ErrorCode; retryable: boolean; advice: string } {

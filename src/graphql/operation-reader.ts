@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
-import { documentLimits, MAX_TOKENS } from './document-limits.js';
+import { MAX_TOKENS } from './document-limits.js';
 import { isRequestFault, toGraphqlError } from './errors.js';
 
 /** An operation as a transport without Apollo brings it. */
@@ -29,7 +29,7 @@ const MAX_DOCUMENTS = 200;
 const MAX_KEPT_LENGTH = 20_000;
 
 /**
- * Parses and checks operations under the same limits as over HTTP; equal texts are read once.
+ * Parses and checks operations that passed the gate; equal texts are read once.
  *
  * @param introspection may clients ask for the schema? If not, messages do not suggest its names either
  */
@@ -38,7 +38,7 @@ export function createOperationReader(
   introspection: boolean,
 ): (operation: Operation) => ReadOperation {
   const documents = new Map<string, DocumentNode>();
-  const rules = [...specifiedRules, documentLimits, ...(introspection ? [] : [NoSchemaIntrospectionCustomRule])];
+  const rules = [...specifiedRules, ...(introspection ? [] : [NoSchemaIntrospectionCustomRule])];
 
   function read(query: string): DocumentNode | readonly GraphQLError[] {
     const known = documents.get(query);

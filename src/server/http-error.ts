@@ -4,12 +4,18 @@ import { ERROR_CATALOGUE, SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import { dropRest } from './http-body.js';
 
-/** What every JSON answer of ours carries. */
-export const JSON_HEADERS = {
-  'content-type': 'application/json; charset=utf-8',
+/** What every answer of ours carries that is no page: kept by nobody, taken for nothing else, and shown in no frame. */
+export const SAFE_HEADERS = {
   'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
 } as const;
+
+/** What is read of a refused request's body to keep its connection: less than a new one costs. */
+const MAX_READ_AFTER_BYTES = 65_536;
+
+/** What every JSON answer of ours carries. */
+export const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8', ...SAFE_HEADERS } as const;
 
 interface ErrorAnswer {
   readonly status: number;
@@ -58,7 +64,8 @@ export function writeError(
     return;
   }
   const head = { ...headers, ...own, 'content-length': Buffer.byteLength(text) };
-  if (request.complete) {
+  // Of a small body Node reads the rest by itself: who asks too often must not cost us a new connection each time.
+  if (request.complete || Number(request.headers['content-length']) <= MAX_READ_AFTER_BYTES) {
     response.writeHead(status, head).end(text);
     return;
   }

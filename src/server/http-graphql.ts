@@ -3,7 +3,7 @@ import type { Log } from '../core/ports.js';
 import type { GraphqlAnswer, GraphqlEngine } from '../graphql/engine.js';
 import { parseJson, readBody } from './http-body.js';
 import { compressed, sizeOf } from './http-compression.js';
-import { JSON_HEADERS, writeError } from './http-error.js';
+import { SAFE_HEADERS, writeError } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
 import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
@@ -29,9 +29,9 @@ export function createHttpGraphqlHandler(options: HttpGraphqlOptions): HttpGraph
       guard.check(request);
       cors = guard.corsHeaders(request);
       if (request.method === 'OPTIONS') {
-        response.writeHead(204, cors).end();
+        response.writeHead(204, { ...SAFE_HEADERS, ...cors }).end();
       } else if (asksForPage(request)) {
-        response.writeHead(302, { location: '/' }).end();
+        response.writeHead(302, { ...SAFE_HEADERS, location: '/' }).end();
       } else {
         await write(request, response, await answer(request, options), cors);
       }
@@ -83,8 +83,7 @@ async function write(
   const packed = await compressed(body, single(request.headers['accept-encoding']) ?? undefined);
   const head: Record<string, string | number> = { ...cors };
   for (const [name, value] of headers) head[name] = value;
-  head['cache-control'] = JSON_HEADERS['cache-control'];
-  head['x-content-type-options'] = JSON_HEADERS['x-content-type-options'];
+  Object.assign(head, SAFE_HEADERS);
   head['content-length'] = packed === null ? sizeOf(body) : packed.bytes.length;
   if (packed !== null) {
     head['content-encoding'] = packed.coding;

@@ -146,6 +146,15 @@ describe.each([
     expect(clinic.pushed.map((sent) => sent.length)).toEqual([1_000]);
   });
 
+  test('attack 25: a list of more items than a push may have is refused before its items are read, whatever they are', async () => {
+    const items = (count: number): Readonly<Record<string, unknown>> => ({
+      changes: Array.from({ length: count }, () => ({ a: 1 })),
+    });
+    await refuses(clinic.ask(PUSH, items(1_001)), 'LIMIT_EXCEEDED', /at most 1000 in one push, got 1001/);
+    // Here their misfits are told, as far as GraphQL counts them, and are no fault of the gateway.
+    await refuses(clinic.ask(PUSH, items(1_000)), 'BAD_REQUEST', /"a" is not defined[^]*Too many errors/);
+  });
+
   test.each(['yesterday', '2026-13-01T00:00:00Z', '2026-01-31T12:00:00', '', '\ud800'])(
     'a time of sending of %j is refused',
     (sentAt) =>
@@ -216,6 +225,7 @@ describe.each([
       `{ ...F0 } ${many(60, (at) => `fragment F${at} on Query { ...F${at + 1} ...F${at + 1} }`)} fragment F60 on Query { collections { name } }`,
       /at most 2000 fields/,
     ],
+    ['a comment of 100,000 characters', `#${'x'.repeat(100_000)}\n{ __typename }`, /at most 100000 characters/],
     ['nothing', '{ }', /Syntax Error/],
     ['no document', '  ', /Syntax Error/],
     ['a field that is not there', '{ pull { nothing } }', /Cannot query field "nothing"/],
@@ -274,6 +284,17 @@ describe.each([
     });
     await refuses(get('mutation { unregisterDevice }'), 'BAD_REQUEST', /only support query operations/, 405);
   });
+
+  test('attack 2: a document of a GET stands under the same limits', () =>
+    refuses(
+      clinic.post(undefined, {
+        method: 'GET',
+        search: `?query=${encodeURIComponent(`{ ${many(11, (at) => `a${at}: __typename`)} }`)}`,
+        headers: JSON_HEADERS,
+      }),
+      'BAD_REQUEST',
+      /at most 10 fields at the top/,
+    ));
 
   test('attack 8: a request that a page of another origin could send is refused', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {

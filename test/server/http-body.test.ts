@@ -172,6 +172,24 @@ describe('JSON', () => {
     expect(parse(`{"n":${text}}`)).toEqual({ n: value });
   });
 
+  test('attack 25: of 20,000 levels is read, one more is refused, whatever stands in its texts', () => {
+    const nested = (levels: number, inner = '1'): string =>
+      `${'[{"a":'.repeat(levels / 2)}${inner}${'}]'.repeat(levels / 2)}`;
+    expect(() => parse(nested(20_000))).not.toThrow();
+    expect(() => parse(nested(20_000, '[]'))).toThrow('expected at most 20000 levels of JSON, got more');
+    for (const text of [
+      '[{'.repeat(30_000),
+      `\\${'['.repeat(30_000)}`,
+      `"${'['.repeat(30_000)}`,
+      `]}\\"${'{'.repeat(30_000)}`,
+    ]) {
+      const json = JSON.stringify({ [text]: text, list: Array.from({ length: 30_000 }, () => []) });
+      expect(parse(json)).toEqual(JSON.parse(json));
+    }
+    // Not JSON at all: it has no end.
+    expect(() => parse(`"${'x'.repeat(30_000)}`)).toThrow('expected JSON');
+  });
+
   test('number of a million digits is read as one beyond every float', () => {
     expect(parse(`[${'7'.repeat(1_000_000)}]`)).toEqual([Infinity]);
   });

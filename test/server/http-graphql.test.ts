@@ -73,6 +73,26 @@ describe('POST /graphql', () => {
     expect([(await ask('flooder')).status, (await ask('flooder')).status]).toEqual([200, 429]);
   });
 
+  test('attack 27: a refused request costs no new connection, and the next one on it is answered', async () => {
+    const rate = createRequestRate({ perSecond: 1, burst: 1 }, createManualClock());
+    const { url } = await serveClinic({ rate });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ports = new Set<number | undefined>();
+    for (const expected of [200, 429, 429]) {
+      const status = await new Promise((resolve, reject) => {
+        const headers = { 'content-type': 'application/json' };
+        const sent = httpRequest(`${url}/graphql`, { method: 'POST', agent, headers }, (answer) => {
+          ports.add(answer.socket.localPort);
+          answer.on('end', () => resolve(answer.statusCode)).resume();
+        });
+        sent.on('error', reject).end(JSON.stringify({ query: QUERY }));
+      });
+      expect(status).toBe(expected);
+    }
+    agent.destroy();
+    expect(ports.size).toBe(1);
+  });
+
   test('a stranger is refused before the body is read', async () => {
     const session = () => Promise.reject(new SyncError('UNAUTHENTICATED', 'expected a bearer token, got none'));
     const refused = await (await serveClinic({ session })).post('no JSON at all');

@@ -133,6 +133,31 @@ describe('a page', () => {
     expect(first.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
+  test.each<readonly [string, string, RequestInit]>([
+    ['a pull', '/graphql', { method: 'POST', body: '{"query":"{ pull { epoch } }"}' }],
+    ['a fault of GraphQL', '/graphql', { method: 'POST', body: '{"query":"{"}' }],
+    ['a body that is too large', '/graphql', { method: 'POST', body: 'x'.repeat(200_000) }],
+    ['a way to the pages', '/graphql', { redirect: 'manual', headers: { accept: 'text/html' } }],
+    ['a question before a request', '/graphql', { method: 'OPTIONS' }],
+    ['health', '/healthz', {}],
+    ['readiness', '/readyz', {}],
+    ['metrics', '/metrics', {}],
+    ['no page', '/nothing', {}],
+    ['a page', '/', {}],
+    ['the explorer', '/explorer', {}],
+    ['a webhook to nobody', '/webhooks/nobody', { method: 'POST' }],
+  ])('may be kept, guessed at and framed by nobody: %s', async (_what, path, { headers, ...request }) => {
+    const { url } = await serveClinic();
+    const answer = await fetch(`${url}${path}`, {
+      ...request,
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+    expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
   test('the explorer may load nothing from elsewhere', async () => {
     const { url } = await serveClinic();
     const policy = (await fetch(`${url}/explorer`)).headers.get('content-security-policy') ?? '';

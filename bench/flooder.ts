@@ -1,0 +1,38 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Pool } from 'undici';
+
+/**
+ * `node flooder.js <url> <per second>`: one user that sends pulls at a fixed rate, whatever becomes of those before; a process of its own, so that
+ * it is not in the way of who measures. Prints a port, on which it tells how many answers of which status it got.
+ */
+const [url = '', perSecond = '1000'] = process.argv.slice(2);
+const pool = new Pool(url, { connections: 64, pipelining: 1 });
+const body = JSON.stringify({ query: '{ pull(limit: 100) { changes { id json } checkpoint } }' });
+const headers = { 'content-type': 'application/json', authorization: 'Bearer flooder-of-the-benchmark-7' };
+const statuses: Record<string, number> = {};
+
+function count(status: string): void {
+  statuses[status] = (statuses[status] ?? 0) + 1;
+}
+
+async function send(): Promise<void> {
+  try {
+    const answer = await pool.request({ path: '/graphql', method: 'POST', headers, body });
+    await answer.body.dump();
+    count(String(answer.statusCode));
+  } catch {
+    count('broken');
+  }
+}
+
+let sent = 0;
+const begunAt = performance.now();
+setInterval(() => {
+  const due = ((performance.now() - begunAt) / 1_000) * Number(perSecond);
+  for (; sent < due; sent++) void send();
+}, 5);
+
+const server = createServer((_request, response) => response.end(JSON.stringify({ sent, statuses })));
+server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port));
+process.stdin.on('end', () => process.exit()).resume();
