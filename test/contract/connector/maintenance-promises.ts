@@ -1,5 +1,5 @@
 import type { SourceKey } from '../../../src/core/change.js';
-import { drain, readPresent, write, type SourceUnderTest } from './source-under-test.js';
+import { changesSince, drain, readPresent, write, type SourceUnderTest } from './source-under-test.js';
 
 const signal = new AbortController().signal;
 const HOUR_MS = 3_600_000;
@@ -27,7 +27,7 @@ export function maintenancePromises(source: () => SourceUnderTest): void {
     const reads = [
       () => collection.readOne(key, signal),
       () => drain(collection.scan(signal)),
-      () => drain(collection.readChanges(null, signal)),
+      () => drain(changesSince({ collection }, null, signal)),
     ];
     for (const read of reads) await expect(read()).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
     expect(await readPresent(source(), key)).toEqual(seen);

@@ -1,5 +1,5 @@
 import type { SourceKey } from '../../../src/core/change.js';
-import { drain, readPresent, write, type SourceUnderTest } from './source-under-test.js';
+import { changesSince, drain, readPresent, write, type SourceUnderTest } from './source-under-test.js';
 
 const signal = new AbortController().signal;
 /** A breaker that needs more calls than this would hold a worker up for long. */
@@ -23,7 +23,7 @@ export function outagePromises(open: () => Promise<SourceUnderTest>): void {
     const reads = [
       () => collection.readOne(key, signal),
       () => drain(collection.scan(signal)),
-      () => drain(collection.readChanges(null, signal)),
+      () => drain(changesSince({ collection }, null, signal)),
     ];
     for (const read of reads) await expect(read()).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
     for (let calls = 1 + reads.length; calls < CALLS_UNTIL_DOWN && !collection.isDown(); calls += 1)

@@ -1,7 +1,7 @@
 import type { SourceKey } from '../../../src/core/change.js';
 import { fitValue } from '../../../src/core/field.js';
 import type { Observation, ObservedBatch } from '../../../src/core/source-port.js';
-import { drain, readPresent, type SourceUnderTest } from './source-under-test.js';
+import { changesSince, drain, readPresent, type SourceUnderTest } from './source-under-test.js';
 
 const signal = new AbortController().signal;
 
@@ -62,21 +62,21 @@ export function readPromises(source: () => SourceUnderTest): void {
 
   test('R16: changes from the very beginning are all records', async () => {
     const { collection } = source();
-    const { shown } = await drain(collection.readChanges(null, signal));
+    const { shown } = await drain(changesSince(source(), null, signal));
     // What was deleted before may be told as well.
     const records = new Map([...shown].filter(([, { fields }]) => fields !== null));
     expect(records).toEqual((await drain(collection.scan(signal))).shown);
   });
 
   test('R16: from each cursor that was given out, every edit made after it is shown, also of the same instant', async () => {
-    const { collection, backDoor, samples } = source();
+    const { backDoor, samples } = source();
     const keys = await createdAll(Array.from({ length: 6 }, (_, index) => `edited-${index}`));
-    let { cursor } = await drain(collection.readChanges(null, signal));
+    let { cursor } = await drain(changesSince(source(), null, signal));
     const cursors = [cursor];
     for (const round of [1, 2, 3]) {
       // At once: a source whose times are milliseconds gives several of these the same one.
       await Promise.all(keys.map((one, index) => backDoor.edit(one, samples.edit(round * 10 + index))));
-      const since = await drain(collection.readChanges(cursor, signal));
+      const since = await drain(changesSince(source(), cursor, signal));
       keys.forEach((one, index) => {
         expect(since.shown.get(one)?.fields).toMatchObject(samples.edit(round * 10 + index));
       });
@@ -85,17 +85,17 @@ export function readPromises(source: () => SourceUnderTest): void {
     }
     // The last cursor is after every edit; from all before it the last round is still to be seen.
     for (const earlier of cursors.slice(0, -1)) {
-      const { shown } = await drain(collection.readChanges(earlier, signal));
+      const { shown } = await drain(changesSince(source(), earlier, signal));
       for (const one of keys) expect(shown.get(one)?.fields).toMatchObject(samples.edit(30 + keys.indexOf(one)));
     }
   });
 
   test('R15: a batch is asked of the source only when the reader asks for it: an edit before that is in it', async () => {
-    const { collection, samples, backDoor } = source();
-    const whole = (await drain(collection.readChanges(null, signal))).batches.filter(hasRecords);
+    const { samples, backDoor } = source();
+    const whole = (await drain(changesSince(source(), null, signal))).batches.filter(hasRecords);
     const edited = whole.at(-1)?.observations.findLast(isRecord)?.sourceKey;
     if (edited === undefined || whole.length < 2) throw new Error(`expected two batches, got ${whole.length}`);
-    const changes = collection.readChanges(null, signal)[Symbol.asyncIterator]();
+    const changes = changesSince(source(), null, signal)[Symbol.asyncIterator]();
     for (let taken = 1; taken < whole.length; taken += 1) await changes.next();
     // Time for a request that was sent too early to be answered.
     await readPresent(source(), edited);

@@ -54,6 +54,15 @@ export async function drain(batches: AsyncIterable<ObservedBatch>): Promise<{
   return { batches: all, shown, cursor };
 }
 
+/** What changed since a cursor; of a source that is asked for everything in each poll, everything. */
+export function changesSince(
+  { collection }: Pick<SourceUnderTest, 'collection'>,
+  cursor: string | null,
+  signal: AbortSignal,
+): AsyncIterable<ObservedBatch> {
+  return collection.facts.changes === 'list' ? collection.scan(signal) : collection.readChanges(cursor, signal);
+}
+
 /** Reads a record that must be there. */
 export async function readPresent({ collection }: SourceUnderTest, key: SourceKey): Promise<Observation> {
   const found = await collection.readOne(key, signal);
