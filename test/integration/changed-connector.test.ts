@@ -152,7 +152,9 @@ test('R17: a connector that only says the same in another way sends nothing to d
   expect(told.filter((line) => line.startsWith('a field changed'))).toEqual([
     expect.stringContaining('"field":"added","says":"new (int): devices get the records that have a value"'),
   ]);
-  expect(told.join()).toContain('is read in another way than at the last start {"tenant":"default","collection":"visits"');
+  expect(told.join()).toContain(
+    'is read in another way than at the last start {"tenant":"default","collection":"visits"',
+  );
 });
 
 test('a field that goes, and one of another type: devices get what really changed, and the log says which and why', async () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { SourceKey } from '../../src/core/change.js';
 import {
   collection,
   defineConnector,
@@ -12,6 +13,8 @@ import { get, patch, rest } from '../../src/connectors/rest.js';
 import { machineKey } from '../../src/auth/auth.js';
 import { printSchemaOf, startGateway } from '../../src/server/app.js';
 import { loadConfig, type Config, type TidegateConfig } from '../../src/server/config.js';
+import { openEpochKeeper } from '../../src/server/epoch-keeper.js';
+import { examine } from '../../src/server/examine.js';
 import { chosenTenants, configuredTenants, placeOf } from '../../src/server/configured-tenants.js';
 import { readPlans } from '../../src/server/plan.js';
 import { silentLog } from '../support/postgres.js';
@@ -146,6 +149,20 @@ test("rules, addresses and the way of reading are each tenant's own", async () =
   expect(await readPlans(config, 'south')).toEqual([plans[1]]);
   expect(() => chosenTenants(config, 'west')).toThrow('--tenant: expected one of north, south, got west');
   expect(placeOf({ tenant: 'default', source: 'office', collection: 'visits' })).toBe('office.visits');
+});
+
+test('what is done to one tenant needs its name where there are several', async () => {
+  const tenants = ['north', 'south'].map((id) => ({ id, connectors: [office()] }));
+  const config = await configOf({ tenants });
+  await expect(openEpochKeeper(config, null, silentLog)).rejects.toThrow(
+    '--tenant: expected one of north, south, got none',
+  );
+  await expect(openEpochKeeper(config, 'west', silentLog)).rejects.toThrow(
+    '--tenant: expected one of north, south, got west',
+  );
+  const write = { collection: 'visits', key: 'V-1' as SourceKey };
+  const looked = examine(config, { tenant: null, connector: 'office', write }, silentLog);
+  await expect(looked.next()).rejects.toThrow('--write: expected --tenant with it, since there are several');
 });
 
 test('without sign-in everybody would be of `default`: tenants are refused at the start', async () => {
