@@ -129,6 +129,16 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     }),
   },
 
+  'what a natural key does not find was not made': {
+    source: (real) =>
+      real.findAlike === undefined
+        ? {}
+        : {
+            facts: { ...real.facts, naturalKey: { fields: ['note'], isFixed: true } },
+            findAlike: () => Promise.resolve([]),
+          },
+  },
+
   'a call is not noted before it is made': {
     store: () => ({ noteSent: async (_tenant, notes) => notes.map(() => 'sent' as const) }),
   },

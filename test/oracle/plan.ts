@@ -131,6 +131,9 @@ function drawCollection(dice: Dice, name: string, source: string): CollectionPla
   const isFlagged = !isList && chance('flag', 0.5);
   const keys = chance('keys', 0.4);
   const deviceKeys = chance('device keys', 0.6);
+  const lookUp = chance('lookUp', 0.4);
+  // It stands alone: what tells for certain is better.
+  const isNatural = !keys && !deviceKeys && !lookUp && chance('natural key', 0.7);
   const facts: SourceFacts = {
     changes: isList ? 'list' : 'updatedSince',
     pollEveryMs: 4_000,
@@ -142,7 +145,9 @@ function drawCollection(dice: Dice, name: string, source: string): CollectionPla
     updateGuard: isGuarded ? 'version' : 'none',
     deleteGuard: isGuarded && chance('delete guard', 0.8) ? 'version' : 'none',
     ...(keys ? { idempotencyKeyLifetimeMs: 86_400_000 } : {}),
-    ...(chance('lookUp', 0.4) ? { lookUp: true } : {}),
+    ...(lookUp ? { lookUp: true } : {}),
+    // Every note is written once, and any of them may be edited.
+    ...(isNatural ? { naturalKey: { fields: ['note'], isFixed: false } } : {}),
     ...(chance('life', 0.7) ? { maxRequestLifetimeMs: 4_000 } : {}),
     ...(chance('lag', 0.3) ? { readAfterWriteMs: 1_500 } : {}),
     callTimeoutMs: 1_000,

@@ -1,3 +1,4 @@
+import type { Fields } from '../../src/core/change.js';
 import type { Collection } from '../../src/core/collection.js';
 import { SyncError } from '../../src/core/errors.js';
 import type {
@@ -164,6 +165,15 @@ export function createSourceLink(
             reading<Observation | 'absent'>(() => system.find(key, lagMs()), 'absent', signal),
         }
       : {}),
+    ...(facts.naturalKey === undefined
+      ? {}
+      : {
+          findAlike: (fields: Fields, signal: AbortSignal) => {
+            const named = facts.naturalKey?.fields.map((name) => [name, fields[name] ?? null]) ?? [];
+            const values = Object.fromEntries(named) as Fields;
+            return reading<readonly Observation[]>(() => system.findAlike(values, lagMs()), [], signal);
+          },
+        }),
     async write(write, signal) {
       await gate.before();
       const trouble = troubleOfNext();

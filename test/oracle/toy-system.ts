@@ -163,6 +163,14 @@ export class ToySystem {
     return 'absent';
   }
 
+  /** The records that have these values. */
+  findAlike(values: Fields, lagMs: number): readonly Observation[] {
+    const isAlike = (row: Row): boolean => Object.entries(values).every(([name, value]) => row.fields[name] === value);
+    return this.list(lagMs)
+      .filter((row) => !row.isFlagged && isAlike(row))
+      .map((row) => this.shown(row));
+  }
+
   list(lagMs: number): readonly Row[] {
     const atMs = this.nowMs() - lagMs;
     return [...this.past.keys()].flatMap((key) => this.rowAt(key, atMs) ?? []);
