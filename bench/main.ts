@@ -9,6 +9,7 @@ import { benchPoll } from './poll.js';
 import { benchPull } from './pull.js';
 import { benchPush } from './push.js';
 import { benchScan } from './scan.js';
+import { benchScopes } from './scopes.js';
 import { benchSoap } from './soap.js';
 
 /** `npm run bench -- <name>`: one command per figure, one JSON line per row. */
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   push: benchPush,
   ingest: benchIngest,
   scan: benchScan,
+  scopes: benchScopes,
   freshness: benchFreshness,
   budget: benchBudget,
   outage: benchOutage,

@@ -1,14 +1,17 @@
 import type { Epoch, Seq } from '../core/change.js';
 import type { FeedHead, FeedSlice, FeedSnapshot, SliceForm, StoredReceipt } from '../core/feed-port.js';
 import type { PushStatus } from '../core/intent.js';
-import { scopeSet, type ScopeSet } from '../core/scope.js';
+import { scopeSet } from '../core/scope.js';
 import { changeSql, quote, type ChangeColumns } from './change-sql.js';
 import { copyRows, type RawRow } from './copy-out.js';
 import { storeFault, type Connection, type Database } from './database.js';
+import { filledRowsSql, noneOf, pairsSql } from './feed-rows.js';
 import { errorOf } from './known-changes.js';
 
 /** A drain looks at this many rows per change asked for, so that one statement cannot run away. */
-const DRAIN_ROWS_PER_CHANGE = 20;
+const DRAIN_ROWS_PER_CHANGE = 5;
+/** The order of the primary key without its index, which leads past the rows of all scopes: a drain reads those of lost ones only. */
+const NO_KEY = 'record_no + 0';
 /** Changes per row of the answer: rows of some 50 KB (see `copyRows`). */
 const CHANGES_PER_TEXT = 100;
 
@@ -73,17 +76,7 @@ function feedSnapshot(connection: Connection, tenant: string, feed: FeedHead): F
         mine: mineColumn(tenant, form),
       };
       const sql = `
-        with pairs (c, s) as (${pairsSql(set)}),
-        rows as materialized (
-          select m.seq, m.record_no
-          from pairs p cross join lateral (
-            select seq, record_no from membership
-            where tenant = ${quote(tenant)} and collection = p.c and scope = p.s and not "left" and seq > ${after} and seq <= ${upTo}
-            order by seq limit ${room + 1}
-          ) m
-          ${set.length > 1 ? 'group by m.seq, m.record_no' : ''}
-          order by m.seq limit ${room + 1}
-        ),
+        with pairs (c, s) as (${pairsSql(set)}),${filledRowsSql(tenant, set, after, upTo, room)},
         page as materialized (
           select *, row_number() over (order by seq) as n from rows order by seq limit ${room}
         )${mineSql(tenant, form)}
@@ -119,10 +112,8 @@ function feedSnapshot(connection: Connection, tenant: string, feed: FeedHead): F
           from page join record r using (record_no)
           where not page.never_held and (
             r.seq = page.seq
-            or not exists (
-              select 1 from membership o join pairs p on o.collection = p.c and o.scope = p.s
-              where o.record_no = page.record_no and not o."left" and o.entered <= page.seq
-            )
+            or ${noneOf(`select 1 from membership o join pairs p on o.collection = p.c and o.scope = p.s
+              where o.record_no = page.record_no and not o."left" and o.entered <= page.seq`)}
           )
         )${mineSql(tenant, form)}
         ${textsSql(changeSql(form.shape, feed.epoch, columns), 'g', 'seq', form)}
@@ -145,19 +136,21 @@ function feedSnapshot(connection: Connection, tenant: string, feed: FeedHead): F
         filled (c, s) as (${pairsSql(fill?.set ?? [])}),
         rows as materialized (
           select m.record_no, m.scope, m.seq
-          from membership m join pairs p on m.collection = p.c and m.scope = p.s
-          where m.tenant = ${quote(tenant)} and m.entered <= ${seq} and (not m."left" or m.seq > ${seq})
-            ${after === null ? '' : `and (m.record_no, m.scope) > (${after.recordNo}, ${quote(after.scope)})`}
+          from pairs p cross join lateral (
+            select record_no, scope, seq from membership
+            where tenant = ${quote(tenant)} and collection = p.c and scope = p.s and entered <= ${seq} and (not "left" or seq > ${seq})
+              ${after === null ? '' : `and (${NO_KEY}, scope) > (${after.recordNo}, ${quote(after.scope)})`}
+            order by ${NO_KEY} limit ${look + 1}
+          ) m
           order by m.record_no, m.scope limit ${look + 1}
         ),
         looked as materialized (
-          select rows.*, row_number() over w as n, not exists (
+          select rows.*, row_number() over w as n, ${noneOf(`
             select 1 from membership h
             where h.record_no = rows.record_no and not h."left" and (
               (h.entered <= ${seq} and (h.collection, h.scope) in (select c, s from covered))
               or (h.seq <= ${fill?.at ?? 0} and (h.collection, h.scope) in (select c, s from filled))
-            )
-          ) as emitted
+            )`)} as emitted
           from rows window w as (order by record_no, scope)
         ),
         counted as materialized (
@@ -245,11 +238,6 @@ function readSlice(rows: readonly RawRow[]): Omit<FeedSlice<number>, 'position'>
 function seqSlice(rows: readonly RawRow[]): FeedSlice<Seq> {
   const { texts, count, position, exhausted } = readSlice(rows);
   return { texts, count, position: position as Seq | null, exhausted };
-}
-
-function pairsSql(set: ScopeSet): string {
-  if (set.length === 0) return 'select null::text, null::text where false';
-  return `values ${set.map((pair) => `(${quote(pair.collection)}, ${quote(pair.scope)})`).join(', ')}`;
 }
 
 /** `mine` costs a join only for sessions with a device; its settled changes are few and found by their index. */

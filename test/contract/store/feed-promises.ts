@@ -248,6 +248,26 @@ export function feedPromises(begin: () => Promise<World>): void {
     });
   });
 
+  test.each([
+    ['evenly spread', (n: number) => n % 12],
+    ['nearly all in one', (n: number) => (n < 36 ? 0 : n % 12)],
+    ['each in several', (n: number) => n % 5],
+  ])('R1: a fill of many scopes gives what it gives at once, in pages of any size: %s', async (_how, scopeOf) => {
+    const world = await begin();
+    for (let n = 0; n < 48; n++)
+      await world.show(`v${n}`, [...new Set([`route:${scopeOf(n)}`, `route:${(n * 7) % 12}`])]);
+    await world.show('v7', ['route:elsewhere']);
+    await world.lose('v9');
+    await onSnapshot(world, async (snapshot) => {
+      const set = scopes(...Array.from({ length: 12 }, (_, route) => `route:${route}`));
+      const fills = (room: number) => (after: Seq) =>
+        snapshot.fill({ set, after, upTo: snapshot.feed.head }, room, FULL);
+      const whole = await walk(fills(ROOMY), BEGINNING);
+      expect(whole).toHaveLength(46);
+      for (const room of [1, 3, 10, 45, 46]) expect(await walk(fills(room), BEGINNING)).toEqual(whole);
+    });
+  });
+
   test('a slice never has more than `room` changes, and an empty cover has none', async () => {
     const world = await begin();
     for (const name of ['v1', 'v2', 'v3']) await world.show(name, ['route:1']);
