@@ -112,12 +112,17 @@ interface NamedRows {
   /** Rows that an open create may have made: nobody can tell yet which record they are. */
   readonly open: ReadonlySet<string>;
   readonly wrong: readonly string[];
+  /** The scope of each of these rows; undefined: nobody's. */
+  readonly scopes: ReadonlyMap<string, unknown>;
   /** The ids of patients by their keys. */
   readonly patients: ReadonlyMap<unknown, string>;
 }
 
 /** Which record is a row? The gateway says so; that it may is judged here (R12, F9, F20). */
-async function namedRows({ systems, store, judge }: World): Promise<NamedRows> {
+async function namedRows({ plan, systems, store, judge }: World): Promise<NamedRows> {
+  const routes = new Map<unknown, unknown>();
+  for (const { key, fields } of systems.get('patients')?.alive() ?? []) routes.set(key, fields['route']);
+  const scopes = new Map<string, unknown>();
   const known = new Map<string, Row>();
   const open = new Set<string>();
   const wrong: string[] = [];
@@ -156,10 +161,14 @@ async function namedRows({ systems, store, judge }: World): Promise<NamedRows> {
       else if (!isItsKey && maker?.id !== id) wrong.push(`(a) ${name} ${row.key} is known as ${id}`);
       else if (maker !== undefined && maker.id !== id && !judge.isRestored && !isMergedByKey(maker, id, judge))
         wrong.push(`(a) ${maker} became another record: ${id}`);
-      else known.set(`${name} ${id}`, row);
+      else {
+        const isLed = plan.via === true && name === 'visits';
+        known.set(`${name} ${id}`, row);
+        scopes.set(`${name} ${id}`, isLed ? routes.get(row.fields['patient']) : row.fields['route']);
+      }
     }
   }
-  return { known, open, wrong, patients };
+  return { known, open, wrong, scopes, patients };
 }
 
 /** An edit that made a deleted record again, under a key that another one had in between, of which nobody saw the end (F20). */
@@ -174,7 +183,7 @@ function isParked(change: LocalChange, judge: World['judge']): boolean {
 
 /** (a): what the device holds is what the source has in its scopes. */
 function replica(device: Device, rows: NamedRows, lanes: Lanes, judge: World['judge']): string | null {
-  const expected = new Map([...rows.known].filter(([, row]) => device.scopes.includes(String(row.fields['route']))));
+  const expected = new Map([...rows.known].filter(([key]) => device.scopes.includes(String(rows.scopes.get(key)))));
   for (const [key, row] of expected) {
     const held = device.rows.get(key);
     if (held === undefined) {

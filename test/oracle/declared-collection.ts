@@ -1,8 +1,14 @@
 import type { Collection } from '../../src/core/collection.js';
-import type { CollectionPlan } from './plan.js';
+import type { CollectionPlan, Plan } from './plan.js';
 
-/** A planned collection as connectors declare it: two telling fields, the scope, and with `references` the patient of a visit. */
-export function declaredCollection(plan: CollectionPlan, references: boolean): Collection {
+/**
+ * A planned collection as connectors declare it: two telling fields, the scope, and with `references` the patient of a visit; with `via`
+ * a visit is in her scopes.
+ */
+export function declaredCollection(
+  plan: CollectionPlan,
+  { references, via = false }: Pick<Plan, 'references' | 'via'>,
+): Collection {
   const field = { type: 'string', list: false, required: false, writable: true } as const;
   const patient = { ...field, name: 'patient', type: 'reference', references: 'patients' } as const;
   const { name, source, policy, visibility, deletedRecord } = plan;
@@ -20,6 +26,8 @@ export function declaredCollection(plan: CollectionPlan, references: boolean): C
     visibility,
     deletedRecord,
     writes: { create: true, update: true, delete: true },
-    scopesOf: (fields) => (typeof fields['route'] === 'string' ? [fields['route']] : []),
+    ...(via && name === 'visits'
+      ? { via: { field: 'patient', collection: 'patients' }, scopesOf: () => [] }
+      : { scopesOf: (fields) => (typeof fields['route'] === 'string' ? [fields['route']] : []) }),
   };
 }

@@ -5,6 +5,7 @@ import type { RecordView, RecordWrite } from '../../src/core/record-port.js';
 import { SOURCE_WRITER, writerOf } from '../../src/core/session.js';
 import type { SourceCollection } from '../../src/core/source-port.js';
 import type { Store } from '../../src/core/store-port.js';
+import { LEFT_BEHIND } from './left-behind.js';
 import { isRefusal } from './local-change.js';
 import type { Mutation, World } from './world.js';
 
@@ -170,6 +171,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       },
     }),
   },
+
+  'a visit stays where its patient was when it was written': LEFT_BEHIND,
 
   'the stamps are those of what devices see': {
     store: (real, world) => ({

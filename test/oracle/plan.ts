@@ -9,6 +9,8 @@ export interface Plan {
   readonly devices: number;
   /** Visits refer to patients. */
   readonly references: boolean;
+  /** And are in the scopes of the one that they refer to. Absent: in their own. */
+  readonly via?: boolean;
   readonly noise: Noise;
   readonly steps: readonly Step[];
 }
@@ -111,11 +113,13 @@ export function drawPlan(seed: number): Plan {
   const devices = 2 + Math.floor(roll('devices') * 3);
   const hasRestores = roll('restores') < 0.15;
   const steps = Array.from({ length: STEPS }, () => drawStep(dice, devices, hasRestores));
+  const references = roll('references') < 0.6;
   return {
     seed,
     collections,
     devices,
-    references: roll('references') < 0.6,
+    references,
+    via: references && roll('via') < 0.4,
     noise: isNoisy
       ? { delay: 0.25, storeFault: 0.004, loss: 0.12, trouble: 0.12 }
       : { delay: 0.25, storeFault: 0, loss: 0, trouble: 0 },

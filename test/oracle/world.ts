@@ -83,7 +83,7 @@ export class World {
       log: this.log(),
       noise: { delay: plan.noise.delay, storeFault: plan.noise.storeFault, isHealed: true },
     };
-    this.collections = plan.collections.map((one) => declaredCollection(one, plan.references));
+    this.collections = plan.collections.map((one) => declaredCollection(one, plan));
     this.judge = new Judge({
       plans: new Map(plan.collections.map((one) => [one.name, one])),
       idempotencyKeyOf: (change) =>
@@ -160,9 +160,13 @@ export class World {
   async open(): Promise<void> {
     await this.store.openTenant(TENANT);
     for (const system of this.systems.values()) {
-      this.officePut(system, ANCHOR, { ...this.officeFields(), route: 'c' });
-      for (const n of [1, 2, 3])
-        this.officePut(system, `O-${n}`, { ...this.officeFields(), route: 'abb'[n - 1] as string });
+      const patientOf = (patient: string): Fields =>
+        this.plan.via === true && system.plan.name === 'visits' ? { patient } : {};
+      this.officePut(system, ANCHOR, { ...this.officeFields(), route: 'c', ...patientOf(ANCHOR) });
+      for (const n of [1, 2, 3]) {
+        const route = 'abb'[n - 1] as string;
+        this.officePut(system, `O-${n}`, { ...this.officeFields(), route, ...patientOf(`O-${n}`) });
+      }
     }
     for (const at of [0, 1]) this.watch(this.startNode(at));
     const isReady = async (name: string): Promise<boolean> =>
