@@ -33,7 +33,7 @@ export function createHttpGraphqlHandler(options: HttpGraphqlOptions): HttpGraph
       } else if (asksForPage(request)) {
         response.writeHead(302, { ...SAFE_HEADERS, location: '/' }).end();
       } else {
-        await write(request, response, await answer(request, options), cors);
+        await write(request, response, await answer(request, response, options), cors);
       }
     } catch (thrown) {
       writeError(request, response, thrown, log, cors);
@@ -50,7 +50,11 @@ function asksForPage(request: IncomingMessage): boolean {
   );
 }
 
-async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Promise<GraphqlAnswer> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpGraphqlOptions,
+): Promise<GraphqlAnswer> {
   const { graphql, session, rate, maxBodyBytes } = options;
   // Before the body is read: strangers, and users who ask too often, cost no more than their headers.
   const who = await session({
@@ -58,6 +62,9 @@ async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Pr
     device: single(request.headers['tidegate-device']),
   });
   rate.take(who);
+  const leave = await rate.enter(who);
+  if (response.closed) leave();
+  else response.once('close', leave);
   const method = request.method ?? 'GET';
   const bytes = method === 'GET' || method === 'HEAD' ? Buffer.alloc(0) : await readBody(request, maxBodyBytes);
   const isJson = /^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '');

@@ -5,14 +5,28 @@ import type { Session } from '../core/session.js';
 /** How much one user may ask of this process; all its devices together, and a machine by its key. */
 export interface RequestRate {
   /** Counts one request over HTTP, one operation on a socket, or one socket. @throws SyncError RATE_LIMITED */
-  take(who: Pick<Session, 'tenant' | 'user'>): void;
+  take(who: Who): void;
+  /**
+   * Waits for the user's turn: a burst of one user is worked off a few at a time, so that others are answered in between.
+   *
+   * @returns gives the turn back; safe to repeat
+   * @throws SyncError RATE_LIMITED - as many wait already as may come at once
+   */
+  enter(who: Who): Promise<() => void>;
 }
+
+type Who = Pick<Session, 'tenant' | 'user'>;
+
+/** Requests of one user under way; 200 pulls at once kept all others waiting for 0.8 s. */
+const MOST_AT_ONCE = 8;
+/** What a user waits for who came when as many waited as may. */
+const RETRY_AFTER_MS = 1_000;
 
 /** Users that are counted at once. Whoever was not seen for longest is forgotten first, and has its whole burst again. */
 const MOST_USERS = 10_000;
 
 /** For development mode, in which everybody is one user. */
-export const UNLIMITED: RequestRate = { take: () => undefined };
+export const UNLIMITED: RequestRate = { take: () => undefined, enter: async () => () => undefined };
 
 /**
  * A token bucket for each user of each tenant.
@@ -26,10 +40,12 @@ export function createRequestRate(
 ): RequestRate {
   /** The user who was seen last stands last. */
   const buckets = new Map<string, { readonly left: number; readonly atMs: number }>();
+  /** Of users with requests under way. */
+  const lanes = new Map<string, { busy: number; readonly waiting: (() => void)[] }>();
 
   return {
     take({ tenant, user }) {
-      const name = JSON.stringify([tenant, user]);
+      const name = nameOf(tenant, user);
       const nowMs = clock.monotonicMs();
       const known = buckets.get(name) ?? { left: burst, atMs: nowMs };
       const filled = Math.min(burst, known.left + ((nowMs - known.atMs) / 1_000) * perSecond);
@@ -43,5 +59,31 @@ export function createRequestRate(
         retryAfterMs: Math.ceil(((1 - filled) / perSecond) * 1_000),
       });
     },
+
+    async enter({ tenant, user }) {
+      const name = nameOf(tenant, user);
+      const lane = lanes.get(name) ?? { busy: 0, waiting: [] };
+      lanes.set(name, lane);
+      if (lane.waiting.length >= burst) {
+        throw new SyncError('RATE_LIMITED', `expected at most ${burst} waiting requests of one user, got more`, {
+          retryAfterMs: RETRY_AFTER_MS,
+        });
+      }
+      if (lane.busy >= MOST_AT_ONCE) await new Promise<void>((resolve) => lane.waiting.push(resolve));
+      else lane.busy += 1;
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        const next = lane.waiting.shift();
+        if (next !== undefined) return next();
+        lane.busy -= 1;
+        if (lane.busy === 0) lanes.delete(name);
+      };
+    },
   };
+}
+
+function nameOf(tenant: string, user: string): string {
+  return JSON.stringify([tenant, user]);
 }

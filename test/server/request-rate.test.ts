@@ -43,6 +43,24 @@ describe('the rate of a user', () => {
     );
   });
 
+  test('attack 27: lets eight requests work at once and the others wait in order, up to the burst', async () => {
+    const rate = createRequestRate({ perSecond: 50, burst: 3 }, createManualClock());
+    const leaves = await Promise.all(Array.from({ length: 8 }, () => rate.enter(NURSE)));
+    const entered: number[] = [];
+    const waiting = [1, 2, 3].map((one) => rate.enter(NURSE).then((leave) => (entered.push(one), leave)));
+    await expect(rate.enter(NURSE)).rejects.toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: 1_000 });
+    await rate.enter({ tenant: 'clinic', user: 'doctor' });
+    expect(entered).toEqual([]);
+    leaves[0]?.();
+    leaves[0]?.();
+    (await waiting[0])?.();
+    await waiting[1];
+    expect(entered).toEqual([1, 2]);
+    for (const leave of leaves) leave();
+    await waiting[2];
+    expect(entered).toEqual([1, 2, 3]);
+  });
+
   test('is another one in another tenant, and whatever the names hold', () => {
     const rate = createRequestRate({ perSecond: 1, burst: 1 }, createManualClock());
     expect(waitOf(rate)).toBe(0);
