@@ -73,7 +73,7 @@ function scopesAfter(collection: Collection, after: Incoming, view: RecordView, 
   const isStill = view.body !== null && parseBody(view.body)[via.field] === target;
   if (parent === undefined) {
     if (isStill) return view.scopes;
-    // What its device alone may have made is waited for, and told apart from nothing before its time (F18).
+    // An id that a device made is waited for, be it unseen or unknown: the answer must not tell which (F18).
     return isDeviceMadeId(pushedTarget(target)) ? [hiddenScope(author)] : [];
   }
   if (parent.body !== null) return parent.deleted ? [] : parent.scopes;
