@@ -66,8 +66,8 @@ export function createSignIn(
 
   return {
     async userOf(authorization) {
-      const bearer = /^Bearer +([!-~]+) *$/i.exec(authorization ?? '')?.[1];
-      if (bearer === undefined) throw refused('got none');
+      const bearer = bearerOf(authorization ?? '');
+      if (bearer === null) throw refused('got none');
       const name = createHash('sha256').update(bearer).digest('base64');
       const known = remembered.get(name);
       if (known === undefined || known.untilMs <= clock.monotonicMs()) remember(name, signIn(bearer));
@@ -78,8 +78,13 @@ export function createSignIn(
   };
 }
 
+/** What an `Authorization` of this scheme holds; null: it is of another, or holds nothing. */
+export function bearerOf(authorization: string): string | null {
+  return /^Bearer +([!-~]+) *$/i.exec(authorization)?.[1] ?? null;
+}
+
 /** @throws Error - what the rule gave is no session */
-function userFrom(answer: SignedIn, expiresAtMs: number | null, tenants: readonly string[]): User {
+export function userFrom(answer: SignedIn, expiresAtMs: number | null, tenants: readonly string[]): User {
   const { tenant = 'default', user, roles = [], isOperator = false, readsEveryTenant = false } = answer;
   if (!tenants.includes(tenant)) throw new Error(`tenant: expected one of ${tenants.join(', ')}`);
   if (typeof user !== 'string' || user === '' || user.length > MAX_USER_LENGTH || UNFIT.test(user)) {

@@ -37,6 +37,7 @@ export function banner(running: {
     ...(gateway.tenants.length === 1 ? [] : [`  Tenants    ${gateway.tenants.join(', ')}`]),
     `  Persists   ${config.dataFolder}`,
     `  Mode       ${modeOf(config)}`,
+    ...usersOf(config),
     '',
     '  Pull the first page:',
     '',
@@ -60,6 +61,14 @@ function modeOf({ auth, developmentNetwork }: Config): string {
   return developmentNetwork === 'loopback'
     ? 'development: no sign-in, loopback only, every scope'
     : 'development: NO SIGN-IN, and not only on loopback. Keep strangers out by other means.';
+}
+
+function usersOf({ auth, developmentUsers = {} }: Config): readonly string[] {
+  const users = Object.entries(developmentUsers).map(([name, { scopes }]) => {
+    const seen = scopes === 'every' ? 'every scope' : scopes.join(', ');
+    return `             as ${name}, who sees ${seen}: -H 'authorization: Bearer ${name}'`;
+  });
+  return auth === undefined ? users : [];
 }
 
 function request(endpoint: string, signsIn: boolean, body: string): readonly string[] {

@@ -19,10 +19,17 @@ const REST_PORT = 5001;
 const SOAP_PORT = 5002;
 const PROGRESS_EVERY_MS = 1_000;
 
+/** Two nurses, each on a route of her own; what belongs to no route is everybody's. */
+const DEMO_USERS: NonNullable<TidegateConfig['developmentUsers']> = {
+  nadia: { scopes: ['route:R-01', 'all'] },
+  omar: { scopes: ['route:R-02', 'all'] },
+};
+
 /** The configuration of the demo: the clinic's two systems at these addresses. */
 export function demoConfig(restUrl: string, wsdlUrl: string): TidegateConfig {
   return {
     connectors: [clinic({ baseUrl: restUrl }), supplies({ wsdl: wsdlUrl, endpoint: wsdlUrl.replace(/\?.*$/, '') })],
+    developmentUsers: DEMO_USERS,
     logLevel: 'warn',
   };
 }

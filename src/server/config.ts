@@ -31,6 +31,24 @@ const SETTINGS = z.strictObject({
   introspection: z.boolean().optional(),
   /** Where development mode (no auth) may listen: `any` only behind something that keeps strangers out, like a container. */
   developmentNetwork: z.enum(['loopback', 'any']).default('loopback'),
+  /**
+   * Users that a request of development mode may come from, by the name in `Authorization: Bearer <name>`; one without a name comes from the
+   * developer. Without this setting nobody looks at names.
+   */
+  developmentUsers: z
+    .record(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected a name of 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-"'),
+      z.strictObject({
+        /** As a session has them. */
+        scopes: z.union([z.literal('every'), z.array(z.string())]),
+        writes: z.array(z.string()).exactOptional(),
+        roles: z.array(z.string()).exactOptional(),
+        isOperator: z.boolean().exactOptional(),
+      }),
+    )
+    .optional(),
   /** Host names that requests may carry besides loopback ones and `host` (DNS rebinding). */
   allowedHosts: z.array(z.string().min(1)).default([]),
   /** Origins of web apps that may call from a browser, besides the gateway's own. */

@@ -7,15 +7,20 @@ import { readTrustedDocuments, type TrustedDocuments } from '../graphql/trusted-
 import type { Config } from './config.js';
 import type { SocketLimits } from './http-websocket.js';
 import { createRequestRate, UNLIMITED, type RequestRate } from './request-rate.js';
-import { developmentSession, signedInSession, type SessionResolver } from './session.js';
+import { developmentSessions, signedInSession, type SessionResolver } from './session.js';
 
-/** Who is let in, as the configuration says; without `auth` everybody is, as the developer. */
+/** Who is let in, as the configuration says; without `auth` everybody is, as the developer or one of `developmentUsers`. @throws StartupError config */
 export function configuredSessions(
-  { auth }: Pick<Config, 'auth'>,
+  { auth, developmentUsers }: Pick<Config, 'auth' | 'developmentUsers'>,
   tenants: readonly string[],
   ports: { readonly clock: Clock; readonly log: Log },
 ): SessionResolver {
-  return auth === undefined ? developmentSession : signedInSession(createSignIn(auth, ports, { tenants }));
+  if (auth !== undefined) return signedInSession(createSignIn(auth, ports, { tenants }));
+  try {
+    return developmentSessions(developmentUsers);
+  } catch (cause) {
+    throw new StartupError('config', `developmentUsers: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** How much one user may ask, and how many sockets there may be; in development mode everybody is one user, whom nothing holds back. */

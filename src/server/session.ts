@@ -1,4 +1,5 @@
-import type { SignIn } from '../auth/sessions.js';
+import type { SignedIn } from '../auth/auth.js';
+import { bearerOf, userFrom, type SignIn } from '../auth/sessions.js';
 import { SyncError } from '../core/errors.js';
 import type { Session } from '../core/session.js';
 
@@ -14,14 +15,33 @@ export type SessionResolver = (credentials: Credentials) => Promise<Session>;
 const MAX_DEVICE_LENGTH = 128;
 const DEVICE = /^[A-Za-z0-9._:-]+$/;
 
-/** Development mode: everybody is the user `developer` of the tenant `default`, sees every scope, and is an operator. */
-export const developmentSession: SessionResolver = async ({ device }) => ({
-  tenant: 'default',
-  user: 'developer',
-  device: readDevice(device),
-  grant: { kind: 'every' },
-  isOperator: true,
-});
+/** Users of development mode by their names: what each may see. */
+export type DevelopmentUsers = Readonly<Record<string, Omit<SignedIn, 'user' | 'tenant'>>>;
+
+const DEVELOPER = { scopes: 'every', isOperator: true } as const;
+
+/**
+ * Development mode, in the tenant `default`: everybody is the user `developer`, who sees every scope and is an operator, unless a request names
+ * one of these users as its bearer.
+ *
+ * @param users absent: nobody looks at names
+ * @throws Error - one of them is no session
+ */
+export function developmentSessions(users?: DevelopmentUsers): SessionResolver {
+  const known = new Map(
+    Object.entries(users ?? {}).map(([user, may]) => [user, userFrom({ ...may, user }, null, ['default'])]),
+  );
+  const developer = userFrom({ ...DEVELOPER, user: 'developer' }, null, ['default']);
+
+  return async ({ authorization, device }) => {
+    const user = users === undefined || authorization === null ? developer : known.get(bearerOf(authorization) ?? '');
+    if (user === undefined) {
+      const names = [...known.keys()].map((name) => `"Bearer ${name}"`).join(', ');
+      throw new SyncError('UNAUTHENTICATED', `expected none of \`Authorization\`, or one of ${names}`);
+    }
+    return { ...user, device: readDevice(device) };
+  };
+}
 
 /** Sessions of users who sign in. */
 export function signedInSession(signIn: SignIn): SessionResolver {

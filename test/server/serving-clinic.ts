@@ -18,7 +18,7 @@ import { createHttpGuard } from '../../src/server/http-guard.js';
 import { createSocketServer, type SocketLimits, type SocketServer } from '../../src/server/http-websocket.js';
 import { openHttpServer, type HttpServer } from '../../src/server/http.js';
 import { UNLIMITED, type RequestRate } from '../../src/server/request-rate.js';
-import { developmentSession, type SessionResolver } from '../../src/server/session.js';
+import { developmentSessions, type SessionResolver } from '../../src/server/session.js';
 import { hashText } from '../../src/server/telemetry.js';
 import { createWebhooks, type Webhooks } from '../../src/server/webhooks.js';
 import { createWorld, type World } from '../contract/store/world.js';
@@ -90,7 +90,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
   };
   const hub = createHub({ announcer: store, clock: systemClock, log, windowMs: 0 });
   const session: SessionResolver = async (credentials) => ({
-    ...(await (rest.session ?? developmentSession)(credentials)),
+    ...(await (rest.session ?? developmentSessions())(credentials)),
     tenant: world.tenant,
   });
   const push: UseCases['push'] = async () => {

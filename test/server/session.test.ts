@@ -1,13 +1,16 @@
 import fc from '../support/properties.js';
-import { developmentSession, readDevice } from '../../src/server/session.js';
+import { developmentSessions, readDevice } from '../../src/server/session.js';
 
 describe('a development session', () => {
+  const developmentSession = developmentSessions();
+
   test('is the developer of the default tenant and sees every scope, new ones included, and is an operator', async () => {
     expect(await developmentSession({ authorization: 'Bearer whatever', device: 'tablet-7' })).toEqual({
       tenant: 'default',
       user: 'developer',
       device: 'tablet-7',
       grant: { kind: 'every' },
+      roles: [],
       isOperator: true,
     });
   });
@@ -21,6 +24,43 @@ describe('a development session', () => {
       code: 'BAD_REQUEST',
       field: 'Tidegate-Device',
     });
+  });
+});
+
+describe('users of development mode', () => {
+  const sessions = developmentSessions({ nadia: { scopes: ['route:1'], writes: [], roles: ['nurse'] } });
+
+  test('are named by their bearer, and see what they may', async () => {
+    expect(await sessions({ authorization: 'bearer nadia', device: 'phone' })).toEqual({
+      tenant: 'default',
+      user: 'nadia',
+      device: 'phone',
+      grant: { kind: 'listed', scopes: ['route:1'] },
+      writeGrant: { kind: 'listed', scopes: [] },
+      roles: ['nurse'],
+      isOperator: false,
+    });
+  });
+
+  test('who is named by nobody is the developer', async () => {
+    expect(await sessions({ authorization: null, device: null })).toMatchObject({
+      user: 'developer',
+      isOperator: true,
+    });
+  });
+
+  test.each(['Bearer omar', 'Bearer ', 'Basic nadia', ''])(
+    'others are refused, never the developer: %s',
+    async (authorization) => {
+      await expect(sessions({ authorization, device: null })).rejects.toMatchObject({
+        code: 'UNAUTHENTICATED',
+        message: expect.stringContaining('"Bearer nadia"') as string,
+      });
+    },
+  );
+
+  test('are checked at start', () => {
+    expect(() => developmentSessions({ nadia: { scopes: [''] } })).toThrow('a scope is a text of 1 to 200 characters');
   });
 });
 

@@ -72,11 +72,15 @@ const PUSH = `mutation ($changes: [ChangeInput!]!, $sentAt: DateTime) {
   }
 }`;
 
-/** @param urlOf where its gateway is: another address after a restart */
+/**
+ * @param urlOf where its gateway is: another address after a restart
+ * @param user one of development mode; absent: the developer
+ */
 export function createSyncDevice(
   name: string,
   urlOf: () => string,
   collections: readonly string[] | null = null,
+  user?: string,
 ): SyncDevice {
   const records = new Map<string, Held>();
   const receipts = new Map<string, Fate>();
@@ -85,10 +89,10 @@ export function createSyncDevice(
   let resets = 0;
 
   function ask<Answer>(query: string, variables: object, url = urlOf()): Promise<Answer> {
-    return new GraphQLClient(`${url}/graphql`, { headers: { 'tidegate-device': name } }).request<Answer>(
-      query,
-      variables,
-    );
+    const authorization = user === undefined ? {} : { authorization: `Bearer ${user}` };
+    return new GraphQLClient(`${url}/graphql`, {
+      headers: { 'tidegate-device': name, ...authorization },
+    }).request<Answer>(query, variables);
   }
 
   function apply(page: PulledPage): void {
