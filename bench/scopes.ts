@@ -1,8 +1,9 @@
 import type { RecordId, Seq, SourceKey } from '../src/core/change.js';
 import { EVERY_FIELD } from '../src/core/conflict.js';
-import type { RecordWrite } from '../src/core/record-port.js';
+import type { NextState, RecordWrite } from '../src/core/record-port.js';
 import { SOURCE_WRITER, type Session } from '../src/core/session.js';
 import { fullShape } from '../src/core/shape.js';
+import type { ViaName } from '../src/core/via.js';
 import { createPull, type Pull } from '../src/pull/pull.js';
 import { systemClock } from '../src/server/clock.js';
 import { hashText } from '../src/server/telemetry.js';
@@ -19,6 +20,7 @@ const OWN = 20_000;
 const ROUTES = 200;
 const NORTH = 10_000;
 const OTHERS = 80_000;
+const CHILDREN = 10_000;
 const PAGE = 1_000;
 const BATCH = 1_000;
 const ROUNDS = 5;
@@ -31,7 +33,8 @@ const routes: readonly string[] = Array.from({ length: ROUTES }, (_, route) => `
 /**
  * What many scopes cost: a pull of 20,000 records, and one that brings nothing, by a user with 200 scopes and by one with a single scope over the
  * same records (goal: 2, and 1.2 times the CPU); and how a user who is given 10,000 records more, and loses them again, has them after one
- * round of pulls, with the index entries that it reads: those of these records, among 100,000.
+ * round of pulls, with the index entries that it reads: those of these records, among 100,000. And how long a record takes that moves with 10,000
+ * others, whose scopes are its own.
  */
 export async function benchScopes(): Promise<void> {
   const own = await openOwnStore();
@@ -70,7 +73,30 @@ export async function benchScopes(): Promise<void> {
       indexEntriesRead: rows,
     });
   }
+  await moveParent(own);
   await own.stop();
+}
+
+/** A record moves to another scope, and with it those that have its scopes: all in one commit. */
+async function moveParent({ store }: OwnStore): Promise<void> {
+  const parent = itemWrite(OWN + OTHERS, { scopes: ['before'] });
+  await store.commit(TENANT, [parent]);
+  const via = `k items ${parent.id}` as ViaName;
+  for (let from = 0; from < CHILDREN; from += BATCH) {
+    const children = Array.from({ length: BATCH }, (_, at) =>
+      itemWrite(OWN + OTHERS + 1 + from + at, { scopes: [], via }),
+    );
+    await store.commit(TENANT, children);
+  }
+  const timesMs: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const [view] = await store.readRecords(TENANT, [parent]);
+    const moved = itemWrite(OWN + OTHERS, { scopes: [`after ${round}`] });
+    const { ms } = await timed(() => store.commit(TENANT, [{ ...moved, expected: view ?? moved.expected }]));
+    timesMs.push(ms);
+  }
+  const { head } = await store.readHead(TENANT);
+  report({ bench: `scopes: a record moves with ${CHILDREN} others via it`, ms: median(timesMs), rounds: ROUNDS, head });
 }
 
 async function pullOn({ store }: Pick<OwnStore, 'store'>): Promise<Pull> {
@@ -155,7 +181,10 @@ async function fill({ store, url }: OwnStore): Promise<void> {
   await inParallel((OWN + OTHERS) / BATCH, 2, async (batch) => {
     await store.commit(
       TENANT,
-      Array.from({ length: BATCH }, (_, at) => appearance(batch * BATCH + at)),
+      Array.from({ length: BATCH }, (_, at) => {
+        const n = batch * BATCH + at;
+        return itemWrite(n, { scopes: scopesOf(n) });
+      }),
     );
   });
   // As autovacuum leaves tables in its own time.
@@ -169,7 +198,7 @@ function scopesOf(n: number): readonly string[] {
   return [n < OWN + NORTH ? 'north' : 'elsewhere'];
 }
 
-function appearance(n: number): RecordWrite {
+function itemWrite(n: number, where: Pick<NextState, 'scopes' | 'via'>): RecordWrite {
   const { id, ...fields } = item(n);
   const body = JSON.stringify(fields);
   return {
@@ -184,8 +213,8 @@ function appearance(n: number): RecordWrite {
       pending: false,
       sourceVersion: null,
       hash: hashText(body),
-      scopes: scopesOf(n),
       throughUs: false,
+      ...where,
     },
     stamps: [{ fields: [EVERY_FIELD], writer: SOURCE_WRITER, at: null }],
   };

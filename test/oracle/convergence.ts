@@ -22,7 +22,7 @@ interface Lanes {
  */
 export async function difference(world: World): Promise<string | null> {
   const lanes = await readLanes(world);
-  const rows = await namedRows(world);
+  const rows = await namedRows(world, lanes);
   return (
     rows.wrong[0] ??
     lanes.stuck[0] ??
@@ -119,7 +119,7 @@ interface NamedRows {
 }
 
 /** Which record is a row? The gateway says so; that it may is judged here (R12, F9, F20). */
-async function namedRows({ plan, systems, store, judge }: World): Promise<NamedRows> {
+async function namedRows({ plan, systems, store, judge }: World, lanes: Lanes): Promise<NamedRows> {
   const routes = new Map<unknown, unknown>();
   for (const { key, fields } of systems.get('patients')?.alive() ?? []) routes.set(key, fields['route']);
   const scopes = new Map<string, unknown>();
@@ -166,6 +166,13 @@ async function namedRows({ plan, systems, store, judge }: World): Promise<NamedR
         known.set(`${name} ${id}`, row);
         scopes.set(`${name} ${id}`, isLed ? routes.get(row.fields['patient']) : row.fields['route']);
       }
+    }
+  }
+  if (plan.via === true) {
+    // A patient with an open change stays as he is known, also where he moved or is gone: his visits are where he is.
+    for (const [name, { fields }] of known) {
+      const isLed = name.startsWith('visits ') && lanes.open.has(`patients ${patients.get(fields['patient'])}`);
+      if (isLed && known.delete(name)) open.add(name);
     }
   }
   return { known, open, wrong, scopes, patients };
