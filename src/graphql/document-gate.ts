@@ -13,15 +13,18 @@ const MAX_DOCUMENT_LENGTH = 100_000;
 /** Documents that are known to be within the limits, those used last. */
 const MAX_KNOWN = 200;
 const MAX_KNOWN_LENGTH = 20_000;
+/** A list of so many items costs no more than 20 ms, whatever a push may have: which variable holds changes is not known here. */
+const CHEAP_LIST_LENGTH = 1_000;
 
 /**
  * Refuses what would cost more than anybody who syncs needs, before it is validated and before variables are read: a validator takes
  * quadratic time for fields of one name, and each item of a list is copied (10,000 changes: 200 ms).
  *
- * @param maxListLength items of a variable that is a list
+ * @param maxChanges of one push; other lists may have as many items, and 1,000 in any case
  * @returns throws SyncError BAD_REQUEST, LIMIT_EXCEEDED; what is no document is left to GraphQL, which words it
  */
-export function createDocumentGate(maxListLength: number): (operation: AskedOperation) => void {
+export function createDocumentGate(maxChanges: number): (operation: AskedOperation) => void {
+  const maxListLength = Math.max(maxChanges, CHEAP_LIST_LENGTH);
   const known = new Set<string>();
 
   function checkDocument(query: string): void {

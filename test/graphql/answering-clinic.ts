@@ -51,6 +51,7 @@ export interface ClinicOptions {
   readonly world: World;
   readonly fastPath: boolean;
   readonly introspection?: boolean;
+  readonly maxChangesPerPush?: number;
   /** Instead of visits and patients. */
   readonly collections?: readonly Collection[];
   /** Instead of the pull over the store. */
@@ -73,7 +74,7 @@ export async function showPatient(world: World, id: string, name: string | null)
 }
 
 export async function createAnsweringClinic(options: ClinicOptions): Promise<AnsweringClinic> {
-  const { world, fastPath, introspection = true, collections = CLINIC } = options;
+  const { world, fastPath, introspection = true, maxChangesPerPush = 1_000, collections = CLINIC } = options;
   const { store, tenant, nurse } = world;
   const pulls = { ready: 0, parsed: 0 };
   const pushed: (readonly PushedChange[])[] = [];
@@ -88,7 +89,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
     collections,
     clock,
     log: { debug: ignore, info: ignore, warn: ignore, error: (what, details) => void faults.push(line(what, details)) },
-    maxChangesPerPush: 1_000,
+    maxChangesPerPush,
     useCasesOf: () => ({
       pull: (session, request) => {
         pulls[request.shape.key === fullKey ? 'parsed' : 'ready'] += 1;

@@ -155,6 +155,15 @@ describe.each([
     await refuses(clinic.ask(PUSH, items(1_000)), 'BAD_REQUEST', /"a" is not defined[^]*Too many errors/);
   });
 
+  test('a limit of changes is one of pushes only: lists of other variables are as long as they were', async () => {
+    const strict = await createAnsweringClinic({ world: await createClinicWorld(), fastPath, maxChangesPerPush: 1 });
+    const pull = 'query ($names: [String!]) { pull(since: null, collections: $names) { complete } }';
+    const { data } = await strict.ask(pull, { names: ['visits', 'patients'] });
+    expect(data).toEqual({ pull: { complete: true } });
+    await refuses(strict.ask(PUSH, { changes: [CHANGE, CHANGE] }), 'LIMIT_EXCEEDED', /at most 1 in one push, got 2/);
+    await strict.engine.stop();
+  });
+
   test.each(['yesterday', '2026-13-01T00:00:00Z', '2026-01-31T12:00:00', '', '\ud800'])(
     'a time of sending of %j is refused',
     (sentAt) =>
