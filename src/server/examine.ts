@@ -104,7 +104,7 @@ function chosenOf(config: Config, { tenant, connector, write }: Asked): readonly
       'config',
       `expected one of ${[...new Set(all.map((one) => one.connector.source))].join(', ')}, got ${connector}`,
     );
-  const having = chosen.filter(({ connector: { collections } }) => write !== null && write.collection in collections);
+  const having = chosen.filter((one) => write !== null && Object.hasOwn(one.connector.collections, write.collection));
   if (write !== null && having.length === 0) {
     const names = new Set(chosen.flatMap((one) => Object.keys(one.connector.collections)));
     throw new StartupError('config', `--write: expected one of ${[...names].join(', ')}, got ${write.collection}`);

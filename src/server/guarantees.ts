@@ -1,13 +1,12 @@
 import type { Collection } from '../core/collection.js';
 import type { SourceFacts } from '../core/source-port.js';
+import { timeInWords } from './plan.js';
 
 /** What the gateway promises of a collection, and what it cannot, as far as its connector's facts are true. */
 export interface Guarantees {
   readonly guaranteed: readonly string[];
   readonly notGuaranteed: readonly string[];
 }
-
-const DAY_MS = 86_400_000;
 
 /** What is and what is not guaranteed, each in one line. Pure. */
 export function guaranteesOf(facts: SourceFacts, writes: Collection['writes']): Guarantees {
@@ -16,8 +15,8 @@ export function guaranteesOf(facts: SourceFacts, writes: Collection['writes']): 
   const say = (is: boolean, yes: string, no: string): void => void (is ? guaranteed.push(yes) : notGuaranteed.push(no));
   say(seesDeletions(facts), 'deletions are found, and none is invented', 'deletions are not seen, or not proven');
   if (facts.deletionLogKeepsMs !== undefined) {
-    const days = Math.floor(facts.deletionLogKeepsMs / DAY_MS);
-    guaranteed.push(`deletions of the last ${days} days come with the next poll, older ones with a scan`);
+    const kept = timeInWords(facts.deletionLogKeepsMs);
+    guaranteed.push(`deletions of the last ${kept} come with the next poll, older ones with a scan`);
   }
   if (facts.isConsumed === true) notGuaranteed.push('a lost answer to its token costs a full read and a scan');
   if (writes.update) sayGuard('update', facts.updateGuard, facts, say);

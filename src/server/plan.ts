@@ -136,7 +136,7 @@ function deletionsOf(facts: SourceFacts): string {
   const scanned = `by a scan every ${facts.scanEveryMs / 1_000} s`;
   if (facts.deletions === 'none') return 'deletions are not observable';
   const { deletionLogKeepsMs: keptMs } = facts;
-  const told = keptMs === undefined ? 'told' : `told by a log (scanned after more than ${hours(keptMs)} away)`;
+  const told = keptMs === undefined ? 'told' : `told by a log (scanned after more than ${timeInWords(keptMs)} away)`;
   if (facts.deletions === 'feed')
     return `deletions are ${told}${facts.readOne ? ', each confirmed by a read' : ''}, and ${scanned}`;
   if (facts.deletions === 'flag') return `deletions by flag, and ${scanned}`;
@@ -149,7 +149,7 @@ function deletionsOf(facts: SourceFacts): string {
 /** What each capability buys (F4): by what a write whose answer was lost still takes effect exactly once. */
 function certaintyOf(facts: SourceFacts, writes: SourceCollection['collection']['writes']): string {
   if (facts.idempotencyKeyLifetimeMs !== undefined) {
-    return `each exactly once by idempotency key, for ${hours(facts.idempotencyKeyLifetimeMs)}`;
+    return `each exactly once by idempotency key, for ${timeInWords(facts.idempotencyKeyLifetimeMs)}`;
   }
   const told: (readonly [string, string])[] = [];
   if (writes.create) told.push(['creates', createdBy(facts)]);
@@ -181,6 +181,8 @@ function changedBy({ readOne }: SourceFacts, guard: 'version' | 'none'): string 
     : 'by read-back (a lost answer parks the change where that does not decide)';
 }
 
-function hours(ms: number): string {
+/** A length of time for people, like `30 days`, `24 h`, `1.5 min`. */
+export function timeInWords(ms: number): string {
+  if (ms >= 2 * DAY_MS && ms % DAY_MS === 0) return `${ms / DAY_MS} days`;
   return ms >= 3_600_000 ? `${Number((ms / 3_600_000).toFixed(1))} h` : `${Number((ms / 60_000).toFixed(1))} min`;
 }

@@ -11,8 +11,10 @@ import {
   type ReadFacts,
   type WriteFacts,
 } from '../../src/connectors/define.js';
+import type { SourceFacts } from '../../src/core/source-port.js';
 import { del, get, patch, post, rest } from '../../src/connectors/rest.js';
-import { planOf, readPlans } from '../../src/server/plan.js';
+import { guaranteesOf } from '../../src/server/guarantees.js';
+import { planOf, readPlans, timeInWords } from '../../src/server/plan.js';
 import { eagerDeps } from '../connectors/soap/eager-deps.js';
 
 const ONE = get('/visits/{key}');
@@ -184,7 +186,7 @@ test.each<readonly [string, ReadFacts, string]>([
       changes: SINCE,
       deletes: deletesByLog({ list: get('/deleted'), since: SINCE, keepsFor: '30d' }),
     },
-    'changes are asked for every 5 s; deletions are told by a log (scanned after more than 720 h away), each confirmed by a read, and by ' +
+    'changes are asked for every 5 s; deletions are told by a log (scanned after more than 30 days away), each confirmed by a read, and by ' +
       'a scan every 86400 s; read only',
   ],
   [
@@ -215,4 +217,20 @@ test('R4: the plan says whose scopes records have that have none of their own', 
   const transport = rest({ baseUrl: 'http://clinic.example' });
   const [first] = await plansOf(defineConnector({ source: 'clinic', transport, collections: { visits, patients } }));
   expect(first?.says).toMatch(/; scopes: those of the record that patient names$/);
+});
+
+test.each([
+  [30 * 86_400_000, '30 days'],
+  [36 * 3_600_000, '36 h'],
+  [86_400_000, '24 h'],
+  [1_200_000, '20 min'],
+])('a length of time is told in a unit of which there are several: %d ms are %s', (ms, words) =>
+  expect(timeInWords(ms)).toBe(words),
+);
+
+test('a log that keeps its entries for less than a day is told with its hours, not as 0 days', () => {
+  const facts = { deletions: 'feed', deletionLogKeepsMs: 12 * 3_600_000, readOne: true } as SourceFacts;
+  expect(guaranteesOf(facts, { create: false, update: false, delete: false }).guaranteed).toContain(
+    'deletions of the last 12 h come with the next poll, older ones with a scan',
+  );
 });
