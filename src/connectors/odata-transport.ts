@@ -32,7 +32,8 @@ import {
   writeHeaders,
 } from './odata-request.js';
 import type { ODataOperation } from './odata.js';
-import { factsOf, withDigest, type RestAnswer } from './rest-answer.js';
+import { withDigest } from './paging.js';
+import { factsOf, type RestAnswer } from './rest-answer.js';
 import { parseBase } from './rest-request.js';
 import type { BatchEnd, OpenContext, OpenTransport, SourceDeps, WriteAnswer, WriteCall } from './transport.js';
 

@@ -121,6 +121,11 @@ export interface PageAnswer {
 
 export type LoadPage = (args: PageArguments, next: string | null) => Promise<PageAnswer>;
 
+/** For objects whose `digest` may be absent. */
+export function withDigest(digest: string | undefined): Pick<PageAnswer, 'digest'> {
+  return digest === undefined ? {} : { digest };
+}
+
 /** The answer with some of its rows: from its end, their number tells which. */
 export function withRows(answer: PageAnswer, rows: readonly unknown[]): PageAnswer {
   const left = answer.rows.length - rows.length;

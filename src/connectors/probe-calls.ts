@@ -79,6 +79,22 @@ function withoutShortEnd(paging: Paging): Paging {
   return 'shortPageEnds' in paging ? { ...paging, shortPageEnds: false } : paging;
 }
 
+/** Why not even one page came, in words; null: one did. */
+export function unanswered({ pages, fault }: ReadPages): string | null {
+  if (pages.length > 0) return null;
+  return fault === null ? 'no answer' : faultText(fault);
+}
+
+/** What a row shows; null: nothing that could be read. */
+export function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (thrown) {
+    if (thrown instanceof CallFault) return null;
+    throw thrown;
+  }
+}
+
 /** What went wrong, without what the source says itself and without values: these may be anybody's. */
 export function faultText({ status, message, kind }: CallFault): string {
   if (status !== null) return `an answer with status ${status}`;

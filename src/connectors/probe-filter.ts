@@ -1,7 +1,7 @@
 import type { SourceKey } from '../core/change.js';
 import type { ExaminedCollection } from './examined-collection.js';
 import type { PageAnswer } from './paging.js';
-import { faultText, type ProbeCalls } from './probe-calls.js';
+import { unanswered, type ProbeCalls } from './probe-calls.js';
 import { keyIn, type ListSample } from './probe-list.js';
 import { compileUpdatedSince, type UpdatedSince, type UpdatedSinceFacts } from './updated-since.js';
 import type { Operation } from './transport.js';
@@ -48,10 +48,9 @@ export function createFilter(
     since,
     stepMs: since.grainMs,
     async ask(atMs) {
-      const { pages, fault } = await calls.pages(operation, { [changes.param]: since.argument(atMs) }, 1);
-      const page = pages[0] ?? null;
-      if (page === null)
-        return { page, fault: fault === null ? 'no answer' : faultText(fault), rows: [], hasMore: false };
+      const answered = await calls.pages(operation, { [changes.param]: since.argument(atMs) }, 1);
+      const page = answered.pages[0] ?? null;
+      if (page === null) return { page, fault: unanswered(answered), rows: [], hasMore: false };
       const rows = page.rows.map((row) => ({ key: keyIn(examined, row), atMs: since.stampMs(row) }));
       const hasMore =
         page.more ??

@@ -1,9 +1,8 @@
 import type { SourceKey } from '../core/change.js';
 import { RecordMisfit } from '../core/misfit.js';
 import type { ExaminedCollection } from './examined-collection.js';
-import { CallFault } from './fault.js';
 import type { KeysetPaging, PageAnswer } from './paging.js';
-import { faultText, type ProbeCalls } from './probe-calls.js';
+import { faultText, orNull, type ProbeCalls } from './probe-calls.js';
 import { cannotTell, contradicts, fits, type FactFinding } from './probe-finding.js';
 
 /** A row as the source gave it, under its key. */
@@ -57,12 +56,7 @@ export function showsKeysOnly({ definition }: Pick<ExaminedCollection, 'definiti
 /** The key of a row; null: it has none. */
 export function keyIn(examined: Pick<ExaminedCollection, 'mapping' | 'definition'>, row: unknown): SourceKey | null {
   const { mapping } = examined;
-  try {
-    return showsKeysOnly(examined) ? mapping.listedKeyOf(row) : mapping.keyOf(row);
-  } catch (thrown) {
-    if (thrown instanceof CallFault) return null;
-    throw thrown;
-  }
+  return orNull(() => (showsKeysOnly(examined) ? mapping.listedKeyOf(row) : mapping.keyOf(row)));
 }
 
 /** The last rows of a page may come again on the next one. */

@@ -4,7 +4,7 @@ import { durationMs } from './duration.js';
 import type { ExaminedCollection } from './examined-collection.js';
 import { CallFault } from './fault.js';
 import { logScale } from './log-scale.js';
-import { faultText, type ProbeCalls } from './probe-calls.js';
+import { faultText, orNull, unanswered, type ProbeCalls } from './probe-calls.js';
 import { cannotTell, contradicts, fits, type FactFinding } from './probe-finding.js';
 import type { ListSample } from './probe-list.js';
 
@@ -78,13 +78,9 @@ export async function probeLog(
   return findings;
 
   async function ask(from: bigint): Promise<Answered> {
-    const { pages, isComplete, fault } = await calls.pages(
-      facts.list,
-      { [scale.param]: scale.argument(from) },
-      MOST_PAGES,
-    );
-    const told = pages.length === 0 ? (fault === null ? 'no answer' : faultText(fault)) : null;
-    return { entries: pages.flatMap((page) => page.rows.map(entryOf)), isComplete, fault: told };
+    const read = await calls.pages(facts.list, { [scale.param]: scale.argument(from) }, MOST_PAGES);
+    const entries = read.pages.flatMap((page) => page.rows.map(entryOf));
+    return { entries, isComplete: read.isComplete, fault: unanswered(read) };
   }
 
   function entryOf(row: unknown): Entry {
@@ -177,15 +173,6 @@ export async function probeLog(
     const isOld = oldestMs >= durationMs(facts.keepsFor) * 0.9;
     if (isOld) return fits('read.deletes.keepsFor', `an entry of ${Math.floor(oldestMs / 86_400_000)} days ago`);
     return cannotTell('read.deletes.keepsFor', wanted, 'none so old');
-  }
-}
-
-function orNull<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (thrown) {
-    if (thrown instanceof CallFault) return null;
-    throw thrown;
   }
 }
 

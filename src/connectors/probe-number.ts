@@ -1,8 +1,7 @@
 import { compileChangeNumber, type ChangeNumberFacts } from './change-number.js';
 import type { SourceKey } from '../core/change.js';
 import type { ExaminedCollection } from './examined-collection.js';
-import { CallFault } from './fault.js';
-import { faultText, type ProbeCalls } from './probe-calls.js';
+import { orNull, unanswered, type ProbeCalls } from './probe-calls.js';
 import { cannotTell, contradicts, fits, type FactFinding } from './probe-finding.js';
 import { keyIn, showsKeysOnly, type ListSample } from './probe-list.js';
 import type { Operation } from './transport.js';
@@ -40,25 +39,15 @@ export async function probeNumber(
   function numbered(rows: readonly unknown[]): readonly Numbered[] {
     return rows.flatMap((row) => {
       const key = keyIn(examined, row);
-      const number = numberOf(row);
+      const number = orNull(() => numbers.of(row));
       return key === null || number === null ? [] : [{ key, number, row }];
     });
   }
 
-  function numberOf(row: unknown): bigint | null {
-    try {
-      return numbers.of(row);
-    } catch (thrown) {
-      if (thrown instanceof CallFault) return null;
-      throw thrown;
-    }
-  }
-
   async function ask(from: bigint): Promise<Answered> {
-    const { pages, isComplete, fault } = await calls.pages(operation, { [param]: numbers.argument(from) }, MOST_PAGES);
-    const rows = pages.flatMap((page) => page.rows);
-    const told = pages.length === 0 ? (fault === null ? 'no answer' : faultText(fault)) : null;
-    return { rows: numbered(rows), count: rows.length, isComplete, fault: told };
+    const read = await calls.pages(operation, { [param]: numbers.argument(from) }, MOST_PAGES);
+    const rows = read.pages.flatMap((page) => page.rows);
+    return { rows: numbered(rows), count: rows.length, isComplete: read.isComplete, fault: unanswered(read) };
   }
 
   const known = numbered(sample.rows.map(({ row }) => row));

@@ -19,11 +19,6 @@ export interface RestAnswer {
   readonly raw?: Buffer;
 }
 
-/** For objects whose `digest` may be absent. */
-export function withDigest(digest: string | undefined): Pick<RestAnswer, 'digest'> {
-  return digest === undefined ? {} : { digest };
-}
-
 /** A member of a body, by names joined by dots; '' is the body itself. Names may hold dots themselves, like `@odata.nextLink`. */
 export function memberAt(body: unknown, path: string): unknown {
   if (path === '') return body;

@@ -4,16 +4,8 @@ import { createBatchExchange, type BatchItem } from './batch-exchange.js';
 import { CallFault } from './fault.js';
 import { openHttp, serverTimeOf, tagsOf, type HttpHead, type HttpLimits } from './http-client.js';
 import { createJsonExchange, type JsonSettings } from './json-exchange.js';
-import type { PageAnswer } from './paging.js';
-import {
-  classifyRest,
-  factsOf,
-  memberAt,
-  saidIn,
-  sessionAnswerOf,
-  withDigest,
-  type RestAnswer,
-} from './rest-answer.js';
+import { withDigest, type PageAnswer } from './paging.js';
+import { classifyRest, factsOf, memberAt, saidIn, sessionAnswerOf, type RestAnswer } from './rest-answer.js';
 import { createRestJobs } from './rest-async.js';
 import { deltaOf, linkedPath, nextOf, parseBase, pathOf, writeBody, writeHeaders } from './rest-request.js';
 import type { RestOperation } from './rest.js';
