@@ -55,7 +55,7 @@ const SETTINGS = z.strictObject({
   allowedOrigins: z.array(z.string().min(1)).default([]),
   /** Largest request body, bytes: 1,000 changes of 4 KB fit. */
   maxBodyBytes: z.int().min(1_000).max(256_000_000).default(4_194_304),
-  /** Requests of one user in the long run, per second; without `auth` nothing is counted, since everybody is one user. A pull a second of each device is little. */
+  /** Requests of one user in the long run, per second; without `auth` nothing is counted. A pull a second of each device is little. */
   requestsPerSecond: z.number().min(1).max(100_000).default(50),
   /** Requests of one user at once, after a rest: an initial sync of several devices. */
   requestBurst: z.int().min(1).max(100_000).default(200),

@@ -23,7 +23,7 @@ export function configuredSessions(
   }
 }
 
-/** How much one user may ask, and how many sockets there may be; in development mode everybody is one user, whom nothing holds back. */
+/** How much one user may ask, and how many sockets there may be; in development mode, in which anybody may be anybody, nothing holds them back. */
 export function configuredLimits(
   config: Config,
   clock: Clock,

@@ -25,7 +25,7 @@ const RETRY_AFTER_MS = 1_000;
 /** Users that are counted at once. Whoever was not seen for longest is forgotten first, and has its whole burst again. */
 const MOST_USERS = 10_000;
 
-/** For development mode, in which everybody is one user. */
+/** For development mode, in which anybody may be anybody. */
 export const UNLIMITED: RequestRate = { take: () => undefined, enter: async () => () => undefined };
 
 /**
