@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT_CODES, StartupError } from '../core/errors.js';
 import { environment } from '../server/config.js';
 import { addCollections } from './collections.js';
+import { addDevices } from './devices.js';
 import { addEpoch } from './epoch.js';
 import { addInspect } from './inspect.js';
 import { addOutbox } from './outbox.js';
@@ -76,6 +77,7 @@ program
 addInspect(program);
 addCollections(program, environment());
 addOutbox(program, environment());
+addDevices(program, environment());
 addEpoch(program, environment());
 
 try {

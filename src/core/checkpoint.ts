@@ -35,25 +35,41 @@ export interface CheckpointState {
   readonly cover: ScopeSet;
   readonly fill: Fill | null;
   readonly drain: Drain | null;
+  /** Begun for a device that was evicted: it was told (F11). */
+  readonly isOfEvicted: boolean;
 }
+
+/**
+ * Why a device begins again. `NEW_EPOCH`: the feed was rebuilt or restored. `EXPIRED`: the checkpoint is older than what is kept.
+ * `OTHER_USER`: it is somebody else's. `DEVICE_EVICTED`: the device was silent for too long (F11).
+ */
+export const RESET_REASONS = ['NEW_EPOCH', 'EXPIRED', 'OTHER_USER', 'DEVICE_EVICTED'] as const;
+export type ResetReason = (typeof RESET_REASONS)[number];
 
 /** The state of a device that holds nothing: its initial sync is a fill with an empty cover, main frozen at this head. */
 export function beginLineage(
   who: { tenant: string; user: string; lineage: string },
   epoch: Epoch,
   head: Seq,
+  isOfEvicted: boolean,
 ): CheckpointState {
-  return { ...who, epoch, seq: head, head: null, cover: EMPTY_SCOPE_SET, fill: null, drain: null };
+  return { ...who, epoch, seq: head, head: null, cover: EMPTY_SCOPE_SET, fill: null, drain: null, isOfEvicted };
 }
 
-/** Why a validly signed checkpoint cannot be continued; null when it can. The horizon is compared with `seq` only (F2). */
+/**
+ * Why a validly signed checkpoint cannot be continued; null when it can. The horizon is compared with `seq` only (F2).
+ *
+ * @param isEvicted the device that asks
+ */
 export function resetReason(
   state: CheckpointState,
   feed: { readonly epoch: Epoch; readonly head: Seq; readonly horizon: Seq },
-): 'epoch' | 'ahead' | 'horizon' | null {
-  if (state.epoch !== feed.epoch) return 'epoch';
-  if (state.seq > feed.head) return 'ahead';
-  return state.seq < feed.horizon ? 'horizon' : null;
+  isEvicted: boolean,
+): ResetReason | null {
+  // Once only: what is begun then goes on like any other.
+  if (isEvicted && !state.isOfEvicted) return 'DEVICE_EVICTED';
+  if (state.epoch !== feed.epoch || state.seq > feed.head) return 'NEW_EPOCH';
+  return state.seq < feed.horizon ? 'EXPIRED' : null;
 }
 
 /** Step 1: the running drain, or a new one for the scopes that the session no longer has; null when nothing is lost. */

@@ -28,6 +28,11 @@ export const ERROR_CATALOGUE = {
     status: 410,
     advice: 'Take a new device id, pull with since: null and push what was never sent.',
   },
+  DEVICE_REVOKED: {
+    retryable: false,
+    status: 403,
+    advice: 'Wipe what this installation holds: an operator took its rights away for ever.',
+  },
   KEY_REUSED: { retryable: false, status: 409, advice: 'A changeId names one change for ever: take a new one.' },
   UNKNOWN_REFERENCE: { retryable: true, status: 422, advice: 'Push the record that is referred to first.' },
   PARENT_REFUSED: { retryable: false, status: 422, advice: 'The record that this one refers to was refused.' },

@@ -1,5 +1,6 @@
 import type { PushKind, RecordId, Seq, SourceKey } from './change.js';
 import type { Stamps } from './conflict.js';
+import type { DeviceStanding } from './device-port.js';
 import type { ChangeError } from './errors.js';
 import type { OpenState, PushStatus } from './intent.js';
 import type { OutboxStore } from './outbox-port.js';
@@ -244,11 +245,11 @@ export interface RecordStore extends OutboxStore {
   ): Promise<ReadonlyMap<SourceKey, RecordMark>>;
   /** The hash of `statesText` of these records, in the order of the keys; null where that is null. */
   readStates(tenant: string, collection: string, keys: readonly SourceKey[]): Promise<string | null>;
-  /** What is remembered of these change ids of a device. Tells also whether the device is evicted. */
+  /** What is remembered of these change ids of a device, and how the device stands. */
   readChanges(
     device: DeviceKey,
     changeIds: readonly string[],
-  ): Promise<{ readonly evicted: boolean; readonly known: readonly KnownChange[] }>;
+  ): Promise<{ readonly standing: DeviceStanding; readonly known: readonly KnownChange[] }>;
   /**
    * Appends to the feed: outcomes in the order of `writes`, of which at most one may concern a record. Commits of one
    * tenant that wait together may be joined into one transaction; a failing one is repeated alone (F16).

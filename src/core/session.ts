@@ -1,3 +1,6 @@
+import type { DeviceStanding } from './device-port.js';
+import { SyncError } from './errors.js';
+
 /** Who a device belongs to. Another user's device of the same id is another device. */
 export interface DeviceKey {
   readonly tenant: string;
@@ -26,8 +29,21 @@ export interface Session {
   readonly readsEveryTenant?: boolean;
   /** What the rules of collections go by. Absent: none. */
   readonly roles?: readonly string[];
+  /** Its device was silent for too long: it may still pull, from the start (F11). Absent: it was not. */
+  readonly isEvicted?: boolean;
   /** When its token ends, ms since 1970: open sockets are closed then. Absent: it does not. */
   readonly expiresAtMs?: number;
+}
+
+/** @throws SyncError DEVICE_EVICTED, DEVICE_REVOKED - a device that may not push (F11) */
+export function checkStanding(standing: DeviceStanding): void {
+  if (standing === 'evicted')
+    throw new SyncError('DEVICE_EVICTED', 'expected a device that was here lately, this one was silent for too long');
+  if (standing === 'revoked') throw deviceRevoked();
+}
+
+export function deviceRevoked(): SyncError {
+  return new SyncError('DEVICE_REVOKED', 'expected a device that may come in, an operator took its rights away');
 }
 
 /** The session's device, or null when the request names none. */

@@ -1,7 +1,7 @@
 import type { Epoch } from '../core/change.js';
 import type { Collection } from '../core/collection.js';
 import type { Clock, Log } from '../core/ports.js';
-import type { Platform } from '../core/device-port.js';
+import type { DeviceStore, KnownDevice, Platform } from '../core/device-port.js';
 import type { CollectionState } from '../core/record-port.js';
 import type { DeviceKey, Session } from '../core/session.js';
 import type { ReadCurrent } from '../pull/current.js';
@@ -41,6 +41,9 @@ export interface UseCases {
   ): Promise<{ readonly registeredAtMs: number }>;
   /** False when it was not registered. */
   unregisterDevice(device: DeviceKey): Promise<boolean>;
+  readDevices: DeviceStore['readDevices'];
+  /** For ever; its sockets are closed. Safe to repeat. Null: there is no such device. */
+  revokeDevice(device: DeviceKey): Promise<KnownDevice | null>;
   /** Hints until the iterator is returned (R18). */
   hints(
     session: Session,

@@ -1,4 +1,5 @@
 import { registerEnumType } from 'type-graphql';
+import { RESET_REASONS } from '../core/checkpoint.js';
 import { POLICIES } from '../core/collection.js';
 import { FIELD_TYPES } from '../core/field.js';
 
@@ -8,6 +9,8 @@ function named<T extends string>(values: readonly T[]): Readonly<Record<T, T>> {
 }
 
 export const ChangeKindEnum = named(['UPSERT', 'DELETE', 'REVOKE']);
+export const ResetReasonEnum = named(RESET_REASONS);
+export const DeviceStateEnum = named(['ACTIVE', 'EVICTED', 'REVOKED']);
 export const PushKindEnum = named(['UPSERT', 'DELETE']);
 export const PushStatusEnum = named(['APPLIED', 'MERGED', 'CONFLICT', 'REJECTED', 'ACCEPTED', 'PARKED']);
 export const OpenStateEnum = named(['PENDING', 'SENT', 'IN_DOUBT', 'PARKED']);
@@ -25,6 +28,28 @@ registerEnumType(ChangeKindEnum, {
     UPSERT: { description: 'The record is as this change says: put it in, or over what you hold.' },
     DELETE: { description: 'The record is gone at its source: remove it.' },
     REVOKE: { description: 'The record still exists but is no longer yours: remove it, without calling it deleted.' },
+  },
+});
+registerEnumType(ResetReasonEnum, {
+  name: 'ResetReason',
+  description: 'Why a pull begins again.',
+  valuesConfig: {
+    NEW_EPOCH: { description: 'The feed was rebuilt, or restored from a backup.' },
+    EXPIRED: { description: 'The checkpoint is older than what is kept.' },
+    OTHER_USER: { description: "It is another user's: wipe what is here before you show anything." },
+    DEVICE_EVICTED: {
+      description:
+        'The device was silent for too long. Take a new device id: pushes under this one are refused for ever.',
+    },
+  },
+});
+registerEnumType(DeviceStateEnum, {
+  name: 'DeviceState',
+  description: 'How a device stands.',
+  valuesConfig: {
+    ACTIVE: { description: 'It may come in.' },
+    EVICTED: { description: 'Silent for too long: it may pull, and pushes under another id only.' },
+    REVOKED: { description: 'An operator took its rights away, for ever.' },
   },
 });
 registerEnumType(PushKindEnum, {

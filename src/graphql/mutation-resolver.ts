@@ -3,7 +3,7 @@ import { Arg, createParameterDecorator, Ctx, Mutation, Resolver, type ResolverDa
 import { SyncError } from '../core/errors.js';
 import { fitValue } from '../core/field.js';
 import type { Platform } from '../core/device-port.js';
-import { deviceOf, type DeviceKey, type Session } from '../core/session.js';
+import { checkStanding, deviceOf, type DeviceKey, type Session } from '../core/session.js';
 import type { RequestContext } from './context.js';
 import type { PushedChange, PushResult } from '../push/pushed-change.js';
 import { PlatformEnum } from './enums.js';
@@ -98,6 +98,7 @@ export class MutationResolver {
 function requireDevice(session: Session): DeviceKey {
   const device = deviceOf(session);
   if (device === null) throw new SyncError('DEVICE_REQUIRED', 'expected a Tidegate-Device header, got none');
+  if (session.isEvicted === true) checkStanding('evicted');
   return device;
 }
 

@@ -79,7 +79,7 @@ export function planPage(
     });
   const writePage = (nodes: readonly FieldNode[]): Write<PullPage> | null =>
     objectWriter(selection, objectType(schema, 'Page'), nodes, {
-      ...jsonOf<PullPage>('checkpoint', 'hasMore', 'reset', 'complete', 'epoch'),
+      ...jsonOf<PullPage>('checkpoint', 'hasMore', 'reset', 'resetReason', 'complete', 'epoch'),
       changes: (changes) => {
         shapes.push(shapeOf(schema, selection, collections, changes, projections));
         return () => `[${CHANGES}]`;

@@ -1,9 +1,10 @@
 import 'reflect-metadata';
 import { Field, ID, InterfaceType, ObjectType } from 'type-graphql';
 import type { ChangeKind, Fields, Unavailable } from '../core/change.js';
+import type { ResetReason } from '../core/checkpoint.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { PushStatus } from '../core/intent.js';
-import { ChangeKindEnum, PushStatusEnum } from './enums.js';
+import { ChangeKindEnum, PushStatusEnum, ResetReasonEnum } from './enums.js';
 import { CheckpointScalar, DateTimeScalar, JSONObjectScalar, VersionScalar } from './scalars.js';
 
 @ObjectType('Unavailable', {
@@ -141,6 +142,9 @@ export class PageType {
       'Your checkpoint cannot be continued: drop what you hold except unpushed changes, then apply this page.',
   })
   reset!: boolean;
+
+  @Field(() => ResetReasonEnum, { nullable: true, description: 'Why `reset` is true; null: it is not.' })
+  resetReason!: ResetReason | null;
 
   @Field(() => Boolean, {
     description:

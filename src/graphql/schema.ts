@@ -14,6 +14,7 @@ import { renderTypedSchema } from './typed-schema.js';
 import { OperatorResolver } from './operator-resolver.js';
 import { EpochResolver } from './epoch-resolver.js';
 import { IngestResolver } from './ingest-resolver.js';
+import { DeviceResolver } from './device-resolver.js';
 
 /**
  * The schema of these collections: the static part from the decorated classes, the typed part from the collections. Pure:
@@ -31,6 +32,7 @@ export function createSchema(collections: readonly Collection[]): GraphQLSchema 
         OperatorResolver,
         EpochResolver,
         IngestResolver,
+        DeviceResolver,
         ReceiptResolver,
         PushResultResolver,
         ConflictResolver,

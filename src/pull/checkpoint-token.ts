@@ -1,6 +1,6 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Epoch, Seq } from '../core/change.js';
-import type { CheckpointState } from '../core/checkpoint.js';
+import type { CheckpointState, ResetReason } from '../core/checkpoint.js';
 import { SyncError } from '../core/errors.js';
 import type { FeedReader, SigningKey } from '../core/feed-port.js';
 import { EMPTY_SCOPE_SET, scopeSetText, type ScopeSet } from '../core/scope.js';
@@ -25,6 +25,8 @@ interface Payload {
   readonly h?: number;
   readonly c: string;
   readonly f?: readonly [set: string, at: number];
+  /** 1: begun for a device that was evicted. */
+  readonly x?: 1;
   readonly d?: readonly [set: string, recordNo: number | null, scope: string | null];
 }
 
@@ -32,7 +34,7 @@ interface Payload {
 export type ReadCheckpoint =
   | { readonly kind: 'usable'; readonly state: CheckpointState }
   /** `place`: where it stood, if it was signed for this session. */
-  | { readonly kind: 'unusable'; readonly why: string; readonly place: CheckpointPlace | null };
+  | { readonly kind: 'unusable'; readonly reason: ResetReason; readonly place: CheckpointPlace | null };
 
 export type CheckpointPlace = Pick<CheckpointState, 'epoch' | 'seq'>;
 
@@ -89,6 +91,7 @@ export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[])
         d === undefined
           ? null
           : { set: draining, after: d[1] === null || d[2] === null ? null : { recordNo: d[1], scope: d[2] } },
+      isOfEvicted: payload.x === 1,
     };
   }
 
@@ -109,6 +112,7 @@ export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[])
         s: state.seq,
         ...(state.head === null ? {} : { h: state.head }),
         c: state.cover.length === 0 ? '' : nameOf(state.cover),
+        ...(state.isOfEvicted ? { x: 1 as const } : {}),
         ...(state.fill === null ? {} : { f: [nameOf(state.fill.set), state.fill.at] as const }),
         ...(state.drain === null
           ? {}
@@ -126,16 +130,16 @@ export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[])
 
     async read(token, who) {
       const { body, signature, payload } = parse(token);
-      if (payload.v !== FORM) return { kind: 'unusable', why: 'another version of the form', place: null };
+      if (payload.v !== FORM) return { kind: 'unusable', reason: 'EXPIRED', place: null };
       const key = keys.find((candidate) => candidate.kid === payload.k);
-      if (key === undefined) return { kind: 'unusable', why: 'a key that is no longer known', place: null };
+      if (key === undefined) return { kind: 'unusable', reason: 'EXPIRED', place: null };
       const expected = Buffer.from(mac(key, body));
       if (!timingSafeEqual(expected, Buffer.from(signature))) {
         throw new SyncError('BAD_CHECKPOINT', 'expected a checkpoint as pull gave it, got one that was changed', {
           field: 'since',
         });
       }
-      if (payload.w !== nameOfOwner(who)) return { kind: 'unusable', why: 'of another user', place: null };
+      if (payload.w !== nameOfOwner(who)) return { kind: 'unusable', reason: 'OTHER_USER', place: null };
       if (payload.l !== who.lineage) {
         throw new SyncError(
           'CHECKPOINT_COLLECTIONS',
@@ -147,7 +151,7 @@ export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[])
       return state === null
         ? {
             kind: 'unusable',
-            why: 'scope sets that are no longer known',
+            reason: 'EXPIRED',
             place: { epoch: payload.e as Epoch, seq: payload.s as Seq },
           }
         : { kind: 'usable', state };

@@ -11,6 +11,7 @@ import {
   withDrain,
   withFill,
   type CheckpointState,
+  type ResetReason,
 } from '../core/checkpoint.js';
 import type { Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
@@ -43,6 +44,8 @@ export interface PullPage {
   readonly checkpoint: string;
   readonly hasMore: boolean;
   readonly reset: boolean;
+  /** Why `reset` is true; null: it is not. */
+  readonly resetReason: ResetReason | null;
   /** The device now equals one snapshot, and every collection of the list had its first ingest. */
   readonly complete: boolean;
   readonly epoch: Epoch;
@@ -95,24 +98,31 @@ export async function createPull(ports: {
     const who = { tenant: session.tenant, user: session.user, lineage: lineageOf(request.collections, collections) };
     const given = request.since === null ? null : await tokens.read(request.since, who);
     const since = given?.kind === 'usable' ? given.state : null;
+    const { isEvicted = false } = session;
+    const unusable = given?.kind === 'unusable' ? reasonTold(given.reason, isEvicted) : null;
     const place = given?.kind === 'unusable' ? given.place : since;
     // Read before the snapshot: what was complete then is complete in it.
     const before = await readPriming(session.tenant);
     const isPrimed = (epoch: Epoch): boolean =>
       before.epoch === epoch && !collections.some((collection) => before.priming.has(collection));
 
-    if (since !== null && (await isUpToDate(since, session, collections))) {
+    if (since !== null && isEvicted === since.isOfEvicted && (await isUpToDate(since, session, collections))) {
       return nothingNew(request.since as string, since, isPrimed(since.epoch));
     }
     const turn = (): Promise<SnapshotPage> =>
       store.snapshot(session.tenant, async (snapshot) => {
         const allowed = await scopes.allowedOn(snapshot, session, collections);
         const { epoch, head } = snapshot.feed;
-        const continued = since !== null && resetReason(since, snapshot.feed) === null ? since : null;
-        const state = continued ?? beginLineage(who, epoch, head);
+        const reason = since === null ? unusable : resetReason(since, snapshot.feed, isEvicted);
+        const continued = reason === null ? since : null;
+        const state = continued ?? beginLineage(who, epoch, head, isEvicted);
         const turned = await turnPage(snapshot, state, allowed, request, session, continued === null);
-        const reset = request.since !== null && continued === null;
-        return { ...turned, reset, epoch, wentBack: place !== null && place.epoch === epoch && place.seq > head };
+        return {
+          ...turned,
+          resetReason: reason,
+          epoch,
+          wentBack: place !== null && place.epoch === epoch && place.seq > head,
+        };
       });
     let page = await turn();
     if (page.wentBack && place !== null && feedWentBack !== undefined) {
@@ -134,7 +144,7 @@ interface Turned {
 }
 
 interface SnapshotPage extends Turned {
-  readonly reset: boolean;
+  readonly resetReason: ResetReason | null;
   readonly epoch: Epoch;
   /** The given checkpoint is of this epoch and ahead of its head. */
   readonly wentBack: boolean;
@@ -233,9 +243,15 @@ async function turnPage(
 }
 
 async function finish(tokens: CheckpointTokens, page: SnapshotPage, primed: boolean): Promise<PullPage> {
-  const { texts, count, receipts, state, hasMore, atHead, reset, epoch } = page;
+  const { texts, count, receipts, state, hasMore, atHead, resetReason: reason, epoch } = page;
   const checkpoint = await tokens.write(state);
-  return { texts, count, receipts, checkpoint, hasMore, reset, complete: atHead && primed, epoch };
+  const reset = { reset: reason !== null, resetReason: reason };
+  return { texts, count, receipts, checkpoint, hasMore, ...reset, complete: atHead && primed, epoch };
+}
+
+/** What is told of several reasons: whose records these are first, then that its id is over. */
+function reasonTold(reason: ResetReason, isEvicted: boolean): ResetReason {
+  return isEvicted && reason !== 'OTHER_USER' ? 'DEVICE_EVICTED' : reason;
 }
 
 function nothingNew(checkpoint: string, since: CheckpointState, primed: boolean): PullPage {
@@ -246,6 +262,7 @@ function nothingNew(checkpoint: string, since: CheckpointState, primed: boolean)
     checkpoint,
     hasMore: false,
     reset: false,
+    resetReason: null,
     complete: primed,
     epoch: since.epoch,
   };

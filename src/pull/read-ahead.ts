@@ -46,8 +46,8 @@ export function readAhead(pull: Pull, clock: Clock): Pull {
 }
 
 /** Everything that a page depends on. */
-function nameOf({ tenant, user, device, grant }: Session, request: PullRequest): string {
+function nameOf({ tenant, user, device, grant, isEvicted = false }: Session, request: PullRequest): string {
   const { since, collections, limit, shape } = request;
   const scopes = grant.kind === 'every' ? null : grant.scopes;
-  return JSON.stringify([tenant, user, device, scopes, since, collections, limit, shape.key]);
+  return JSON.stringify([tenant, user, device, isEvicted, scopes, since, collections, limit, shape.key]);
 }

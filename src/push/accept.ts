@@ -1,20 +1,18 @@
 import type { Epoch, RecordId } from '../core/change.js';
 import type { Collection } from '../core/collection.js';
 import { SyncError, toChangeError } from '../core/errors.js';
-import type { DeviceStore } from '../core/device-port.js';
 import type { FeedReader } from '../core/feed-port.js';
 import type { Clock, HashText, Log } from '../core/ports.js';
 import type { IngestStore } from '../core/ingest-port.js';
 import type { RecordStore, RecordView, RecordWrite, WriteOutcome } from '../core/record-port.js';
 import type { ReferenceMap } from '../core/reference-map.js';
-import { deviceOf, type Session } from '../core/session.js';
+import { checkStanding, deviceOf, type Session } from '../core/session.js';
 import { changesInTurn, seeRecords } from './accept-order.js';
 import { acceptanceWrite, editedAtMs, openedBy, type LeaseOffer, type Opened } from './acceptance.js';
 import { answerOf, blockedBehind, resultOf } from './answers.js';
 import { decideAcceptance, isOfOtherEpoch, type AcceptDecision, type Pusher } from './decide-acceptance.js';
 import { madeOnTop } from './followers.js';
 import { linksOf, type Links } from './links.js';
-import { createPresence } from './presence.js';
 import { queueByRecord, type RecordQueue } from './record-queue.js';
 import { createReferredRecords, type ReferredRecords } from './referred-records.js';
 import {
@@ -34,7 +32,7 @@ import {
  *
  * @param opened takes what was accepted as soon as it is durable, also when a later commit fails
  * @returns one result per change, in order; ACCEPTED for those with an intent
- * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, UNAVAILABLE
+ * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, DEVICE_REVOKED, UNAVAILABLE
  */
 export type Accept = (
   session: Session,
@@ -57,10 +55,7 @@ interface Entry {
 }
 
 /** What accept needs of the store. */
-export type AcceptStore = RecordStore &
-  Pick<FeedReader, 'readHead'> &
-  Pick<IngestStore, 'readCollection'> &
-  Pick<DeviceStore, 'touchDevice'>;
+export type AcceptStore = RecordStore & Pick<FeedReader, 'readHead'> & Pick<IngestStore, 'readCollection'>;
 
 export function createAccept(
   ports: {
@@ -75,7 +70,6 @@ export function createAccept(
   const { store, references, clock, hash, log } = ports;
   const { lease } = options;
   const collections = new Map(options.collections.map((collection) => [collection.name, collection]));
-  const isHere = createPresence(store, clock);
 
   return async (session, changes, sentAtMs, opened) => {
     const device = deviceOf(session);
@@ -86,16 +80,13 @@ export function createAccept(
       if (!isResult(one) && !entries.has(one.change.changeId)) entries.set(one.change.changeId, one);
     const queue = queueByRecord<Entry>();
     const referred = createReferredRecords(references, session.tenant, collections, queue);
-    const [isKept, { evicted, known }, feed, views] = await Promise.all([
-      isHere(device),
+    const [{ standing, known }, feed, views] = await Promise.all([
       store.readChanges(device, [...entries.keys()]),
       store.readHead(session.tenant),
       store.readRecords(session.tenant, recordsOf([...entries.values()])),
       referred.readOf([...entries.values()]),
     ]);
-    if (evicted || !isKept) {
-      throw new SyncError('DEVICE_EVICTED', 'expected a device that was here lately, this one was silent for too long');
-    }
+    checkStanding(standing);
     const answers = new Map(known.map((one) => [one.changeId, one]));
     for (const entry of entries.values()) if (!answers.has(entry.change.changeId)) queue.add(entry.named, entry);
     for (const view of views) queue.see(view);

@@ -26,7 +26,7 @@ export interface KeptConflicts {
    *
    * @param operator whose scopes the record must be in
    * @returns the new change's own result; REJECTED leaves the edit where it is
-   * @throws SyncError NOT_FOUND - no such edit is kept, or its record is gone; DEVICE_EVICTED, UNAVAILABLE
+   * @throws SyncError NOT_FOUND - no such edit is kept, or its record is gone; DEVICE_EVICTED, DEVICE_REVOKED, UNAVAILABLE
    */
   reapply(operator: Session, device: DeviceKey, changeId: string): Promise<PushResult>;
 }

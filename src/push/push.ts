@@ -16,7 +16,7 @@ export interface Push {
    * One result per change, in order; safe to repeat (R7). Waits at most `patienceMs` for the sources (R10).
    *
    * @param sentAtMs the device's clock at sending, ms since 1970; null: its clock is taken as right
-   * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, UNAVAILABLE - what was accepted before is durable all the same
+   * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, DEVICE_REVOKED, UNAVAILABLE - what was accepted before is durable all the same
    */
   push(session: Session, changes: readonly PushedChange[], sentAtMs: number | null): Promise<readonly PushResult[]>;
   /** Looks for due changes now: an operator made one due, or settled what others waited for. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
-import type { Log } from '../core/ports.js';
+import type { Clock, Log } from '../core/ports.js';
 import type { CollectionState } from '../core/record-port.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Store } from '../core/store-port.js';
@@ -18,6 +18,7 @@ import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
 import { createMetrics } from './metrics.js';
 import { hashText } from './telemetry.js';
+import { createPresence } from './presence.js';
 import { openTenant, type SharedParts, type Tenant } from './tenant.js';
 import { createWebhooks } from './webhooks.js';
 
@@ -48,6 +49,8 @@ export interface Gateway {
 /** What comes into a gateway from outside of its configuration. */
 export interface GatewayPorts {
   readonly log: Log;
+  /** Instead of this machine's. The product passes none. */
+  readonly clock?: Clock;
   /** Put around store and sources when they are opened: where a test ends the process, or looks on. The product passes none. */
   readonly decorate?: {
     store?(store: Store): Store;
@@ -84,18 +87,19 @@ export async function printSchemaOf(config: TenantSettings): Promise<string> {
 async function build(
   config: Config,
   configured: readonly [ConfiguredTenant, ...ConfiguredTenant[]],
-  { log, decorate = {} }: GatewayPorts,
+  { log, clock = systemClock, decorate = {} }: GatewayPorts,
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<Gateway> {
-  const clock = systemClock;
   const chance = Math.random;
   const { store: opened, description } = await openConfiguredStore(config, log, closers);
   const store = decorate.store?.(opened) ?? opened;
   const hub = createHub({ announcer: store, clock, log, windowMs: config.hintWindowMs });
+  const presence = createPresence(store, clock);
   const shared: SharedParts = {
     store,
     hub,
+    presence,
     clock,
     chance,
     hash: hashText,
@@ -125,9 +129,10 @@ async function build(
   closers.push(() => graphql.stop());
 
   const guard = createHttpGuard(config);
-  const session = configuredSessions(config, [...tenants.keys()], { clock, log });
+  const session = presence.admitting(configuredSessions(config, [...tenants.keys()], { clock, log }));
   const { rate, limits } = configuredLimits(config, clock);
   const sockets = createSocketServer({ graphql, session, guard, rate, limits, clock, chance, log });
+  presence.onRevoked((device) => sockets.sendAway(device));
   const metrics = createMetrics({ tenants: all.map(({ measures }) => measures), clock, sockets, hub });
   // Closed last to first: what is started before HTTP stops when nobody asks any more.
   closers.push(async () => void (await Promise.all(all.map((tenant) => tenant.stop()))));

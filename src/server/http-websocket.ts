@@ -6,7 +6,7 @@ import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SyncError } from '../core/errors.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
-import type { Session } from '../core/session.js';
+import { deviceOf, deviceRevoked, sameDevice, type DeviceKey, type Session } from '../core/session.js';
 import type { RequestContext } from '../graphql/context.js';
 import type { GraphqlEngine } from '../graphql/engine.js';
 import { refuseConnection } from './http-error.js';
@@ -28,13 +28,14 @@ const TOO_MANY_RETRY_MS = 5_000;
 const CLOSE_SPREAD_MS = 1_000;
 /**
  * Close codes: going away and too many (clients come back), refused credentials (clients of graphql-ws do not), and credentials that are
- * over (they do, with new ones).
+ * over (they do, with new ones). A device that is revoked has a code of its own: it is refused again whenever it comes back.
  */
 const GOING_AWAY = 1001;
 const TRY_LATER = 1013;
 const BAD_REQUEST = 4400;
 const UNAUTHENTICATED = 4401;
 const OUT = 4403;
+const REVOKED = 4410;
 
 interface SocketState extends Record<PropertyKey, unknown> {
   context: RequestContext;
@@ -49,6 +50,8 @@ export interface SocketLimits {
 /** graphql-ws on the path of /graphql. */
 export interface SocketServer {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes those of a device that was revoked. */
+  sendAway(device: DeviceKey): void;
   /** Open sockets. */
   count(): number;
   /** Tells every client to come back elsewhere, and waits until all are gone. */
@@ -87,6 +90,7 @@ export function createSocketServer(options: {
           rate.take(resolved);
           takePlace(extra.socket, resolved);
           extra.context = graphql.contextFor(resolved);
+          stay(extra.socket, resolved);
           void stayWith(extra.socket, credentials, resolved);
           return true;
         } catch (thrown) {
@@ -134,11 +138,21 @@ export function createSocketServer(options: {
     });
   }
 
+  /** Whose each socket is that was let in. */
+  const staying = new Map<WebSocket, Session>();
+
+  function stay(socket: WebSocket, session: Session): void {
+    if (socket.readyState !== socket.OPEN) return;
+    staying.set(socket, session);
+    socket.once('close', () => staying.delete(socket));
+  }
+
   function refuse(socket: Pick<WebSocket, 'close'>, thrown: unknown, code: number): void {
     const error = SyncError.from(thrown);
     if (error.code === 'INTERNAL') log.error('a socket was refused', { cause: String(error.cause) });
     const codes: Readonly<Record<number, number>> = { 401: code, 429: TRY_LATER };
-    socket.close(codes[error.status] ?? BAD_REQUEST, closeReason(error));
+    const known = error.code === 'DEVICE_REVOKED' ? REVOKED : codes[error.status];
+    socket.close(known ?? BAD_REQUEST, closeReason(error));
   }
 
   /** Closes a socket when its token ends, when its user is nobody any more, or when what it may see is another thing. */
@@ -178,9 +192,15 @@ export function createSocketServer(options: {
           .on('error', (cause) => log.debug('a socket failed', { cause: cause.message }));
       });
     },
+    sendAway(device) {
+      for (const [socket, session] of staying) {
+        const own = deviceOf(session);
+        if (own !== null && sameDevice(own, device)) refuse(socket, deviceRevoked(), REVOKED);
+      }
+    },
     count: () => sockets.clients.size,
     async close() {
-      await Promise.all([...sockets.clients].map((socket) => sendAway(socket, clock, chance() * CLOSE_SPREAD_MS)));
+      await Promise.all([...sockets.clients].map((socket) => closeOne(socket, clock, chance() * CLOSE_SPREAD_MS)));
       await graphqlServer.dispose();
     },
   };
@@ -196,7 +216,7 @@ function checkProtocol({ headers }: IncomingMessage): void {
   );
 }
 
-async function sendAway(socket: WebSocket, clock: Clock, afterMs: number): Promise<void> {
+async function closeOne(socket: WebSocket, clock: Clock, afterMs: number): Promise<void> {
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   if (socket.readyState === socket.CLOSED) return;
   const left = new AbortController();

@@ -23,6 +23,7 @@ import type { ConfiguredTenant } from './configured-tenants.js';
 import { openKeeping } from './keeping.js';
 import type { TenantMeasures } from './metrics.js';
 import { planOf } from './plan.js';
+import type { Presence } from './presence.js';
 import { createReadiness, type Readiness } from './readiness.js';
 import { takeUpCollections } from './take-up.js';
 import { logOf } from './tenant-log.js';
@@ -51,6 +52,7 @@ export interface Tenant {
 export interface SharedParts {
   readonly store: Store;
   readonly hub: Hub;
+  readonly presence: Presence;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly hash: HashText;
@@ -72,7 +74,7 @@ export async function openTenant(
   shared: SharedParts,
   closers: (() => Promise<void>)[],
 ): Promise<Tenant> {
-  const { hub, clock, chance, hash, holder, decorateSource = (source) => source } = shared;
+  const { hub, presence, clock, chance, hash, holder, decorateSource = (source) => source } = shared;
   const log = logOf(tenant, shared.log);
   await shared.store.openTenant(tenant);
   const keeping = await openKeeping(shared.store, tenant, collections, config.sealingKeys);
@@ -127,6 +129,12 @@ export async function openTenant(
       newEpoch: (_session, from) => store.newEpoch(tenant, from),
       registerDevice: (device, registration) => store.registerDevice(device, registration),
       unregisterDevice: (device) => store.unregisterDevice(device),
+      readDevices: (id, request) => store.readDevices(id, request),
+      async revokeDevice(device) {
+        const revoked = await store.revokeDevice(device);
+        if (revoked !== null) presence.revoked(device);
+        return revoked;
+      },
       hints: (session, asked) => hub.hints(session, asked),
     },
     webhooks,

@@ -1,20 +1,22 @@
 import type { RecordId } from '../core/change.js';
+import type { DeviceStanding } from '../core/device-port.js';
 import type { ChangeError } from '../core/errors.js';
 import type { PushStatus } from '../core/intent.js';
 import type { KnownChange } from '../core/record-port.js';
 import type { DeviceKey } from '../core/session.js';
 import { storeFault, type Database } from './database.js';
+import { STANDING } from './devices.js';
 import { BLOCKER } from './intent-row.js';
 
-/** What is remembered of a device's changes (R7), and whether the device is evicted. */
+/** What is remembered of a device's changes (R7), and how the device stands. */
 export async function readChanges(
   database: Database,
   device: DeviceKey,
   changeIds: readonly string[],
-): Promise<{ readonly evicted: boolean; readonly known: readonly KnownChange[] }> {
+): Promise<{ readonly standing: DeviceStanding; readonly known: readonly KnownChange[] }> {
   const text = `
     select
-      exists (select 1 from device where tenant = $1 and user_id = $2 and device = $3 and evicted) as evicted,
+      (select ${STANDING} from device where tenant = $1 and user_id = $2 and device = $3) as standing,
       (select json_agg(p) from (
         select c.change_id, c.body_hash, c.collection, c.record_id, c.status, c.error, c.kept,
           coalesce((select ${BLOCKER} from intent t where t.intent_no = c.intent_no), c.blocked_by) as blocked_by
@@ -26,12 +28,12 @@ export async function readChanges(
       ) p) as known`;
   try {
     const values = [device.tenant, device.user, device.device, JSON.stringify(changeIds)];
-    const { rows } = await database.query<{ evicted: boolean; known: readonly ChangeRow[] | null }>({
+    const { rows } = await database.query<{ standing: DeviceStanding | null; known: readonly ChangeRow[] | null }>({
       name: 'read_changes',
       text,
       values,
     });
-    return { evicted: rows[0]?.evicted ?? false, known: (rows[0]?.known ?? []).map(knownOf) };
+    return { standing: rows[0]?.standing ?? 'kept', known: (rows[0]?.known ?? []).map(knownOf) };
   } catch (cause) {
     throw storeFault(cause);
   }

@@ -57,6 +57,7 @@ export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'se
            where tenant = $1 and settled_seq <= $2 and status <> 'PARKED'`,
           [tenant, horizon],
         );
+        await evictSilent(run, tenant, older);
         await run('delete from scope_set where tenant = $1 and saved_at < $2', [tenant, older]);
         await run('update collection set floor = greatest(floor, $2) where tenant = $1', [tenant, horizon]);
         return { horizon: horizon as Seq };
@@ -68,6 +69,25 @@ export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'se
       return onConnection(async (connection) => beginEpoch(connection, tenant, from, past));
     },
   };
+}
+
+/**
+ * Their ids are remembered for ever, what they pushed only as long as somebody may still ask for it: an answer that is not
+ * forgotten, and a change that is open (F11).
+ */
+async function evictSilent(run: Run, tenant: string, older: string): Promise<void> {
+  const evicted = await run<{ user_id: string; device: string }>(
+    `update device set evicted = true, token = null, platform = null, registered_at = null
+     where tenant = $1 and seen_at < $2 and not evicted and revoked_at is null returning user_id, device`,
+    [tenant, older],
+  );
+  if (evicted.length === 0) return;
+  await run(
+    `delete from push_change
+     where tenant = $1 and settled_seq is null and status not in ('ACCEPTED', 'PARKED')
+       and (user_id, device) in (select * from unnest($2::text[], $3::text[]))`,
+    [tenant, evicted.map((one) => one.user_id), evicted.map((one) => one.device)],
+  );
 }
 
 type Run = <Row extends object>(text: string, values: readonly unknown[]) => Promise<readonly Row[]>;

@@ -112,6 +112,8 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
       oversight: createOversight(store, collections, ignore),
       collections: async () => [],
       readEpoch: async () => (await store.readHead(tenant)).epoch,
+      readDevices: (of, request) => store.readDevices(of, request),
+      revokeDevice: (device) => store.revokeDevice(device),
       newEpoch: (_session, from) => store.newEpoch(tenant, from),
       registerDevice: async () => ({ registeredAtMs: clock.nowMs() }),
       unregisterDevice: async () => true,

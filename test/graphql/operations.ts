@@ -16,7 +16,7 @@ interface Piece {
 }
 
 const CHANGE_FIELDS = ['collection', 'id', 'version', 'changedAt', 'kind', 'pending', 'mine', 'json', '__typename'];
-const PAGE_FIELDS = ['checkpoint', 'hasMore', 'reset', 'complete', 'epoch', '__typename'];
+const PAGE_FIELDS = ['checkpoint', 'hasMore', 'reset', 'resetReason', 'complete', 'epoch', '__typename'];
 const RECEIPTS = [
   'receipts { changeId status blockedBy error { code message field retryable } }',
   'receipts { __typename blockedBy error { retryable __typename code } s: status again: status }',

@@ -20,6 +20,8 @@ const OPERATIONS: readonly string[] = [
   `mutation { settleChange(intentNo: ${NUMBER}) { status } }`,
   'mutation { dismissConflict(device: "tablet", changeId: "c1") }',
   'mutation { reapplyConflict(device: "tablet", changeId: "c1") { status } }',
+  '{ devices { next } }',
+  'mutation { revokeDevice(device: "tablet") { state } }',
   'mutation { newEpoch(from: "aaaaaaaa") }',
 ];
 

@@ -26,6 +26,7 @@ describe('the schema of the collections', () => {
       'epoch: String!',
       'ingest: [IngestProgress!]!',
       'quarantine: [QuarantinedRecord!]!',
+      'devices: KnownDevicePage!',
     ]);
     expect(signature('Mutation')).toEqual([
       'push: PushPayload!',
@@ -39,6 +40,7 @@ describe('the schema of the collections', () => {
       'newEpoch: String!',
       'scanNow: IngestProgress!',
       'allowDeletions: IngestProgress!',
+      'revokeDevice: KnownDevice!',
     ]);
     expect(signature('Subscription')).toEqual(['hints: Hint!']);
   });

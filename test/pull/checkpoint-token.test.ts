@@ -22,6 +22,7 @@ const WHOLE: CheckpointState = {
   cover: ROUTES,
   fill: { set: WARD, at: 17 as Seq },
   drain: { set: ROUTES, after: { recordNo: 9, scope: 'route:1' } },
+  isOfEvicted: true,
 };
 
 async function begin(keys: readonly SigningKey[] = [KEY, OLD_KEY]) {
@@ -67,6 +68,7 @@ test('R3: every state comes back as it was', async () => {
     cover: set,
     fill: fc.option(fc.record({ set: filled, at: seq })),
     drain: fc.option(fc.record({ set: filled, after: fc.option(fc.record({ recordNo: fc.nat(), scope: text })) })),
+    isOfEvicted: fc.boolean(),
   });
   await fc.assert(
     fc.asyncProperty(state, async (whole) => {
@@ -93,7 +95,7 @@ test('R3, attack 17: whichever field of a token is changed, it is forged', async
   const token = await tokens.write(WHOLE);
   const payload = payloadOf(token);
   const signed = Object.keys(payload).filter((name) => name !== 'v' && name !== 'k');
-  expect(signed.sort()).toEqual(['c', 'd', 'e', 'f', 'h', 'l', 's', 'w']);
+  expect(signed.sort()).toEqual(['c', 'd', 'e', 'f', 'h', 'l', 's', 'w', 'x']);
   for (const name of signed) {
     const value = payload[name];
     const others = [null, undefined, 7, '', typeof value === 'string' ? `${value}x` : value && [value], { ...payload }];
@@ -144,11 +146,11 @@ test.each([
 test('F24: another version, an unknown key, another user or tenant, and a forgotten scope set begin again', async () => {
   const { store, tokens } = await begin();
   const token = await tokens.write(WHOLE);
-  const unusable = { kind: 'unusable', why: expect.any(String), place: null };
+  const unusable = { kind: 'unusable', reason: 'EXPIRED', place: null };
   expect(await tokens.read(withPayload(token, { ...payloadOf(token), v: 2 }), WHO)).toEqual(unusable);
   expect(await tokens.read(withPayload(token, { ...payloadOf(token), k: 'k9' }), WHO)).toEqual(unusable);
-  expect(await tokens.read(token, { ...WHO, user: 'dispatcher' })).toEqual(unusable);
-  expect(await tokens.read(token, { ...WHO, tenant: 'other' })).toEqual(unusable);
+  expect(await tokens.read(token, { ...WHO, user: 'dispatcher' })).toEqual({ ...unusable, reason: 'OTHER_USER' });
+  expect(await tokens.read(token, { ...WHO, tenant: 'other' })).toEqual({ ...unusable, reason: 'OTHER_USER' });
   const forgetful = checkpointTokens({ ...store, readScopeSet: async () => null }, [KEY]);
   expect(await forgetful.read(token, WHO)).toEqual({ ...unusable, place: { epoch: 'abcd1234', seq: 41 } });
   const empty = { ...WHOLE, cover: EMPTY_SCOPE_SET, fill: null, drain: null };

@@ -118,6 +118,8 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
       newEpoch: (_session, from) => store.newEpoch(world.tenant, from),
       registerDevice: async () => ({ registeredAtMs: 0 }),
       unregisterDevice: async () => false,
+      readDevices: (tenant, request) => store.readDevices(tenant, request),
+      revokeDevice: (device) => store.revokeDevice(device),
       hints: (who, names) => hub.hints(who, names),
       ...rest.useCases,
     }),

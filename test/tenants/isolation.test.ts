@@ -61,6 +61,8 @@ afterAll(() => world.stop());
 async function fillSouth(): Promise<Foreign> {
   const as = { 'tidegate-device': PHONE };
   const seen = await page(southNurse, as);
+  // A device that nobody of another tenant has, whatever it calls itself.
+  await page(southNurse, { 'tidegate-device': `${PHONE}-spare` });
   const versions = new Map(seen.changes.map(({ id, version }) => [id, version]));
   await data(southNurse, 'mutation { registerDevice(platform: IOS, token: "token-of-south") { id } }', {}, as);
   const push = async (changeId: string, id: string, baseVersion: string | undefined, device = PHONE) => {

@@ -112,6 +112,18 @@ export const PROBES: Readonly<Record<string, (theirs: Foreign) => readonly Probe
   'Mutation.allowDeletions': () => [
     { query: `mutation { allowDeletions(collection: "visits", upTo: 1) { ${PROGRESS} } }` },
   ],
+  'Query.devices': ({ user, device }) => [
+    { query: '{ devices(user: "west") { devices { user device state } next } }' },
+    {
+      query: 'query ($after: ID) { devices(after: $after, limit: 1) { devices { user device } next } }',
+      variables: { after: `zz-${user}/${device}` },
+    },
+  ],
+  'Mutation.revokeDevice': ({ user, device }) =>
+    [null, user].map((owner) => ({
+      query: 'mutation ($device: ID!, $user: String) { revokeDevice(device: $device, user: $user) { device state } }',
+      variables: { device: `${device}-spare`, user: owner },
+    })),
   // Over HTTP it is refused; what comes over a socket is tested by itself.
   'Subscription.hints': () => [{ query: 'subscription { hints { collections } }' }],
 };

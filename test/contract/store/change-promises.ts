@@ -44,7 +44,7 @@ export function changePromises(begin: () => Promise<World>): void {
     expect(written?.seq).toBeGreaterThan(seq);
     expect(await world.view('v1')).toMatchObject({ seq, intents: [] });
     expect(await world.store.readChanges(world.nurse, ['c1', 'c2'])).toEqual({
-      evicted: false,
+      standing: 'kept',
       known: [
         {
           changeId: 'c1',

@@ -95,6 +95,62 @@ export function retentionPromises(begin: () => Promise<World>): void {
     ).toEqual([[key?.kid, Buffer.from(key?.secret ?? []).toString('hex')]]);
   });
 
+  test('F11: a purge evicts who was silent, for ever, and forgets what it pushed but for what may still be asked for', async () => {
+    const world = await begin();
+    const { store, nurse, dispatcher } = world;
+    await store.touchDevice(nurse);
+    await store.registerDevice(nurse, { token: `token of ${nurse.tenant}`, platform: 'WEB' });
+    await settle(world, 'v1', 'c1');
+    const { intentNo } = await world.accept('v1', 'open');
+    await store.purge(world.tenant, 0);
+    expect(await store.touchDevice(nurse)).toBe('kept');
+
+    await store.purge(world.tenant, FAR_FUTURE_MS);
+    const { standing, known } = await store.readChanges(nurse, ['c1', 'open']);
+    expect([standing, known.map(({ changeId }) => changeId)]).toEqual(['evicted', ['open']]);
+    expect((await world.view('v1')).intents.map((one) => one.intentNo)).toEqual([intentNo]);
+    expect(await store.touchDevice(nurse)).toBe('evicted');
+    expect(await store.unregisterDevice(nurse)).toBe(false);
+    expect(await store.touchDevice(dispatcher)).toBe('kept');
+  });
+
+  test('a device that is revoked stays so since the first time, and is told apart by user; one that never came is not there', async () => {
+    const { store, tenant, nurse, dispatcher } = await begin();
+    expect(await store.revokeDevice(nurse)).toBeNull();
+    await store.touchDevice(nurse);
+    await store.touchDevice({ ...dispatcher, device: nurse.device });
+    await store.registerDevice(nurse, { token: `token of ${tenant}`, platform: 'WEB' });
+    const revoked = await store.revokeDevice(nurse);
+    expect(revoked).toMatchObject({ key: nurse, platform: null, standing: 'revoked' });
+    expect(await store.revokeDevice(nurse)).toEqual(revoked);
+    expect([await store.touchDevice(nurse), (await store.readChanges(nurse, [])).standing]).toEqual([
+      'revoked',
+      'revoked',
+    ]);
+    expect(await store.unregisterDevice(nurse)).toBe(false);
+    expect(await store.touchDevice({ ...dispatcher, device: nurse.device })).toBe('kept');
+    await store.purge(tenant, FAR_FUTURE_MS);
+    expect(await store.touchDevice(nurse)).toBe('revoked');
+  });
+
+  test('devices are read by user and name, page by page, per tenant', async () => {
+    const { store, tenant } = await begin();
+    const other = await begin();
+    const keys = [
+      { tenant, user: 'a', device: 'x' },
+      { tenant, user: 'a', device: 'y' },
+      { tenant, user: 'b', device: 'x' },
+    ];
+    for (const key of [...keys].reverse()) await store.touchDevice(key);
+    const read = async (request: Partial<Parameters<typeof store.readDevices>[1]>) =>
+      (await store.readDevices(tenant, { user: null, after: null, limit: 10, ...request })).map(({ key }) => key);
+    expect(await read({})).toEqual(keys);
+    expect(await read({ limit: 2 })).toEqual(keys.slice(0, 2));
+    expect(await read({ after: { user: 'a', device: 'x' } })).toEqual(keys.slice(1));
+    expect(await read({ user: 'a' })).toEqual(keys.slice(0, 2));
+    expect(await other.store.readDevices(other.tenant, { user: null, after: null, limit: 10 })).toEqual([]);
+  });
+
   test('attack 38: a token that another user registers moves there, and nobody learns whose it was', async () => {
     const { store, nurse, dispatcher } = await begin();
     const token = `shared phone of ${nurse.tenant}`;
@@ -109,7 +165,7 @@ export function retentionPromises(begin: () => Promise<World>): void {
   test('a device registers, registers anew and unregisters, per user', async () => {
     const { store, nurse, dispatcher } = await begin();
     const token = `token of ${nurse.tenant}`;
-    expect(await store.touchDevice(nurse)).toBe(true);
+    expect(await store.touchDevice(nurse)).toBe('kept');
     expect(await store.unregisterDevice(nurse)).toBe(false);
     const { registeredAtMs } = await store.registerDevice(nurse, { token, platform: 'ANDROID' });
     expect(Number.isFinite(registeredAtMs)).toBe(true);
@@ -117,7 +173,7 @@ export function retentionPromises(begin: () => Promise<World>): void {
     expect(await store.unregisterDevice(dispatcher)).toBe(false);
     expect(await store.unregisterDevice(nurse)).toBe(true);
     expect(await store.unregisterDevice(nurse)).toBe(false);
-    expect(await store.touchDevice(nurse)).toBe(true);
-    expect(await store.readChanges(nurse, [])).toEqual({ evicted: false, known: [] });
+    expect(await store.touchDevice(nurse)).toBe('kept');
+    expect(await store.readChanges(nurse, [])).toEqual({ standing: 'kept', known: [] });
   });
 }

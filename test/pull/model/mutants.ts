@@ -20,8 +20,8 @@ export interface Mutant {
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'the horizon is compared with the fill position': {
     checkpoints: ({ resetReason }) => ({
-      resetReason: (state, feed) =>
-        state.fill !== null && state.fill.at < feed.horizon ? 'horizon' : resetReason(state, feed),
+      resetReason: (state, feed, isEvicted) =>
+        state.fill !== null && state.fill.at < feed.horizon ? 'EXPIRED' : resetReason(state, feed, isEvicted),
     }),
   },
 
@@ -29,9 +29,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     checkpoints: ({ resetReason, withFill }) => {
       let head = 0 as Seq;
       return {
-        resetReason: (state, feed) => {
+        resetReason: (state, feed, isEvicted) => {
           head = feed.head;
-          return resetReason(state, feed);
+          return resetReason(state, feed, isEvicted);
         },
         withFill: (state: checkpoints.CheckpointState, allowed: ScopeSet) => {
           const filling = withFill(state, allowed);
@@ -45,7 +45,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
 
   'the horizon is ignored': {
     checkpoints: ({ resetReason }) => ({
-      resetReason: (state, feed) => resetReason(state, { ...feed, horizon: 0 as Seq }),
+      resetReason: (state, feed, isEvicted) => resetReason(state, { ...feed, horizon: 0 as Seq }, isEvicted),
     }),
   },
 

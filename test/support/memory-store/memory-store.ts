@@ -2,7 +2,6 @@ import type { Epoch, Seq } from '../../../src/core/change.js';
 import { SyncError } from '../../../src/core/errors.js';
 import type { FeedAdvance, FeedReader, SigningKey } from '../../../src/core/feed-port.js';
 import type { Chance, Clock } from '../../../src/core/ports.js';
-import type { DeviceStore } from '../../../src/core/device-port.js';
 import type { RecordStore } from '../../../src/core/record-port.js';
 import type { RetentionStore } from '../../../src/core/retention-port.js';
 import { pairKey } from '../../../src/core/scope.js';
@@ -11,6 +10,7 @@ import type { Store } from '../../../src/core/store-port.js';
 import { createAskedPolls } from './asked-polls.js';
 import { callBudgets } from './call-budget.js';
 import { commitWrites } from './commit.js';
+import { createDeviceTables, deviceIn } from './device-tables.js';
 import { createIngestTables, leaseKey, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
 import { createKeepingTables } from './keeping-tables.js';
@@ -19,7 +19,7 @@ import { createRecordReader } from './record-reader.js';
 import type { Counters } from './record-row.js';
 import { EPOCH_GAP, purgeTables, startEpoch } from './retention.js';
 import { readTables } from './slices.js';
-import { copyTables, deviceText, emptyTables, randomName, type StoredDevice, type TenantTables } from './tables.js';
+import { copyTables, deviceText, emptyTables, randomName, type TenantTables } from './tables.js';
 
 interface Backup {
   readonly tenants: ReadonlyMap<string, TenantTables>;
@@ -121,35 +121,6 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     },
   };
 
-  function deviceOf(tables: TenantTables, key: DeviceKey): StoredDevice {
-    return tables.devices.get(deviceText(key)) ?? { key, seenAtMs: clock.nowMs(), evicted: false, registration: null };
-  }
-
-  const devices: DeviceStore = {
-    async touchDevice(key) {
-      const tables = forWriting(key.tenant);
-      const device = deviceOf(tables, key);
-      if (!device.evicted) tables.devices.set(deviceText(key), { ...device, seenAtMs: clock.nowMs() });
-      return !device.evicted;
-    },
-    async registerDevice(key, { token, platform }) {
-      const tables = forWriting(key.tenant);
-      const registration = { token, platform, atMs: clock.nowMs() };
-      for (const [name, other] of tables.devices) {
-        if (other.registration?.token === token) tables.devices.set(name, { ...other, registration: null });
-      }
-      tables.devices.set(deviceText(key), { ...deviceOf(tables, key), registration });
-      return { registeredAtMs: registration.atMs };
-    },
-    async unregisterDevice(key) {
-      const tables = forWriting(key.tenant);
-      const device = deviceOf(tables, key);
-      if (device.registration === null) return false;
-      tables.devices.set(deviceText(key), { ...device, registration: null });
-      return true;
-    },
-  };
-
   const retention: RetentionStore = {
     async purge(tenant, olderThanMs) {
       return { horizon: purgeTables(forWriting(tenant), olderThanMs) };
@@ -175,7 +146,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createIngestTables({ clock, leases, tablesOf, forWriting }),
     ...createAskedPolls({ tablesOf, forWriting }),
     ...createKeepingTables({ clock, tablesOf }),
-    ...devices,
+    ...createDeviceTables({ clock, tablesOf, forWriting }),
     ...retention,
     ...callBudgets(clock),
     onAdvance(listener) {
@@ -195,7 +166,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     },
     evictDevice(key) {
       const tables = forWriting(key.tenant);
-      tables.devices.set(deviceText(key), { ...deviceOf(tables, key), evicted: true, registration: null });
+      tables.devices.set(deviceText(key), { ...deviceIn(tables, key, 0), standing: 'evicted', registration: null });
     },
     backup() {
       const copies = [...tenants].map(([tenant, tables]) => [tenant, copyTables(tables)] as const);

@@ -52,7 +52,7 @@ export function createRecordReader(ports: {
         const open = tables.intents.get(change.intentNo ?? 0);
         return [{ ...knownPart(change), blockedBy: open === undefined ? change.blockedBy : blockerOf(tables, open) }];
       });
-      return { evicted: tables.devices.get(deviceText(device))?.evicted ?? false, known };
+      return { standing: tables.devices.get(deviceText(device))?.standing ?? 'kept', known };
     },
   };
 }

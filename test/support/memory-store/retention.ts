@@ -1,5 +1,5 @@
 import type { Epoch, Seq } from '../../../src/core/change.js';
-import { moveMark, putIntent, recordKey, type TenantTables } from './tables.js';
+import { deviceText, moveMark, putIntent, recordKey, type TenantTables } from './tables.js';
 
 /**
  * Forgets what is older than a time: moves the horizon and every collection's floor, drops left rows, tombstones and
@@ -28,10 +28,24 @@ export function purgeTables(tables: TenantTables, olderThanMs: number): Seq {
     if (change.settledSeq === null || change.settledSeq > horizon || change.status === 'PARKED') continue;
     tables.changes.set(key, { ...change, settledSeq: null, error: null, kept: null });
   }
+  evictSilent(tables, olderThanMs);
   for (const [name, collection] of tables.collections) {
     tables.collections.set(name, { ...collection, floor: Math.max(collection.floor, horizon) as Seq });
   }
   return horizon;
+}
+
+/** Their changes are forgotten but for what somebody may still ask for. */
+function evictSilent(tables: TenantTables, olderThanMs: number): void {
+  const evicted = [...tables.devices].filter(([, one]) => one.seenAtMs < olderThanMs && one.standing === 'kept');
+  for (const [name, device] of evicted) {
+    tables.devices.set(name, { ...device, standing: 'evicted', registration: null });
+  }
+  const names = new Set(evicted.map(([name]) => name));
+  for (const [key, { device, settledSeq, status }] of tables.changes) {
+    if (!names.has(deviceText(device)) || settledSeq !== null) continue;
+    if (status !== 'ACCEPTED' && status !== 'PARKED') tables.changes.delete(key);
+  }
 }
 
 /** Numbers and fences that may have been given out since the backup are passed over. */

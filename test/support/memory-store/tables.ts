@@ -3,7 +3,7 @@ import type { Stamps } from '../../../src/core/conflict.js';
 import type { ChangeError } from '../../../src/core/errors.js';
 import type { PushStatus } from '../../../src/core/intent.js';
 import type { Chance } from '../../../src/core/ports.js';
-import type { Platform } from '../../../src/core/device-port.js';
+import type { DeviceStanding, Platform } from '../../../src/core/device-port.js';
 import type { QuarantinedRecord } from '../../../src/core/ingest-port.js';
 import type { CollectionState, OpenIntent, Recheck } from '../../../src/core/record-port.js';
 import type { ScopePair, ScopeSet } from '../../../src/core/scope.js';
@@ -92,7 +92,8 @@ export interface StoredCollection {
 export interface StoredDevice {
   readonly key: DeviceKey;
   readonly seenAtMs: number;
-  readonly evicted: boolean;
+  readonly standing: DeviceStanding;
+  readonly revokedAtMs: number | null;
   readonly registration: { readonly token: string; readonly platform: Platform; readonly atMs: number } | null;
 }
 
