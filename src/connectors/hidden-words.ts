@@ -1,8 +1,6 @@
 import type { Log } from '../core/ports.js';
-import { CallFault } from './fault.js';
-import { PendingResult } from './pending-result.js';
-import { conditionalRead, withoutCause, writingBatches } from './secrets.js';
-import type { OpenTransport, WriteAnswer } from './transport.js';
+import { inWords, retold } from './retold.js';
+import type { OpenTransport } from './transport.js';
 
 /** What the source said may hold a field value; a status, or the system's own code for a failed connection, does not. */
 const STATUS = /\b(?:status|it says) (\d{3})\b/;
@@ -13,42 +11,10 @@ const NO_ANSWER = 'it did not answer as it should';
  * are logged and kept (F29). Answers of writes that say no keep theirs: who passes them on takes care.
  */
 export function hideWords(transport: OpenTransport): OpenTransport {
-  async function without<T>(call: Promise<T>): Promise<T> {
-    try {
-      return await call;
-    } catch (thrown) {
-      throw thrown instanceof CallFault ? faultTold(thrown) : thrown;
-    }
-  }
-
-  function faultTold(fault: CallFault): CallFault {
-    return new CallFault(fault.kind, withoutWords(fault.message, fault.cause), withoutCause(fault));
-  }
-
-  /** Also of what a later question is answered. */
-  async function read<T>(call: Promise<T | PendingResult<T>>): Promise<T | PendingResult<T>> {
-    const answer = await without(call);
-    return answer instanceof PendingResult ? answer.through(read<T>) : answer;
-  }
-
-  async function written(call: ReturnType<OpenTransport['write']>): Promise<WriteAnswer | PendingResult<WriteAnswer>> {
-    const answer = await without(call);
-    return answer instanceof PendingResult ? answer.through(written) : told(answer);
-  }
-
-  function told(answer: WriteAnswer): WriteAnswer {
-    return 'reason' in answer ? { ...answer, reason: withoutWords(answer.reason) } : answer;
-  }
-
-  return {
-    readPage: (...call) => read(transport.readPage(...call)),
-    readRow: (...call) => read(transport.readRow(...call)),
-    ...conditionalRead(transport, without),
-    lookUp: (...call) => read(transport.lookUp(...call)),
-    write: (...call) => written(transport.write(...call)),
-    ...writingBatches(transport, without, (end) => (end instanceof CallFault ? faultTold(end) : told(end))),
-    close: () => transport.close(),
-  };
+  return retold(transport, {
+    fault: (fault) => inWords(fault, withoutWords(fault.message, fault.cause)),
+    answer: (answer) => ('reason' in answer ? { ...answer, reason: withoutWords(answer.reason) } : answer),
+  });
 }
 
 function withoutWords(message: string, cause?: unknown): string {
