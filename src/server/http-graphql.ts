@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../core/ports.js';
+import type { Session } from '../core/session.js';
 import type { GraphqlAnswer, GraphqlEngine } from '../graphql/engine.js';
 import { parseJson, readBody } from './http-body.js';
 import { compressed, sizeOf } from './http-compression.js';
@@ -33,7 +34,7 @@ export function createHttpGraphqlHandler(options: HttpGraphqlOptions): HttpGraph
       } else if (asksForPage(request)) {
         response.writeHead(302, { ...SAFE_HEADERS, location: '/' }).end();
       } else {
-        await write(request, response, await answer(request, response, options), cors);
+        await write(request, response, await answer(request, options), cors);
       }
     } catch (thrown) {
       writeError(request, response, thrown, log, cors);
@@ -50,12 +51,8 @@ function asksForPage(request: IncomingMessage): boolean {
   );
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: HttpGraphqlOptions,
-): Promise<GraphqlAnswer> {
-  const { graphql, session, rate, maxBodyBytes } = options;
+async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Promise<GraphqlAnswer> {
+  const { session, rate } = options;
   // Before the body is read: strangers, and users who ask too often, cost no more than their headers.
   const who = await session({
     authorization: request.headers.authorization ?? null,
@@ -63,8 +60,19 @@ async function answer(
   });
   rate.take(who);
   const leave = await rate.enter(who);
-  if (response.closed) leave();
-  else response.once('close', leave);
+  try {
+    return await answerTo(request, who, options);
+  } finally {
+    // Not when the client goes away: what it asked for is worked on all the same.
+    leave();
+  }
+}
+
+async function answerTo(
+  request: IncomingMessage,
+  who: Session,
+  { graphql, maxBodyBytes }: HttpGraphqlOptions,
+): Promise<GraphqlAnswer> {
   const method = request.method ?? 'GET';
   const bytes = method === 'GET' || method === 'HEAD' ? Buffer.alloc(0) : await readBody(request, maxBodyBytes);
   const isJson = /^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '');

@@ -1,6 +1,8 @@
 import { Agent, request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { SyncError } from '../../src/core/errors.js';
-import { createRequestRate } from '../../src/server/request-rate.js';
+import type { UseCases } from '../../src/graphql/context.js';
+import { createRequestRate, type RequestRate } from '../../src/server/request-rate.js';
 import type { SessionResolver } from '../../src/server/session.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { getRaw, sendRaw } from './raw-http.js';
@@ -13,6 +15,13 @@ const QUERY = '{ collections { name } }';
 async function codeOf(response: Response): Promise<string> {
   const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] };
   return errors[0]?.extensions.code ?? '';
+}
+
+/** `passed` is resolved when it is opened. */
+function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  return { passed, open: () => open() };
 }
 
 describe('POST /graphql', () => {
@@ -91,6 +100,34 @@ describe('POST /graphql', () => {
     }
     agent.destroy();
     expect(ports.size).toBe(1);
+  });
+
+  test('attack 27: work keeps its turn though its client went away, and gives it back at its end', async () => {
+    const [begun, released, over] = [gate(), gate(), gate()];
+    let isOver = false;
+    const leave = (): void => {
+      isOver = true;
+      over.open();
+    };
+    const rate: RequestRate = { take: () => undefined, enter: async () => leave };
+    const collections: UseCases['collections'] = async () => {
+      begun.open();
+      await released.passed;
+      return [];
+    };
+    const { url } = await serveClinic({ rate, useCases: { collections } });
+    const client = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+    const body = JSON.stringify({ query: QUERY });
+    client.write(
+      `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await begun.passed;
+    client.resetAndDestroy();
+    // By its answer the reset is known there, too.
+    await getRaw(url, '/healthz', { host: '127.0.0.1' });
+    expect(isOver).toBe(false);
+    released.open();
+    await over.passed;
   });
 
   test('a stranger is refused before the body is read', async () => {
