@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { POLICIES } from '../core/collection.js';
-import { describe } from '../core/field.js';
 import { StartupError } from '../core/errors.js';
-import { FIELD_TYPES } from '../core/field.js';
+import { describe, FIELD_TYPES } from '../core/field.js';
 import type { ConnectorDefinition } from './define.js';
 import { LONGEST_DURATION_MS, parseDuration } from './duration.js';
 import { misfitsOfFacts } from './fact-misfits.js';
@@ -37,6 +36,7 @@ const fieldSpec = z.strictObject({
   references: name.optional(),
   values: z.array(name).min(1).optional(),
   maxLength: z.int().min(1).optional(),
+  sealed: z.boolean().optional(),
 });
 
 const timeFilter = z.strictObject({

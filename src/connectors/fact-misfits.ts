@@ -9,6 +9,7 @@ import { misfitsOfDelta, misfitsOfListed, misfitsOfLog, misfitsOfNumber } from '
 import type { RestOperation } from './rest.js';
 import { isSeries } from './series.js';
 import { misfitsOfSeries } from './series-misfits.js';
+import { misfitsOfSealed } from './sealed-fields.js';
 import { misfitsOfStorage } from './storage-misfits.js';
 import type { Operation, Transport } from './transport.js';
 import { isOfHeader, LAST_MODIFIED } from './write-guard.js';
@@ -35,6 +36,7 @@ export function misfitsOfFacts(transport: Transport, one: AnyCollectionDefinitio
     ...misfitsOfErrors(one),
     ...misfitsOfPolicy(one),
     ...misfitsOfStorage(one),
+    ...misfitsOfSealed(one),
   ];
 }
 

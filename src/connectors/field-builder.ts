@@ -13,6 +13,7 @@ export interface FieldSpec<T = JsonValue> {
   readonly references?: string;
   readonly values?: readonly string[];
   readonly maxLength?: number;
+  readonly sealed?: boolean;
   /** For types only: never there at run time. */
   readonly valueType?: T;
 }
@@ -25,6 +26,8 @@ export interface FieldOptions {
   readonly writable?: boolean;
   /** The source's name for it. */
   readonly from?: string;
+  /** True: its values rest in the gateway only encrypted, under `sealingKeys` (F32). Default: false. */
+  readonly sealed?: boolean;
 }
 
 export interface TextOptions extends FieldOptions {

@@ -19,6 +19,7 @@ import { scanPagingOf } from './paging.js';
 import { secretsOf } from './credentials.js';
 import { hideSecrets } from './secrets.js';
 import { compileReading } from './reading.js';
+import { sealedNames, withoutSealed } from './sealed-fields.js';
 import { createFindAlike, naturalKeyOf } from './natural-key.js';
 import { createLookUp } from './source-look-up.js';
 import { createReads } from './source-reads.js';
@@ -63,7 +64,9 @@ export function createSource(
   const names = Object.keys(definition.collections);
   const hooked = webhook === undefined ? [] : namedOf(webhook, names);
   // Faults of all its collections come through one guard, and its webhooks through one reader.
-  const isBare = Object.values(definition.collections).some(isWithoutValues);
+  const isBare = Object.values(definition.collections).some(
+    (one) => isWithoutValues(one) || sealedNames(one).length > 0,
+  );
   const readerDeps = isBare ? { ...deps, log: withoutWhy(deps.log) } : deps;
   const reader = webhook === undefined ? null : createWebhookReader(source, webhook, names, keyForms, readerDeps);
   const maintenance = compileMaintenance(definition.maintenance ?? []);
@@ -159,8 +162,11 @@ function collectionOf(source: string, name: string, one: AnyCollectionDefinition
   };
 }
 
-function scopesOf({ scopes, fields }: AnyCollectionDefinition): Pick<Collection, 'scopesOf' | 'via'> {
-  if (typeof scopes !== 'object') return { scopesOf: (scopes as Collection['scopesOf'] | undefined) ?? everybody };
+function scopesOf(one: AnyCollectionDefinition): Pick<Collection, 'scopesOf' | 'via'> {
+  const { scopes, fields } = one;
+  if (scopes === undefined) return { scopesOf: everybody };
+  if (typeof scopes === 'function')
+    return { scopesOf: withoutSealed(scopes as Collection['scopesOf'], sealedNames(one)) };
   const { field } = scopes;
   return { scopesOf: nobody, via: { field, collection: fields[field]?.references ?? '' } };
 }
@@ -178,7 +184,7 @@ function isWithoutValues({ storage }: AnyCollectionDefinition): boolean {
 }
 
 function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinition {
-  const { references, values, maxLength } = spec;
+  const { references, values, maxLength, sealed } = spec;
   return {
     name,
     type: spec.type,
@@ -188,6 +194,7 @@ function fieldOf(name: string, spec: FieldSpec, canWrite: boolean): FieldDefinit
     ...(references === undefined ? {} : { references }),
     ...(values === undefined ? {} : { values }),
     ...(maxLength === undefined ? {} : { maxLength }),
+    ...(sealed === true ? { sealed } : {}),
   };
 }
 

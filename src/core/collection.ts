@@ -3,6 +3,7 @@ import { fitValue, type FieldDefinition } from './field.js';
 import type { Via } from './via.js';
 import type { WriteRules } from './write-rule.js';
 import { KEPT, type Keeping, type Storage } from './keeping.js';
+import type { HashText } from './ports.js';
 
 /** How a conflict is settled; `ask` hands it back to the device, with everything that the device pushed on top of it (F19). */
 export const POLICIES = ['sourceWins', 'deviceWins', 'newestWins', 'mergeFields', 'ask'] as const;
@@ -42,6 +43,8 @@ export interface Collection {
   readonly storage?: Storage;
   /** What stands for field values wherever its records are kept. Absent: the values themselves. */
   readonly keeping?: Keeping;
+  /** Takes the place of the plain hash of ready texts, which would let values of sealed fields be tried (F32). Absent: the plain one. */
+  readonly keyedHash?: HashText;
   /** The reference whose record gives this collection's records their scopes; `scopesOf` gives none then. Absent: `scopesOf` does. */
   readonly via?: Via;
   /** Scope names of a record: a pure function of its own fields, as known to the source. */
@@ -70,6 +73,11 @@ export function renderBody(collection: Collection, fields: Fields): string {
   return known === undefined || collection.keeping === undefined
     ? `${text}}`
     : `${text}${comma}"${KEPT}":${JSON.stringify(known)}}`;
+}
+
+/** The hash of a ready text, by which equal states are known without reading them (R17). */
+export function hashBody({ keyedHash }: Collection, hash: HashText, body: string): string {
+  return (keyedHash ?? hash)(body);
 }
 
 /** Reads a ready text back. */

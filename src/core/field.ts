@@ -32,6 +32,8 @@ export interface FieldDefinition {
   readonly values?: readonly string[];
   /** Longest text in characters (string, decimal, enum, json as text); the collection's limit when absent. */
   readonly maxLength?: number;
+  /** Its values rest here only encrypted (F32). Absent: as they are. */
+  readonly sealed?: boolean;
 }
 
 /** Why a value does not fit: what was expected and what came. */

@@ -1,5 +1,6 @@
-import type { Fields, SourceKey } from './change.js';
+import type { Fields, RecordId, SourceKey } from './change.js';
 import type { Collection } from './collection.js';
+import type { Expected } from './record-port.js';
 
 /** Where the bodies of a collection's records are: kept here, or read from the source whenever they are asked for (F29). */
 export type Storage = 'snapshot' | 'metadataOnly';
@@ -54,6 +55,15 @@ export interface OwedBody {
   readonly owedNo: number;
 }
 
+/** The ready texts of a record as they rest, and their hash. */
+export interface RestingText {
+  readonly id: RecordId;
+  readonly expected: Expected;
+  readonly body: string | null;
+  readonly vis: string | null;
+  readonly hash: string | null;
+}
+
 /** What the store keeps for collections whose values it does not keep. Every method is one transaction and safe to repeat. */
 export interface KeepingStore {
   /** How a collection is kept: as was said first, `snapshot` if it has records of which nobody ever said. */
@@ -62,6 +72,10 @@ export interface KeepingStore {
   keepSecret(tenant: string, name: string, text: string): Promise<string>;
   /** Puts another text in its place, if it is still the given one. */
   replaceSecret(tenant: string, name: string, before: string, after: string): Promise<void>;
+  /** Records of a collection that have a text, deleted ones and aliases, too, in the order of their ids after one. */
+  readTexts(tenant: string, collection: string, after: RecordId | null, limit: number): Promise<readonly RestingText[]>;
+  /** The same states in other texts: no seq, nothing for devices (R17). A record that moved since it was read is left as it is. */
+  rewriteTexts(tenant: string, collection: string, texts: readonly RestingText[]): Promise<void>;
   /** Notes bodies that are owed, due after `delayMs`. One that is owed already is owed for the later state, and due as before. */
   oweBodies(tenant: string, owed: readonly Omit<OwedBody, 'owedNo'>[], delayMs: number): Promise<void>;
   /** Owed bodies of a collection that are due, longest due first. */

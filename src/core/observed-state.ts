@@ -1,5 +1,5 @@
 import type { Fields, RecordId, Seq, SourceKey } from './change.js';
-import { changedFields, parseBody, renderBody, valueText, type Collection } from './collection.js';
+import { changedFields, hashBody, parseBody, renderBody, valueText, type Collection } from './collection.js';
 import { EVERY_FIELD } from './conflict.js';
 import type { Restated } from './ingest-port.js';
 import { nextState, type Mapping, type SourceLayer } from './overlay.js';
@@ -23,7 +23,7 @@ export function observedState(
   observation: ObservedState['observation'],
 ): ObservedState {
   const body = renderBody(collection, observation.fields);
-  return { observation, body, hash: hash(body) };
+  return { observation, body, hash: hashBody(collection, hash, body) };
 }
 
 /**

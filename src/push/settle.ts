@@ -1,5 +1,5 @@
 import type { Fields, SourceKey } from '../core/change.js';
-import { changedFields, parseBody, renderBody, valueText, type Collection } from '../core/collection.js';
+import { changedFields, hashBody, parseBody, renderBody, valueText, type Collection } from '../core/collection.js';
 import { conflictingFields, EVERY_FIELD } from '../core/conflict.js';
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import { asTheyAre, forgiving, layerOf, nextState, type Mapping, type SourceLayer } from '../core/overlay.js';
@@ -65,7 +65,14 @@ export function settleApplied(
     };
   }
   const sourceVersion = observation?.sourceVersion ?? null;
-  const layer = { sourceKey: key, deleted: false, body, sourceVersion, hash: hash(body), throughUs: true };
+  const layer = {
+    sourceKey: key,
+    deleted: false,
+    body,
+    sourceVersion,
+    hash: hashBody(collection, hash, body),
+    throughUs: true,
+  };
   const next = without(collection, view, intent, layer, mapping);
   return { ...nameOf(view), next, stamps: stampsOf(collection, intent, { sent, isLater }, before, after), settlement };
 }

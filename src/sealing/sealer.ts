@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { StartupError, SyncError } from '../core/errors.js';
 
 /** Encrypts texts that must not rest here as they are: AES-256-GCM under a key that the store does not have. */
@@ -11,7 +11,8 @@ export interface Sealer {
   isCurrent(sealed: string): boolean;
 }
 
-const KEY_BYTES = 32;
+/** Bytes of a key. */
+export const KEY_BYTES = 32;
 /** The size that GCM is made for. A random one is safe for 2^32 texts under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -28,7 +29,16 @@ export function createSealer(keys: string): Sealer {
   const known = new Map(keys.split(',').map(readKey));
   const [current] = known;
   if (current === undefined) throw new StartupError('config', `sealingKeys: ${EXPECTED}, got none`);
-  const [currentId, currentKey] = current;
+  return sealerOf(known, current[0]);
+}
+
+/**
+ * @param known by their ids, which hold no dot
+ * @param currentId of the one that seals
+ */
+export function sealerOf(known: ReadonlyMap<string, KeyObject>, currentId: string): Sealer {
+  const currentKey = known.get(currentId);
+  if (currentKey === undefined) throw new SyncError('INTERNAL', `expected the key "${currentId}" to seal with`);
 
   return {
     seal(text, about) {
@@ -43,7 +53,9 @@ export function createSealer(keys: string): Sealer {
       if (key === undefined) throw new SyncError('INTERNAL', `expected the sealing key "${id}" among those configured`);
       const bytes = Buffer.from(body, 'base64url');
       try {
-        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES));
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+          authTagLength: TAG_BYTES,
+        });
         decipher.setAAD(Buffer.from(about)).setAuthTag(bytes.subarray(-TAG_BYTES));
         const opened = [decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()];
         return Buffer.concat(opened).toString('utf8');
@@ -55,10 +67,11 @@ export function createSealer(keys: string): Sealer {
   };
 }
 
-function readKey(entry: string, at: number): readonly [string, Buffer] {
+function readKey(entry: string, at: number): readonly [string, KeyObject] {
   const [, id = '', text = ''] = KEY_ENTRY.exec(entry.trim()) ?? [];
   const key = Buffer.from(text, 'base64');
   if (id === '' || key.length !== KEY_BYTES)
     throw new StartupError('config', `sealingKeys: ${EXPECTED}; entry ${at + 1} is none`);
-  return [id, key];
+  // Handed to each call as it is: bytes would be copied and checked each time (a quarter of it).
+  return [id, createSecretKey(key)];
 }

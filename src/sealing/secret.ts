@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import type { KeepingStore } from '../core/keeping.js';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { StartupError } from '../core/errors.js';
-import type { Sealer } from './sealer.js';
+import type { KeepingStore } from '../core/keeping.js';
+import { KEY_BYTES, sealerOf, type Sealer } from './sealer.js';
 
-/** The name under which the secret of the digests is kept, and what it is sealed as. */
-const NAME = 'digests';
-const SECRET_BYTES = 32;
+/** The id of the data key in what it has sealed: no configured key can have it. */
+const DATA_KEY = '~1';
 
 /**
  * The secret of a tenant's digests: made at the first start and kept sealed, so that it outlives the key that seals it, and a copy of the
@@ -13,12 +12,37 @@ const SECRET_BYTES = 32;
  *
  * @throws StartupError config - the configured keys are not those of this database
  */
-export async function openDigestSecret(store: KeepingStore, tenant: string, sealer: Sealer): Promise<Uint8Array> {
-  const made = sealer.seal(randomBytes(SECRET_BYTES).toString('base64'), NAME);
-  const sealed = await store.keepSecret(tenant, NAME, made);
+export function openDigestSecret(store: KeepingStore, tenant: string, sealer: Sealer): Promise<Uint8Array> {
+  return openSecret(store, tenant, 'digests', sealer);
+}
+
+/**
+ * What seals everything of a tenant that rests here encrypted: a key of its own, kept like the secret of the digests. Another configured
+ * key wraps this one anew, and nothing else.
+ *
+ * @param sealer of the configured keys
+ * @throws StartupError config - the configured keys are not those of this database
+ */
+export async function openDataSealer(store: KeepingStore, tenant: string, sealer: Sealer): Promise<Sealer> {
+  const key = createSecretKey(await openSecret(store, tenant, 'data key', sealer));
+  return sealerOf(new Map([[DATA_KEY, key]]), DATA_KEY);
+}
+
+/** A keyed hash under the secret of a tenant's digests, for the ready texts of one collection. Lower-case hex, like the plain one. */
+export function keyedHashOf(secret: Uint8Array, collection: string): (text: string) => string {
+  return (text) =>
+    createHmac('sha256', secret)
+      .update(JSON.stringify(['body', collection, text]))
+      .digest('hex');
+}
+
+async function openSecret(store: KeepingStore, tenant: string, name: string, sealer: Sealer): Promise<Uint8Array> {
+  const about = `${name} ${tenant}`;
+  const made = sealer.seal(randomBytes(KEY_BYTES).toString('base64'), about);
+  const sealed = await store.keepSecret(tenant, name, made);
   let text: string;
   try {
-    text = sealer.open(sealed, NAME);
+    text = sealer.open(sealed, about);
   } catch (cause) {
     const id = sealed.split('.')[0] ?? '';
     throw new StartupError(
@@ -27,6 +51,6 @@ export async function openDigestSecret(store: KeepingStore, tenant: string, seal
       { cause },
     );
   }
-  if (!sealer.isCurrent(sealed)) await store.replaceSecret(tenant, NAME, sealed, sealer.seal(text, NAME));
+  if (!sealer.isCurrent(sealed)) await store.replaceSecret(tenant, name, sealed, sealer.seal(text, about));
   return Buffer.from(text, 'base64');
 }

@@ -77,7 +77,7 @@ export async function openTenant(
   const { hub, presence, clock, chance, hash, holder, decorateSource = (source) => source } = shared;
   const log = logOf(tenant, shared.log);
   await shared.store.openTenant(tenant);
-  const keeping = await openKeeping(shared.store, tenant, collections, config.sealingKeys);
+  const keeping = await openKeeping(shared.store, tenant, collections, config.sealingKeys, { hash, log });
   const { store } = keeping;
   const ports = { store, clock, chance, hash, log };
 

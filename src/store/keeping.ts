@@ -1,4 +1,5 @@
-import type { KeepingStore, Storage } from '../core/keeping.js';
+import type { Seq } from '../core/change.js';
+import type { KeepingStore, RestingText, Storage } from '../core/keeping.js';
 import { queryRows, type Database } from './database.js';
 
 /** What is kept for collections whose values are not: see `KeepingStore`. */
@@ -36,6 +37,30 @@ export function keepingStore(database: Database): KeepingStore {
         before,
         after,
       ]);
+    },
+
+    async readTexts(tenant, collection, after, limit) {
+      const rows = await rowsOf<Omit<RestingText, 'expected'> & { readonly seq: Seq; readonly mark: number }>(
+        `select id, seq, mark, body, vis, hash from record
+         where tenant = $1 and collection = $2 and id > $3 and (body is not null or vis is not null)
+         order by id limit $4`,
+        [tenant, collection, after ?? '', limit],
+      );
+      return rows.map(({ id, seq, mark, body, vis, hash }) => ({ id, expected: { seq, mark }, body, vis, hash }));
+    },
+
+    async rewriteTexts(tenant, collection, texts) {
+      await rowsOf(
+        `with locked as materialized (select 1 from tenant where id = $1 for update)
+         update record r set body = n.body, vis = n.vis, hash = n.hash
+         from locked, json_to_recordset($3::json) as n (id text, seq bigint, mark integer, body text, vis text, hash text)
+         where r.tenant = $1 and r.collection = $2 and r.id = n.id and r.seq = n.seq and r.mark = n.mark`,
+        [
+          tenant,
+          collection,
+          JSON.stringify(texts.map(({ expected, ...text }) => ({ ...text, seq: expected.seq, mark: expected.mark }))),
+        ],
+      );
     },
 
     async oweBodies(tenant, owed, delayMs) {

@@ -106,7 +106,12 @@ export function ward(
   {
     storage = 'metadataOnly',
     isGuarded = true,
-  }: { readonly storage?: 'snapshot' | 'metadataOnly'; readonly isGuarded?: boolean } = {},
+    sealed = [],
+  }: {
+    readonly storage?: 'snapshot' | 'metadataOnly';
+    readonly isGuarded?: boolean;
+    readonly sealed?: readonly string[];
+  } = {},
 ): ConnectorDefinition {
   const guard = isGuarded ? { guard: 'ifMatch' as const } : {};
   return defineConnector({
@@ -128,9 +133,9 @@ export function ward(
         policy: 'sourceWins',
         scopes: (patient) => [`ward:${patient.ward ?? 'none'}`],
         fields: {
-          name: field.string({ required: true, maxLength: 60 }),
-          note: field.string({ maxLength: 60 }),
-          isolated: field.boolean(),
+          name: field.string({ required: true, maxLength: 60, sealed: sealed.includes('name') }),
+          note: field.string({ maxLength: 60, sealed: sealed.includes('note') }),
+          isolated: field.boolean({ sealed: sealed.includes('isolated') }),
           ward: field.string({ required: true }),
         },
       }),

@@ -14,7 +14,8 @@ import type { PushedChange, PushResult } from '../../src/push/pushed-change.js';
 import { digestedSource } from '../../src/sealing/digested-source.js';
 import { keptCollection } from '../../src/sealing/digests.js';
 import { createSealer } from '../../src/sealing/sealer.js';
-import { sealedStore } from '../../src/sealing/sealed-store.js';
+import { sealedEdits } from '../../src/sealing/sealed-edits.js';
+import { valuelessStore } from '../../src/sealing/valueless-store.js';
 import { hashText } from '../../src/server/telemetry.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store/memory-store.js';
@@ -90,7 +91,7 @@ export async function createClinic(
   const source = createScriptedSource(declared, options.facts);
   const served = options.isBare === true ? digestedSource(source, collection) : source;
   const sealer = createSealer(`k1:${Buffer.from(SECRET).toString('base64')}`);
-  const store = options.isBare === true ? sealedStore(opened, sealer, [collection]) : opened;
+  const store = options.isBare === true ? valuelessStore(sealedEdits(opened, sealer, new Set([collection.name])), [collection]) : opened;
   const tenant = `clinic-${randomUUID()}`;
   await store.openTenant(tenant);
   // Its first load is complete.

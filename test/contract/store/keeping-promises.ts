@@ -27,6 +27,33 @@ export function keepingPromises(begin: () => Promise<World>): void {
     expect(await store.keepSecret(tenant, 'secret', 'x')).toBe('three');
   });
 
+  test('R17: texts are put in the place of others without a seq, of deleted records, too; what moved meanwhile is left', async () => {
+    const world = await begin();
+    const { store, tenant } = world;
+    for (const id of ['v1', 'v2', 'v3']) await world.show(id, ['all']);
+    await world.lose('v2');
+    await world.show('v1', ['all'], { collection: PATIENTS });
+    const first = await store.readTexts(tenant, VISITS, null, 2);
+    expect(first.map(({ id }) => id)).toEqual(['v1', 'v2']);
+    const texts = [...first, ...(await store.readTexts(tenant, VISITS, first[1]?.id ?? null, 2))];
+    expect(texts).toHaveLength(3);
+    expect(texts[1]).toMatchObject({ body: '{"note":"note of v2"}', vis: null });
+    await world.show('v3', ['all'], { body: '{"note":"moved"}' });
+    const head = await world.head();
+    await store.rewriteTexts(
+      tenant,
+      VISITS,
+      texts.map(({ id, expected }) => ({ id, expected, body: `\u0003${id}\u0004`, vis: 'seen', hash: null })),
+    );
+    expect(await world.head()).toBe(head);
+    const [one, two, three] = await store.readTexts(tenant, VISITS, null, 10);
+    expect(one).toEqual({ id: 'v1', expected: texts[0]?.expected, body: '\u0003v1\u0004', vis: 'seen', hash: null });
+    expect(two).toMatchObject({ body: '\u0003v2\u0004' });
+    expect(three).toMatchObject({ body: '{"note":"moved"}' });
+    expect(await world.view('v1', PATIENTS)).toMatchObject({ body: '{"note":"note of v1"}' });
+    expect(await store.readTexts(`other of ${tenant}`, VISITS, null, 10).catch(() => [])).toEqual([]);
+  });
+
   test('F29: an owed body is due until it is settled, once for a record, for its latest state', async () => {
     const world = await begin();
     const { store, tenant } = world;

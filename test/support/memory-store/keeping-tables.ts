@@ -34,6 +34,24 @@ export function createKeepingTables(ports: {
     async replaceSecret(tenant, name, before, after) {
       if (secrets.get(`${tenant} ${name}`) === before) secrets.set(`${tenant} ${name}`, after);
     },
+    async readTexts(tenant, collection, after, limit) {
+      return [...tablesOf(tenant).records.values()]
+        .filter((one) => one.collection === collection && (after === null || one.id > after))
+        .filter(({ body, vis }) => body !== null || vis !== null)
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .slice(0, limit)
+        .map(({ id, seq, mark, body, vis, hash }) => ({ id, expected: { seq, mark }, body, vis, hash }));
+    },
+    async rewriteTexts(tenant, collection, texts) {
+      const { records } = tablesOf(tenant);
+      for (const { id, expected, ...text } of texts) {
+        for (const [key, record] of records) {
+          const isIt = record.collection === collection && record.id === id;
+          if (isIt && record.seq === expected.seq && record.mark === expected.mark)
+            records.set(key, { ...record, ...text });
+        }
+      }
+    },
     async oweBodies(tenant, bodies, delayMs) {
       for (const { collection, id, seq } of bodies) {
         const key = `${tenant} ${collection} ${id}`;
