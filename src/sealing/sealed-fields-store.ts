@@ -154,8 +154,8 @@ export function sealedFieldsStore(
       return new Map([...found].map(([key, view]) => [key, openedView(tenant, view)]));
     },
     async readChanges(device, changeIds) {
-      const { evicted, known } = await store.readChanges(device, changeIds);
-      return { evicted, known: known.map((one) => openedChange({ device, changeId: one.changeId }, one)) };
+      const { known, ...rest } = await store.readChanges(device, changeIds);
+      return { ...rest, known: known.map((one) => openedChange({ device, changeId: one.changeId }, one)) };
     },
     async readSettled(tenant, intentNo) {
       const settled = await store.readSettled(tenant, intentNo);

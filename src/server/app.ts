@@ -17,6 +17,7 @@ import { createHttpGuard } from './http-guard.js';
 import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
 import { createMetrics } from './metrics.js';
+import { readSealingKeys } from './sealing-keys.js';
 import { hashText } from './telemetry.js';
 import { createPresence } from './presence.js';
 import { openTenant, type SharedParts, type Tenant } from './tenant.js';
@@ -104,6 +105,7 @@ async function build(
     chance,
     hash: hashText,
     log,
+    sealingKeys: await readSealingKeys(config),
     holder: randomUUID(),
     decorateSource: (source) => decorate.source?.(source) ?? source,
   };

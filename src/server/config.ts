@@ -76,10 +76,17 @@ const SETTINGS = z.strictObject({
   /** Collections whose connector may read other keys than at the last start: with others every record is another one (F20). */
   acceptNewKeys: z.array(z.string().min(1)).default([]),
   /**
-   * Keys for what rests here encrypted (`storage: 'metadataOnly'`, F29): `id:base64` of 32 bytes, the one that seals first, older ones
-   * behind it after commas. Best from the environment.
+   * Keys for what rests here encrypted (F29, F32): `id:base64` of 32 bytes, the one that seals first, older ones behind it after commas; or a
+   * function that gives them at the start. Best from the environment or a file.
    */
-  sealingKeys: z.string().min(1).optional(),
+  sealingKeys: z
+    .union(
+      [z.string().min(1), z.custom<() => Promise<string>>((value) => typeof value === 'function')],
+      'expected keys, or a function',
+    )
+    .optional(),
+  /** A file with such keys, one a line, that others cannot read; relative to the working folder. */
+  sealingKeysFile: z.string().min(1).optional(),
   /** Ready-text pages and compiled queries; off: plain graphql-js, for comparing. */
   fastPath: z.boolean().default(true),
   /** `silent` to `debug`. */
@@ -126,6 +133,7 @@ const ENVIRONMENT: readonly {
   { variable: 'TIDEGATE_LOG', key: 'logLevel' },
   { variable: 'TIDEGATE_DEVELOPMENT_NETWORK', key: 'developmentNetwork' },
   { variable: 'TIDEGATE_SEALING_KEYS', key: 'sealingKeys' },
+  { variable: 'TIDEGATE_SEALING_KEYS_FILE', key: 'sealingKeysFile' },
   { variable: 'TIDEGATE_PARENT_PATIENCE', key: 'parentPatienceMs', number: true },
 ];
 
@@ -151,10 +159,11 @@ export async function loadConfig(
   const merged = { ...defaults, ...fromFile, ...fromEnvironment(env) };
   const checked = SETTINGS.safeParse(merged);
   if (!checked.success) throw new StartupError('config', describeIssues(checked.error, merged, file, env));
-  const { dataFolder, documents } = checked.data;
+  const { dataFolder, documents, sealingKeysFile } = checked.data;
   const resolved = {
     dataFolder: path.resolve(folder, dataFolder),
     ...(documents === undefined ? {} : { documents: path.resolve(folder, documents) }),
+    ...(sealingKeysFile === undefined ? {} : { sealingKeysFile: path.resolve(folder, sealingKeysFile) }),
   };
   return { ...checked.data, ...resolved, file };
 }

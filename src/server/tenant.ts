@@ -57,6 +57,8 @@ export interface SharedParts {
   readonly chance: Chance;
   readonly hash: HashText;
   readonly log: Log;
+  /** As `openKeeping` takes them; undefined: none are configured. */
+  readonly sealingKeys: string | undefined;
   /** This process, named in leases. */
   readonly holder: string;
   readonly decorateSource?: (source: SourceCollection) => SourceCollection;
@@ -77,7 +79,7 @@ export async function openTenant(
   const { hub, presence, clock, chance, hash, holder, decorateSource = (source) => source } = shared;
   const log = logOf(tenant, shared.log);
   await shared.store.openTenant(tenant);
-  const keeping = await openKeeping(shared.store, tenant, collections, config.sealingKeys, { hash, log });
+  const keeping = await openKeeping(shared.store, tenant, collections, shared.sealingKeys, { hash, log });
   const { store } = keeping;
   const ports = { store, clock, chance, hash, log };
 
