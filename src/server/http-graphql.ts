@@ -6,7 +6,7 @@ import { parseJson, readBody } from './http-body.js';
 import { compressed, sizeOf } from './http-compression.js';
 import { SAFE_HEADERS, writeError } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
-import type { RequestRate } from './request-rate.js';
+import { inTurn, type RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
 
 export interface HttpGraphqlOptions {
@@ -59,13 +59,7 @@ async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Pr
     device: single(request.headers['tidegate-device']),
   });
   rate.take(who);
-  const leave = await rate.enter(who);
-  try {
-    return await answerTo(request, who, options);
-  } finally {
-    // Not when the client goes away: what it asked for is worked on all the same.
-    leave();
-  }
+  return await inTurn(rate, who, () => answerTo(request, who, options));
 }
 
 async function answerTo(

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GraphQLError } from 'graphql';
+import { execute, GraphQLError } from 'graphql';
 import { GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -11,7 +11,7 @@ import type { RequestContext } from '../graphql/context.js';
 import type { GraphqlEngine } from '../graphql/engine.js';
 import { refuseConnection } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
-import type { RequestRate } from './request-rate.js';
+import { inTurn, type RequestRate } from './request-rate.js';
 import type { Credentials, SessionResolver } from './session.js';
 
 /** Largest message: hints and subscriptions are small; pushes go over HTTP. */
@@ -105,11 +105,18 @@ export function createSocketServer(options: {
           checkOperations(Object.keys(subscriptions).length);
           rate.take(context.session);
         } catch (thrown) {
-          const error = SyncError.from(thrown);
-          return [new GraphQLError(error.message, { originalError: error })];
+          return [refusal(thrown)];
         }
         const read = graphql.readOperation(payload);
         return 'errors' in read ? read.errors : { ...read.args, contextValue: context };
+      },
+      async execute(args) {
+        const { session: who } = args.contextValue as RequestContext;
+        try {
+          return await inTurn(rate, who, async () => execute(args));
+        } catch (thrown) {
+          return { data: null, errors: [refusal(thrown)] };
+        }
       },
       onNext(_context, _id, _payload, _args, { data, errors }) {
         if (errors !== undefined) return { data: data ?? null, errors: graphql.formatErrors(errors) };
@@ -239,6 +246,11 @@ function isAnother(first: Session, now: Session): boolean {
 function checkOperations(count: number): void {
   if (count <= MAX_OPERATIONS) return;
   throw new SyncError('LIMIT_EXCEEDED', `expected at most ${MAX_OPERATIONS} operations at once on one socket`);
+}
+
+function refusal(thrown: unknown): GraphQLError {
+  const error = SyncError.from(thrown);
+  return new GraphQLError(error.message, { originalError: error });
 }
 
 function tooMany(sockets: string): SyncError {

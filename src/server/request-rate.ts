@@ -84,6 +84,20 @@ export function createRequestRate(
   };
 }
 
+/**
+ * Works in the user's turn, which ends with the work: not when the client goes away, since what it asked for is worked on all the same.
+ *
+ * @throws SyncError RATE_LIMITED, and whatever the work throws
+ */
+export async function inTurn<T>(rate: RequestRate, who: Who, work: () => Promise<T>): Promise<T> {
+  const leave = await rate.enter(who);
+  try {
+    return await work();
+  } finally {
+    leave();
+  }
+}
+
 function nameOf(tenant: string, user: string): string {
   return JSON.stringify([tenant, user]);
 }

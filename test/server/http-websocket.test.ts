@@ -4,6 +4,7 @@ import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { Session } from '../../src/core/session.js';
 import { SyncError } from '../../src/core/errors.js';
+import type { UseCases } from '../../src/graphql/context.js';
 import { createRequestRate } from '../../src/server/request-rate.js';
 import type { SessionResolver } from '../../src/server/session.js';
 import { createManualClock } from '../support/manual-clock.js';
@@ -286,6 +287,33 @@ describe('sockets', () => {
 });
 
 describe('operations on one socket', () => {
+  test('attack 27: eight queries of a user are worked on at once, and more than its burst may not wait', async () => {
+    const begun: (() => void)[] = [];
+    const collections: UseCases['collections'] = () => new Promise((resolve) => begun.push(() => resolve([])));
+    const rate = createRequestRate({ perSecond: 1, burst: 1 }, createManualClock());
+    // Of a rate only the turns are looked at here.
+    const clinic = await serveClinic({ rate: { ...rate, take: () => undefined }, useCases: { collections } });
+    const raw = await ready(clinic);
+    for (let id = 1; id <= 10; id++)
+      raw.send({ id: `${id}`, type: 'subscribe', payload: { query: '{ collections { name } }' } });
+    expect(await raw.next()).toMatchObject({
+      id: '10',
+      type: 'next',
+      payload: { data: null, errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 1_000 } }] },
+    });
+    expect(begun).toHaveLength(8);
+    for (let at = 0; at < 9; at++) {
+      while (begun.length <= at) await new Promise((resolve) => setImmediate(resolve));
+      begun[at]?.();
+    }
+    const ends = [];
+    while (ends.length < 10) {
+      const message = await raw.next();
+      if (message['type'] === 'complete') ends.push(message['id']);
+    }
+    expect(ends.toSorted()).toEqual(['1', '10', '2', '3', '4', '5', '6', '7', '8', '9']);
+  });
+
   test('attack 10: are refused past twenty with LIMIT_EXCEEDED; the socket and the twenty live on', async () => {
     const clinic = await serveClinic();
     const raw = await ready(clinic);
