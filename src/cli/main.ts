@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODES, StartupError } from '../core/errors.js';
 import { environment } from '../server/config.js';
+import { addAudit } from './audit.js';
 import { addCollections } from './collections.js';
 import { addDevices } from './devices.js';
 import { addEpoch } from './epoch.js';
@@ -78,6 +79,7 @@ addInspect(program);
 addCollections(program, environment());
 addOutbox(program, environment());
 addDevices(program, environment());
+addAudit(program, environment());
 addEpoch(program, environment());
 
 try {

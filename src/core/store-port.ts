@@ -1,4 +1,5 @@
 import type { AskedPollStore } from './asked-poll-port.js';
+import type { AuditStore } from './audit.js';
 import type { CallBudgetStore } from './call-budget-port.js';
 import type { Announcer, FeedReader } from './feed-port.js';
 import type { DeviceStore } from './device-port.js';
@@ -17,6 +18,7 @@ export interface Store
     FeedReader,
     RecordStore,
     OperatorStore,
+    AuditStore,
     IngestStore,
     AskedPollStore,
     KeepingStore,

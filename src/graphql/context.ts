@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/audit.js';
 import type { Epoch } from '../core/change.js';
 import type { Collection } from '../core/collection.js';
 import type { Clock, Log } from '../core/ports.js';
@@ -30,6 +31,7 @@ export interface UseCases {
   readonly operator: Operator;
   readonly conflicts: KeptConflicts;
   readonly oversight: Oversight;
+  readonly audit: Pick<Audit, 'around' | 'sawOperator' | 'read'>;
   collections(session: Session): Promise<readonly CollectionView[]>;
   /** The epoch in force. */
   readEpoch(session: Session): Promise<Epoch>;

@@ -6,7 +6,7 @@ import { checkLimit } from '../push/operator.js';
 import type { RequestContext } from './context.js';
 import { DeviceStateEnum, PlatformEnum } from './enums.js';
 import { limitOf } from './operator-arguments.js';
-import { asOperator } from './operator-resolver.js';
+import { asOperator, deciding } from './operator-resolver.js';
 import { DateTimeScalar } from './scalars.js';
 
 const ONLY = 'For operators only; others get FORBIDDEN.';
@@ -96,8 +96,9 @@ export class DeviceResolver {
     @Args(() => RevokeDeviceArguments) { device, user }: RevokeDeviceArguments,
     @Ctx() context: RequestContext,
   ): Promise<KnownDeviceType> {
-    return asOperator(context, async ({ tenant, user: own }, useCases) => {
-      const revoked = await useCases.revokeDevice({ tenant, user: user ?? own, device });
+    const key = { tenant: context.session.tenant, user: user ?? context.session.user, device };
+    return deciding(context, { action: 'revokeDevice', subject: placeOf(key) }, async (_session, useCases) => {
+      const revoked = await useCases.revokeDevice(key);
       if (revoked !== null) return toKnownDevice(revoked);
       throw new SyncError('NOT_FOUND', 'expected a device that was here once, there is none of this user and name', {
         field: 'device',

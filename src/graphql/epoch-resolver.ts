@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Arg, Ctx, Mutation, Query, Resolver } from 'type-graphql';
 import type { Epoch } from '../core/change.js';
 import type { RequestContext } from './context.js';
-import { asOperator } from './operator-resolver.js';
+import { asOperator, deciding } from './operator-resolver.js';
 
 /** What operators do after a restore that nothing proves (F5). */
 @Resolver()
@@ -20,6 +20,8 @@ export class EpochResolver {
     @Arg('from', () => String, { description: 'The epoch that came back with the backup.' }) from: string,
     @Ctx() context: RequestContext,
   ): Promise<string> {
-    return asOperator(context, (session, useCases) => useCases.newEpoch(session, from as Epoch));
+    return deciding(context, { action: 'newEpoch', subject: from }, (session, useCases) =>
+      useCases.newEpoch(session, from as Epoch),
+    );
   }
 }

@@ -4,7 +4,7 @@ import type { CollectionState } from '../core/record-port.js';
 import type { CollectionOversight } from '../ingest/oversight.js';
 import type { RequestContext } from './context.js';
 import { CollectionStateEnum } from './enums.js';
-import { asOperator } from './operator-resolver.js';
+import { asOperator, deciding } from './operator-resolver.js';
 import { DateTimeScalar } from './scalars.js';
 
 const ONLY = 'For operators only; others get FORBIDDEN.';
@@ -118,7 +118,7 @@ export class IngestResolver {
     @Arg('collection', () => ID, COLLECTION) collection: string,
     @Ctx() context: RequestContext,
   ): Promise<IngestProgressType> {
-    return asOperator(context, async ({ tenant }, { oversight }) =>
+    return deciding(context, { action: 'scanNow', collection }, async ({ tenant }, { oversight }) =>
       toProgress(await oversight.scan(tenant, collection)),
     );
   }
@@ -130,7 +130,8 @@ export class IngestResolver {
     @Args(() => AllowDeletionsArguments) { collection, upTo }: AllowDeletionsArguments,
     @Ctx() context: RequestContext,
   ): Promise<IngestProgressType> {
-    return asOperator(context, async ({ tenant }, { oversight }) =>
+    const what = { action: 'allowDeletions', collection, subject: `up to ${upTo}` };
+    return deciding(context, what, async ({ tenant }, { oversight }) =>
       toProgress(await oversight.allowDeletions(tenant, collection, upTo)),
     );
   }

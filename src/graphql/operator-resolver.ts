@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Args, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import type { Audited } from '../audit/audit.js';
 import type { Fields, Seq } from '../core/change.js';
 import { SyncError } from '../core/errors.js';
 import type { DeviceKey, Session } from '../core/session.js';
@@ -79,7 +80,7 @@ export class OperatorResolver {
     @Args(() => RetryArguments) { intentNo, mayApplyTwice }: RetryArguments,
     @Ctx() context: RequestContext,
   ): Promise<OutboxChangeType> {
-    return asOperator(context, async ({ tenant }, { operator }) =>
+    return deciding(context, { action: 'retryChange', subject: intentNo }, async ({ tenant }, { operator }) =>
       toOutboxChange(await operator.retry(tenant, readNumber('intentNo', intentNo), mayApplyTwice ?? false)),
     );
   }
@@ -91,8 +92,12 @@ export class OperatorResolver {
     @Args(() => RejectArguments) { intentNo, reason }: RejectArguments,
     @Ctx() context: RequestContext,
   ): Promise<PushResultType> {
-    return asOperator(context, async ({ tenant }, { operator }) =>
-      toResult(await operator.reject(tenant, readNumber('intentNo', intentNo), reason)),
+    return deciding(
+      context,
+      { action: 'rejectChange', subject: intentNo },
+      async ({ tenant }, { operator }) =>
+        toResult(await operator.reject(tenant, readNumber('intentNo', intentNo), reason)),
+      statusOf,
     );
   }
 
@@ -103,8 +108,12 @@ export class OperatorResolver {
     @Args(() => SettleArguments) { intentNo, sourceKey }: SettleArguments,
     @Ctx() context: RequestContext,
   ): Promise<PushResultType> {
-    return asOperator(context, async ({ tenant }, { operator }) =>
-      toResult(await operator.settle(tenant, readNumber('intentNo', intentNo), sourceKey ?? null)),
+    return deciding(
+      context,
+      { action: 'settleChange', subject: intentNo },
+      async ({ tenant }, { operator }) =>
+        toResult(await operator.settle(tenant, readNumber('intentNo', intentNo), sourceKey ?? null)),
+      statusOf,
     );
   }
 
@@ -115,8 +124,11 @@ export class OperatorResolver {
     @Args(() => KeptConflictArguments) named: KeptConflictArguments,
     @Ctx() context: RequestContext,
   ): Promise<boolean> {
-    return asOperator(context, async (session, { conflicts }) =>
-      conflicts.dismiss(deviceOf(session, named), named.changeId),
+    return deciding(
+      context,
+      { action: 'dismissConflict', subject: named.changeId },
+      async (session, { conflicts }) => conflicts.dismiss(deviceOf(session, named), named.changeId),
+      (wasKept) => (wasKept ? 'DONE' : 'NOTHING'),
     );
   }
 
@@ -127,21 +139,41 @@ export class OperatorResolver {
     @Args(() => KeptConflictArguments) named: KeptConflictArguments,
     @Ctx() context: RequestContext,
   ): Promise<PushResultType> {
-    return asOperator(context, async (session, { conflicts }) =>
-      conflicts.reapply(session, deviceOf(session, named), named.changeId),
+    return deciding(
+      context,
+      { action: 'reapplyConflict', subject: named.changeId },
+      async (session, { conflicts }) => conflicts.reapply(session, deviceOf(session, named), named.changeId),
+      statusOf,
     );
   }
 }
 
-/** Acts for an operator. @throws SyncError FORBIDDEN - as GraphQL answers it */
+/** Reads for an operator; what changes anything goes by `deciding`. @throws SyncError FORBIDDEN - as GraphQL answers it */
 export async function asOperator<T>(
   { session, services: { log }, useCases }: RequestContext,
   act: (session: Session, useCases: UseCases) => Promise<T>,
 ): Promise<T> {
   return answering(log, async () => {
     if (session.isOperator !== true) throw new SyncError('FORBIDDEN', 'expected the session of an operator');
+    await useCases.audit.sawOperator(session);
     return act(session, useCases);
   });
+}
+
+/** Acts for an operator, between two rows of the audit log. @throws SyncError FORBIDDEN, UNAVAILABLE - as GraphQL answers it */
+export async function deciding<T>(
+  context: RequestContext,
+  what: Audited,
+  act: (session: Session, useCases: UseCases) => Promise<T>,
+  outcome?: (value: T) => string,
+): Promise<T> {
+  return asOperator(context, (session, useCases) =>
+    useCases.audit.around(session, what, () => act(session, useCases), outcome),
+  );
+}
+
+function statusOf({ status }: PushResultType): string {
+  return status;
 }
 
 function afterOf({ after }: { readonly after?: string | null }): number | null {

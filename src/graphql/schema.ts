@@ -15,6 +15,7 @@ import { OperatorResolver } from './operator-resolver.js';
 import { EpochResolver } from './epoch-resolver.js';
 import { IngestResolver } from './ingest-resolver.js';
 import { DeviceResolver } from './device-resolver.js';
+import { AuditResolver } from './audit-resolver.js';
 
 /**
  * The schema of these collections: the static part from the decorated classes, the typed part from the collections. Pure:
@@ -33,6 +34,7 @@ export function createSchema(collections: readonly Collection[]): GraphQLSchema 
         EpochResolver,
         IngestResolver,
         DeviceResolver,
+        AuditResolver,
         ReceiptResolver,
         PushResultResolver,
         ConflictResolver,

@@ -71,6 +71,8 @@ const SETTINGS = z.strictObject({
   parentPatienceMs: z.int().min(0).max(86_400_000).default(900_000),
   /** Tombstones and receipts are kept this long; devices silent for longer reset (specification part 2). */
   retentionDays: z.int().min(1).max(3_650).default(90),
+  /** Rows of the audit log are kept this long: a year, and time to look back at it. */
+  auditDays: z.int().min(1).max(3_650).default(400),
   /** Hints to one device are joined over this window, ms (R18). */
   hintWindowMs: z.int().min(0).max(60_000).default(100),
   /** Collections whose connector may read other keys than at the last start: with others every record is another one (F20). */

@@ -1,9 +1,11 @@
+import { createAudit } from '../audit/audit.js';
 import type { Epoch } from '../core/change.js';
 import { StartupError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import type { Config } from './config.js';
 import { closeAll, openConfiguredStore } from './configured-store.js';
 import { chosenTenants } from './configured-tenants.js';
+import { systemClock } from './clock.js';
 
 /** The epoch of a tenant's feed, without a gateway in front of it: for operators. */
 export interface EpochKeeper {
@@ -30,9 +32,11 @@ export async function openEpochKeeper(config: Config, tenant: string | null, log
   try {
     const { store } = await openConfiguredStore(config, log, closers);
     await store.openTenant(id);
+    const audit = createAudit({ store, clock: systemClock, log }, id);
+    const nobody = { tenant: id, user: null, device: null };
     return {
       read: async () => (await store.readHead(id)).epoch,
-      begin: (from) => store.newEpoch(id, from),
+      begin: (from) => audit.around(nobody, { action: 'newEpoch', subject: from }, () => store.newEpoch(id, from)),
       close,
     };
   } catch (thrown) {

@@ -1,3 +1,4 @@
+import { createAudit } from '../audit/audit.js';
 import { createSource, keyFormsOf } from '../connectors/define.js';
 import type { Collection } from '../core/collection.js';
 import type { CollectionProgress } from '../core/ingest-port.js';
@@ -95,10 +96,15 @@ export async function openTenant(
   const readiness = createReadiness({ store, clock, collections: names });
   const poller = createPoller(ports, { tenant, holder, sources });
   const askedPolls = createAskedPolls(ports, { tenant, sources, wake: (collection) => poller.wake(collection) });
-  const { patienceMs, parentPatienceMs, retentionDays } = config;
+  const { patienceMs, parentPatienceMs, retentionDays, auditDays } = config;
   const push = createPush(ports, { tenant, sources, holder, patienceMs, parentPatienceMs });
   const operator = createOperator(ports, { sources, wake: () => push.wake() });
-  const pushOf: UseCases['push'] = (session, changes, sentAtMs) => push.push(session, changes, sentAtMs);
+  const audit = createAudit(ports, tenant);
+  const pushOf: UseCases['push'] = async (session, changes, sentAtMs) => {
+    const results = await push.push(session, changes, sentAtMs);
+    audit.sawAnswers(session, results);
+    return results;
+  };
   const pull = await createPull({
     store,
     collections,
@@ -126,6 +132,7 @@ export async function openTenant(
       operator,
       conflicts: createKeptConflicts(ports, pushOf),
       oversight: createOversight(store, collections, (name) => poller.pollNow(name)),
+      audit,
       collections: () => viewCollections(tenant, collections, readiness),
       readEpoch: async () => (await store.readHead(tenant)).epoch,
       newEpoch: (_session, from) => store.newEpoch(tenant, from),
@@ -148,12 +155,20 @@ export async function openTenant(
       ),
     progress: () => readiness.progress(tenant),
     start() {
+      audit.start();
       push.start();
       owed.start();
       poller.start();
       askedPolls.start();
       // Stopped last to first.
-      running = [startUpkeep({ store, clock, log, tenant, retentionDays }), push, owed, poller, askedPolls];
+      running = [
+        audit,
+        startUpkeep({ store, clock, log, tenant, retentionDays, auditDays }),
+        push,
+        owed,
+        poller,
+        askedPolls,
+      ];
     },
     stop: () =>
       closeAll(

@@ -1,3 +1,4 @@
+import type { AuditStore } from '../core/audit.js';
 import type { Clock, Log } from '../core/ports.js';
 import type { RetentionStore } from '../core/retention-port.js';
 
@@ -10,15 +11,16 @@ export interface Upkeep {
   stop(): Promise<void>;
 }
 
-/** Forgets tombstones, left memberships and receipts past their days. Harmless on several nodes at once. */
+/** Forgets tombstones, left memberships, receipts and rows of the audit log past their days. Harmless on several nodes at once. */
 export function startUpkeep(options: {
-  readonly store: Pick<RetentionStore, 'purge'>;
+  readonly store: Pick<RetentionStore, 'purge'> & Pick<AuditStore, 'forgetAudit'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly tenant: string;
   readonly retentionDays: number;
+  readonly auditDays: number;
 }): Upkeep {
-  const { store, clock, log, tenant, retentionDays } = options;
+  const { store, clock, log, tenant, retentionDays, auditDays } = options;
   const stopping = new AbortController();
 
   async function loop(): Promise<void> {
@@ -26,6 +28,9 @@ export function startUpkeep(options: {
       await store
         .purge(tenant, clock.nowMs() - retentionDays * DAY_MS)
         .catch((cause: unknown) => log.warn('old tombstones are not purged, trying again', { cause: String(cause) }));
+      await store
+        .forgetAudit(tenant, clock.nowMs() - auditDays * DAY_MS)
+        .catch((cause: unknown) => log.warn('old rows of the audit log stay, trying again', { cause: String(cause) }));
       await clock.wait(EVERY_MS, stopping.signal).catch(() => undefined);
     }
   }

@@ -4,6 +4,7 @@ import type { CommitContext, RecordWrite, WriteOutcome } from '../core/record-po
 import type { Store } from '../core/store-port.js';
 import { openAnnouncer } from './announcer.js';
 import { askedPolls } from './asked-polls.js';
+import { auditStore } from './audit.js';
 import { callBudgetStore } from './call-budget.js';
 import { checkpointStore } from './checkpoint-store.js';
 import { groupCommits } from './commit-group.js';
@@ -101,6 +102,7 @@ export async function openStore(options: {
     readUnshown: (request) => readUnshown(database, request),
     readReferring: (tenant, to, before) => readReferring(database, tenant, to, before),
     ...operatorStore(database),
+    ...auditStore(database),
     ...ingestProgress(database),
     ...askedPolls(database),
     ...keepingStore(database),

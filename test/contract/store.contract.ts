@@ -1,6 +1,7 @@
 import type { Store } from '../../src/core/store-port.js';
 import { aliasPromises } from './store/alias-promises.js';
 import { askedPollPromises } from './store/asked-poll-promises.js';
+import { auditPromises } from './store/audit-promises.js';
 import { budgetPromises } from './store/budget-promises.js';
 import { changePromises } from './store/change-promises.js';
 import { commitPromises } from './store/commit-promises.js';
@@ -40,6 +41,7 @@ export function runStoreContract(name: string, openStore: () => Promise<Store>):
     describe('dependencies', () => dependencyPromises(begin));
     describe('aliases', () => aliasPromises(begin));
     describe('operators', () => operatorPromises(begin));
+    describe('audit', () => auditPromises(begin));
     describe('ingest', () => ingestPromises(begin));
     describe('asked polls', () => askedPollPromises(begin));
     describe('call budget', () => budgetPromises(begin));

@@ -1,5 +1,7 @@
+import { createAudit } from '../../src/audit/audit.js';
 import { renderBody, type Collection } from '../../src/core/collection.js';
 import type { Fields } from '../../src/core/change.js';
+import type { Log } from '../../src/core/ports.js';
 import { fullShape } from '../../src/core/shape.js';
 import type { Session } from '../../src/core/session.js';
 import type { UseCases } from '../../src/graphql/context.js';
@@ -81,6 +83,13 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
   const faults: string[] = [];
   const clock = createManualClock();
   const readPriming = async () => ({ epoch: (await store.readHead(tenant)).epoch, priming: new Set<string>() });
+  const log: Log = {
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (what, details) => void faults.push(line(what, details)),
+  };
+  const audit = createAudit({ store, clock, log }, tenant);
   const pull = options.pull ?? (await createPull({ store, collections, readPriming }));
   const fullKey = fullShape([]).key;
   const engine = await createGraphqlEngine({
@@ -88,7 +97,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
     introspection,
     collections,
     clock,
-    log: { debug: ignore, info: ignore, warn: ignore, error: (what, details) => void faults.push(line(what, details)) },
+    log,
     maxChangesPerPush,
     useCasesOf: () => ({
       pull: (session, request) => {
@@ -110,6 +119,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
       operator: createOperator({ store, clock, hash: hashText }, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts({ store, clock, hash: hashText }, nobodyPushes),
       oversight: createOversight(store, collections, ignore),
+      audit,
       collections: async () => [],
       readEpoch: async () => (await store.readHead(tenant)).epoch,
       readDevices: (of, request) => store.readDevices(of, request),

@@ -23,6 +23,7 @@ const OPERATIONS: readonly string[] = [
   '{ devices { next } }',
   'mutation { revokeDevice(device: "tablet") { state } }',
   'mutation { newEpoch(from: "aaaaaaaa") }',
+  '{ audit { next } }',
 ];
 
 const OPERATOR = { session: { user: 'dispatcher', isOperator: true } } as const;
@@ -78,6 +79,26 @@ describe.each([
     expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }]);
     expect(Object.values(data ?? {}).filter((value) => value !== null)).toEqual([]);
     expect(await world.store.countOutbox(world.tenant)).toEqual(new Map([['PARKED', 1]]));
+  });
+
+  test('attack 36: whatever an operator decides is in the audit log, before it is done', async () => {
+    const mutations = OPERATIONS.filter((operation) => operation.startsWith('mutation'));
+    await clinic.post({ query: '{ epoch }' }, OPERATOR);
+    for (const query of mutations) {
+      const { head } = await world.store.readAudit(world.tenant, { after: 0, limit: 1 });
+      await clinic.post({ query }, OPERATOR);
+      const { rows } = await world.store.readAudit(world.tenant, { after: head.no, limit: 9 });
+      const action = /\{ (\w+)/.exec(query)?.[1];
+      expect(rows).toMatchObject([
+        { user: 'dispatcher', action, outcome: 'BEGUN' },
+        { user: 'dispatcher', action, outcomeOf: head.no + 1 },
+      ]);
+    }
+    const all = Object.values(clinic.engine.schema.getMutationType()?.getFields() ?? {});
+    const ofOperators = all
+      .filter(({ description }) => description?.includes('For operators only'))
+      .map(({ name }) => name);
+    expect(mutations.map((query) => /\{ (\w+)/.exec(query)?.[1]).sort()).toEqual(ofOperators.sort());
   });
 
   test('see open changes page by page, and how many there are', async () => {

@@ -27,6 +27,7 @@ describe('the schema of the collections', () => {
       'ingest: [IngestProgress!]!',
       'quarantine: [QuarantinedRecord!]!',
       'devices: KnownDevicePage!',
+      'audit: AuditPage!',
     ]);
     expect(signature('Mutation')).toEqual([
       'push: PushPayload!',

@@ -39,6 +39,7 @@ describe('a configuration', () => {
       patienceMs: 2_000,
       parentPatienceMs: 900_000,
       retentionDays: 90,
+      auditDays: 400,
       hintWindowMs: 100,
       logLevel: 'info',
       connectors: [],

@@ -1,3 +1,4 @@
+import { createAudit } from '../../src/audit/audit.js';
 import { sharedSecret, type WebhookFacts } from '../../src/connectors/webhook.js';
 import { createWebhookReader } from '../../src/connectors/webhook-reader.js';
 import { renderBody } from '../../src/core/collection.js';
@@ -97,6 +98,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     throw new SyncError('UNAVAILABLE', 'nothing is pushed here');
   };
   const ports = { store, clock: systemClock, hash: hashText };
+  const audit = createAudit({ store, clock: systemClock, log }, world.tenant);
   const pull = await createPull({ store, collections: CLINIC, readPriming: priming(store) });
   const graphql = await createGraphqlEngine({
     fastPath: true,
@@ -113,6 +115,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
       operator: createOperator(ports, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts(ports, push),
       oversight: createOversight(store, CLINIC, ignore),
+      audit,
       collections: async () => [],
       readEpoch: async () => (await store.readHead(world.tenant)).epoch,
       newEpoch: (_session, from) => store.newEpoch(world.tenant, from),

@@ -11,12 +11,13 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
   { folder: 'src/push/', may: ['src/core/', '*'] },
   { folder: 'src/ingest/', may: ['src/core/', '*'] },
   { folder: 'src/realtime/', may: ['src/core/', '*'] },
+  { folder: 'src/audit/', may: ['src/core/', '*'] },
   { folder: 'src/sealing/', may: ['src/core/', '*'] },
   { folder: 'src/outgoing/', may: ['*'] },
   { folder: 'src/auth/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/store/', may: ['src/core/', '*'] },
   { folder: 'src/connectors/', may: ['src/core/', 'src/outgoing/', '*'] },
-  { folder: 'src/graphql/', may: ['src/core/', 'src/pull/', 'src/push/', 'src/ingest/', '*'] },
+  { folder: 'src/graphql/', may: ['src/core/', 'src/pull/', 'src/push/', 'src/ingest/', 'src/audit/', '*'] },
   {
     folder: 'src/server/',
     may: [
@@ -25,6 +26,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
       'src/push/',
       'src/ingest/',
       'src/realtime/',
+      'src/audit/',
       'src/sealing/',
       'src/auth/',
       'src/store/',

@@ -26,6 +26,7 @@ const PUSH = `mutation ($changes: [ChangeInput!]!) { push(changes: $changes) {
   results { changeId status error { code message field } blockedBy change { id version } conflict { theirs { json } } } epoch } }`;
 const INTENT = 'intentNo changeId user device collection id kind state blockedBy fields';
 const PROGRESS = 'collection source state records heldDeletions allowedDeletions quarantined';
+const AUDIT = 'tenant rows { no action subject outcome hash } next anchor { no } head { no hash }';
 const AT = '2026-01-01T08:00:00Z';
 
 /**
@@ -33,6 +34,11 @@ const AT = '2026-01-01T08:00:00Z';
  * Each probe leaves what it was before, or leaves the same whoever's names it has.
  */
 export const PROBES: Readonly<Record<string, (theirs: Foreign) => readonly Probe[]>> = {
+  // First: afterwards the asker's own log has the names that it tried.
+  'Query.audit': ({ intentNo }) => [
+    { query: `{ audit { ${AUDIT} } }` },
+    { query: `query ($after: ID) { audit(after: $after) { ${AUDIT} } }`, variables: { after: intentNo } },
+  ],
   'Query.pull': ({ checkpoint }) => [
     { query: PULL },
     { query: PULL, variables: { since: checkpoint } },

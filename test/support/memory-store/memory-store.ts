@@ -7,6 +7,7 @@ import type { RetentionStore } from '../../../src/core/retention-port.js';
 import { pairKey } from '../../../src/core/scope.js';
 import type { DeviceKey } from '../../../src/core/session.js';
 import type { Store } from '../../../src/core/store-port.js';
+import { createAuditTables } from './audit-tables.js';
 import { createAskedPolls } from './asked-polls.js';
 import { callBudgets } from './call-budget.js';
 import { commitWrites } from './commit.js';
@@ -144,6 +145,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createOutbox({ forReading: tablesOf, forWriting, nowMs: () => clock.nowMs() }),
     ...createOperatorTables({ clock, tablesOf, forWriting }),
     ...createIngestTables({ clock, leases, tablesOf, forWriting }),
+    ...createAuditTables({ clock, tablesOf, forWriting }),
     ...createAskedPolls({ tablesOf, forWriting }),
     ...createKeepingTables({ clock, tablesOf }),
     ...createDeviceTables({ clock, tablesOf, forWriting }),

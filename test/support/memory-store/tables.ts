@@ -1,3 +1,4 @@
+import type { AuditPage } from '../../../src/core/audit.js';
 import type { Epoch, RecordId, Seq, SourceKey } from '../../../src/core/change.js';
 import type { Stamps } from '../../../src/core/conflict.js';
 import type { ChangeError } from '../../../src/core/errors.js';
@@ -123,6 +124,7 @@ export interface TenantTables {
   readonly quarantine: Map<string, QuarantinedRecord & { readonly collection: string }>;
   readonly scopeSets: Map<string, ScopeSet>;
   readonly devices: Map<string, StoredDevice>;
+  audit: Pick<AuditPage, 'anchor' | 'rows'>;
 }
 
 export function emptyTables(epoch: Epoch): TenantTables {
@@ -144,6 +146,7 @@ export function emptyTables(epoch: Epoch): TenantTables {
     quarantine: new Map(),
     scopeSets: new Map(),
     devices: new Map(),
+    audit: { anchor: { no: 0, hash: '' }, rows: [] },
   };
 }
 
@@ -166,6 +169,7 @@ export function copyTables(tables: TenantTables): TenantTables {
     quarantine: new Map(tables.quarantine),
     scopeSets: new Map(tables.scopeSets),
     devices: new Map(tables.devices),
+    audit: tables.audit,
   };
 }
 
