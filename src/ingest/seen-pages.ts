@@ -45,8 +45,9 @@ export function createSeenPages(hash: HashText): SeenPages {
   const scansOf = (collection: string): Scans => collections.get(collection) ?? begin(collection, new Map());
 
   function keep(scans: Scans, digest: string, page: SeenPage): void {
-    if (scans.going.has(digest) || scans.records + page.keys.length > MOST_RECORDS) return;
-    scans.records += page.keys.length;
+    const records = scans.records - (scans.going.get(digest)?.keys.length ?? 0) + page.keys.length;
+    if (records > MOST_RECORDS) return;
+    scans.records = records;
     scans.going.set(digest, page);
   }
 

@@ -133,6 +133,14 @@ describe('what is remembered', () => {
     expect(pages.find('patients', 'one')).toBeNull();
   });
 
+  test('is what was noted last, where something else became known of the same page', () => {
+    const pages = createSeenPages(hash);
+    pages.note(VISITS, 'one', marksOf(2));
+    const before = pages.find(VISITS, 'one')?.states;
+    pages.note(VISITS, 'one', marksOf(3));
+    expect(pages.find(VISITS, 'one')?.states).not.toBe(before);
+  });
+
   test('are 500,000 records of a collection at most', () => {
     const pages = createSeenPages(hash);
     pages.note(VISITS, 'one', marksOf(400_000));
