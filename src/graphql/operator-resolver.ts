@@ -126,7 +126,7 @@ export class OperatorResolver {
   ): Promise<boolean> {
     return deciding(
       context,
-      { action: 'dismissConflict', subject: named.changeId },
+      { action: 'dismissConflict', subject: editOf(context.session, named) },
       async (session, { conflicts }) => conflicts.dismiss(deviceOf(session, named), named.changeId),
       (wasKept) => (wasKept ? 'DONE' : 'NOTHING'),
     );
@@ -141,7 +141,7 @@ export class OperatorResolver {
   ): Promise<PushResultType> {
     return deciding(
       context,
-      { action: 'reapplyConflict', subject: named.changeId },
+      { action: 'reapplyConflict', subject: editOf(context.session, named) },
       async (session, { conflicts }) => conflicts.reapply(session, deviceOf(session, named), named.changeId),
       statusOf,
     );
@@ -182,6 +182,12 @@ function afterOf({ after }: { readonly after?: string | null }): number | null {
 
 function deviceOf({ tenant, user: own }: Session, { user, device }: KeptConflictArguments): DeviceKey {
   return { tenant, user: user ?? own, device };
+}
+
+/** A kept edit by its device, since its change id is that device's own. */
+function editOf(session: Session, named: KeptConflictArguments): string {
+  const { user, device } = deviceOf(session, named);
+  return `${user}/${device} ${named.changeId}`;
 }
 
 function toOutboxChange(change: OutboxChange): OutboxChangeType {

@@ -94,6 +94,9 @@ describe.each([
         { user: 'dispatcher', action, outcomeOf: head.no + 1 },
       ]);
     }
+    const { rows } = await world.store.readAudit(world.tenant, { after: 0, limit: 1_000 });
+    const dismissed = rows.find(({ action }) => action === 'dismissConflict');
+    expect(dismissed?.subject).toBe('dispatcher/tablet c1');
     const all = Object.values(clinic.engine.schema.getMutationType()?.getFields() ?? {});
     const ofOperators = all
       .filter(({ description }) => description?.includes('For operators only'))
