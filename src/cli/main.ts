@@ -8,6 +8,7 @@ import { addCollections } from './collections.js';
 import { addDevices } from './devices.js';
 import { addEpoch } from './epoch.js';
 import { addInspect } from './inspect.js';
+import { addKeys } from './keys.js';
 import { addOutbox } from './outbox.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -81,6 +82,7 @@ addOutbox(program, environment());
 addDevices(program, environment());
 addAudit(program, environment());
 addEpoch(program, environment());
+addKeys(program, environment());
 
 try {
   await program.parseAsync();

@@ -70,8 +70,16 @@ export interface FeedSnapshot {
     room: number,
     form: SliceForm,
   ): Promise<FeedSlice<Seq>>;
+  /** What is live in these pairs, by collection, if nothing of them moved above `upTo`; null: something did. */
+  tally(set: ScopeSet, upTo: Seq): Promise<ReadonlyMap<string, Tally> | null>;
   /** Receipts of a device with `after < seq <= upTo`, by seq (F10). */
   receipts(device: DeviceKey, after: Seq, upTo: Seq): Promise<readonly StoredReceipt[]>;
+}
+
+/** Records of a collection: how many, and the sum of their versions' hashes, each 64 bits, not reduced. */
+export interface Tally {
+  readonly count: number;
+  readonly sum: bigint;
 }
 
 /** A change's fate as it is kept for its device. */

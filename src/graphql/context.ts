@@ -5,6 +5,7 @@ import type { Clock, Log } from '../core/ports.js';
 import type { DeviceStore, KnownDevice, Platform } from '../core/device-port.js';
 import type { CollectionState } from '../core/record-port.js';
 import type { DeviceKey, Session } from '../core/session.js';
+import type { Check } from '../pull/check.js';
 import type { ReadCurrent } from '../pull/current.js';
 import type { Pull } from '../pull/pull.js';
 import type { Oversight } from '../ingest/oversight.js';
@@ -26,6 +27,7 @@ export interface CollectionView {
 /** What the resolvers need of the rest, of one tenant: given in by the composition root. Errors are SyncErrors. */
 export interface UseCases {
   readonly pull: Pull;
+  readonly check: Check;
   readonly push: Push['push'];
   readonly readCurrent: ReadCurrent;
   readonly operator: Operator;

@@ -16,6 +16,7 @@ import { EpochResolver } from './epoch-resolver.js';
 import { IngestResolver } from './ingest-resolver.js';
 import { DeviceResolver } from './device-resolver.js';
 import { AuditResolver } from './audit-resolver.js';
+import { CheckResolver } from './check-resolver.js';
 
 /**
  * The schema of these collections: the static part from the decorated classes, the typed part from the collections. Pure:
@@ -35,6 +36,7 @@ export function createSchema(collections: readonly Collection[]): GraphQLSchema 
         IngestResolver,
         DeviceResolver,
         AuditResolver,
+        CheckResolver,
         ReceiptResolver,
         PushResultResolver,
         ConflictResolver,

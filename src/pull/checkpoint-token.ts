@@ -4,6 +4,7 @@ import type { CheckpointState, ResetReason } from '../core/checkpoint.js';
 import { SyncError } from '../core/errors.js';
 import type { FeedReader, SigningKey } from '../core/feed-port.js';
 import { EMPTY_SCOPE_SET, scopeSetText, type ScopeSet } from '../core/scope.js';
+import type { SigningKeys } from './signing-keys.js';
 
 /** Version of the token's form: an unknown one resets, so that it can change. */
 const FORM = 1;
@@ -47,6 +48,8 @@ export interface CheckpointTokens {
    * @throws SyncError BAD_CHECKPOINT - malformed, or forged under a known key
    */
   read(token: string, who: Asker): Promise<ReadCheckpoint>;
+  /** Was a token that `read` took signed with the key that signs now? */
+  isOfNewestKey(token: string): boolean;
   /** The name of a set: equal for equal sets. */
   nameOf(set: ScopeSet): string;
 }
@@ -54,9 +57,7 @@ export interface CheckpointTokens {
 /** Whose checkpoint it must be. */
 export type Asker = Pick<CheckpointState, 'tenant' | 'user' | 'lineage'>;
 
-export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[]): CheckpointTokens {
-  const [newest] = keys;
-  if (newest === undefined) throw new SyncError('INTERNAL', 'expected at least one key to sign checkpoints, got none');
+export function checkpointTokens(store: FeedReader, keys: Omit<SigningKeys, 'refresh'>): CheckpointTokens {
   const names = new WeakMap<ScopeSet, string>();
 
   function nameOf(set: ScopeSet): string {
@@ -98,11 +99,14 @@ export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[])
   return {
     nameOf,
 
+    isOfNewestKey: (token) => parse(token).payload.k === keys.newest().kid,
+
     async write(state) {
       const sets = [state.cover, state.fill?.set, state.drain?.set].filter(
         (set) => set !== undefined && set.length > 0,
       );
       await store.saveScopeSets(state.tenant, new Map((sets as ScopeSet[]).map((set) => [nameOf(set), set])));
+      const newest = keys.newest();
       const payload: Payload = {
         v: FORM,
         k: newest.kid,
@@ -131,8 +135,8 @@ export function checkpointTokens(store: FeedReader, keys: readonly SigningKey[])
     async read(token, who) {
       const { body, signature, payload } = parse(token);
       if (payload.v !== FORM) return { kind: 'unusable', reason: 'EXPIRED', place: null };
-      const key = keys.find((candidate) => candidate.kid === payload.k);
-      if (key === undefined) return { kind: 'unusable', reason: 'EXPIRED', place: null };
+      const key = await keys.find(payload.k);
+      if (key === null) return { kind: 'unusable', reason: 'EXPIRED', place: null };
       const expected = Buffer.from(mac(key, body));
       if (!timingSafeEqual(expected, Buffer.from(signature))) {
         throw new SyncError('BAD_CHECKPOINT', 'expected a checkpoint as pull gave it, got one that was changed', {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { SEQ_ZERO, type Epoch, type Seq } from '../core/change.js';
 import {
   beginLineage,
@@ -20,7 +19,9 @@ import type { ScopeSet } from '../core/scope.js';
 import { deviceOf, type Session } from '../core/session.js';
 import type { ChangeShape } from '../core/shape.js';
 import { checkpointTokens, type CheckpointTokens } from './checkpoint-token.js';
+import { lineages } from './lineage.js';
 import { createSessionScopes } from './session-scopes.js';
+import { openSigningKeys, type SigningKeys } from './signing-keys.js';
 
 /** Changes of one page; outside is LIMIT_EXCEEDED, not clamped. */
 export const MAX_PULL_LIMIT = 5_000;
@@ -67,6 +68,8 @@ export type Pull = (session: Session, request: PullRequest) => Promise<PullPage>
 export async function createPull(ports: {
   readonly store: FeedReader;
   readonly collections: readonly Collection[];
+  /** Those that sign; absent: those that the store has now. */
+  readonly keys?: SigningKeys;
   /** Collections of a tenant whose first ingest is not complete. */
   readonly readPriming: (tenant: string) => Promise<Priming>;
   /**
@@ -78,10 +81,9 @@ export async function createPull(ports: {
   readonly feedWentBack?: (tenant: string, epoch: Epoch, seenHead: Seq) => Promise<unknown>;
 }): Promise<Pull> {
   const { store, readPriming, feedWentBack } = ports;
-  const tokens = checkpointTokens(store, await store.readSigningKeys());
+  const tokens = checkpointTokens(store, ports.keys ?? (await openSigningKeys(store)));
   const scopes = createSessionScopes(ports.collections);
-  const every = ports.collections.map((collection) => collection.name).sort();
-  const known = new Set(every);
+  const lineageOf = lineages(ports.collections);
 
   /** Head and scopes are where the checkpoint left them: no feed row is touched. */
   async function isUpToDate(since: CheckpointState, session: Session, collections: readonly string[]) {
@@ -94,8 +96,8 @@ export async function createPull(ports: {
 
   return async (session, request) => {
     checkLimit(request.limit);
-    const collections = request.collections === null ? every : checkCollections(request.collections, known);
-    const who = { tenant: session.tenant, user: session.user, lineage: lineageOf(request.collections, collections) };
+    const { names: collections, lineage } = lineageOf(request.collections);
+    const who = { tenant: session.tenant, user: session.user, lineage };
     const given = request.since === null ? null : await tokens.read(request.since, who);
     const since = given?.kind === 'usable' ? given.state : null;
     const { isEvicted = false } = session;
@@ -107,7 +109,10 @@ export async function createPull(ports: {
       before.epoch === epoch && !collections.some((collection) => before.priming.has(collection));
 
     if (since !== null && isEvicted === since.isOfEvicted && (await isUpToDate(since, session, collections))) {
-      return nothingNew(request.since as string, since, isPrimed(since.epoch));
+      const token = request.since as string;
+      // Else a device for which nothing changes would hold on to a key until that is forgotten.
+      const checkpoint = tokens.isOfNewestKey(token) ? token : await tokens.write(since);
+      return nothingNew(checkpoint, since, isPrimed(since.epoch));
     }
     const turn = (): Promise<SnapshotPage> =>
       store.snapshot(session.tenant, async (snapshot) => {
@@ -271,26 +276,4 @@ function nothingNew(checkpoint: string, since: CheckpointState, primed: boolean)
 function checkLimit(limit: number): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PULL_LIMIT) return;
   throw new SyncError('LIMIT_EXCEEDED', `limit: expected 1 to ${MAX_PULL_LIMIT}, got ${limit}`, { field: 'limit' });
-}
-
-function checkCollections(asked: readonly string[], known: ReadonlySet<string>): readonly string[] {
-  if (asked.length === 0) {
-    throw new SyncError('BAD_REQUEST', 'collections: expected at least one name, or null for all, got an empty list', {
-      field: 'collections',
-    });
-  }
-  const unknown = asked.find((name) => !known.has(name));
-  if (unknown !== undefined) {
-    throw new SyncError(
-      'BAD_REQUEST',
-      `collections: expected some of ${[...known].join(', ')}, got ${JSON.stringify(unknown.slice(0, 100))}`,
-      { field: 'collections' },
-    );
-  }
-  return [...new Set(asked)].sort();
-}
-
-/** One lineage per immutable list; null follows the configuration. */
-function lineageOf(asked: readonly string[] | null, sorted: readonly string[]): string {
-  return asked === null ? '*' : hash('sha256', JSON.stringify(sorted), 'base64url').slice(0, 16);
 }

@@ -123,6 +123,7 @@ export function sealedFieldsStore(
       drain: (range, room, form) => openedSlice(form, (own) => snapshot.drain(range, room, own)),
       fill: (range, room, form) => openedSlice(form, (own) => snapshot.fill(range, room, own)),
       main: (range, room, form) => openedSlice(form, (own) => snapshot.main(range, room, own)),
+      tally: (set, upTo) => snapshot.tally(set, upTo),
       receipts: async (device, after, upTo) =>
         (await snapshot.receipts(device, after, upTo)).map((receipt) => openedReceipt(device, receipt)),
     };

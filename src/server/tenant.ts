@@ -13,7 +13,9 @@ import { createReadCurrent } from '../pull/current.js';
 import { withLiveBodies } from '../pull/live-pull.js';
 import { createOwedBodies } from '../pull/owed-bodies.js';
 import { createPull } from '../pull/pull.js';
+import { createCheck } from '../pull/check.js';
 import { readAhead } from '../pull/read-ahead.js';
+import { openSigningKeys } from '../pull/signing-keys.js';
 import { createKeptConflicts } from '../push/kept-conflicts.js';
 import { createOperator } from '../push/operator.js';
 import { createPush } from '../push/push.js';
@@ -105,9 +107,11 @@ export async function openTenant(
     audit.sawAnswers(session, results);
     return results;
   };
+  const keys = await openSigningKeys(store);
   const pull = await createPull({
     store,
     collections,
+    keys,
     readPriming: () => readiness.priming(tenant),
     async feedWentBack(_tenant, epoch, seenHead) {
       log.error('the feed is older than a checkpoint that was given out: a new epoch begins', { epoch });
@@ -123,6 +127,7 @@ export async function openTenant(
     collections,
     useCases: {
       pull: withLiveBodies(readAhead(pull, clock), ports, { collections: names.toSorted(), live }),
+      check: createCheck({ store, collections, keys }),
       push: pushOf,
       readCurrent: createReadCurrent({
         store,
@@ -163,7 +168,7 @@ export async function openTenant(
       // Stopped last to first.
       running = [
         audit,
-        startUpkeep({ store, clock, log, tenant, retentionDays, auditDays }),
+        startUpkeep({ store, keys, clock, log, tenant, retentionDays, auditDays }),
         push,
         owed,
         poller,

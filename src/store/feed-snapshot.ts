@@ -173,6 +173,23 @@ function feedSnapshot(connection: Connection, tenant: string, feed: FeedHead): F
       };
     },
 
+    async tally(set, upTo) {
+      const rows = (moved: boolean): string => `
+        select p.c, m.seq from pairs p cross join lateral (
+          select seq from membership where tenant = ${quote(tenant)} and collection = p.c and scope = p.s
+            and ${moved ? `seq > ${upTo} limit 1` : 'not "left"'}
+        ) m`;
+      const moved = await connection.query(`with pairs (c, s) as (${pairsSql(set)}) ${rows(true)} limit 1`);
+      if (moved.rows.length > 0) return null;
+      // A record has the seq of its state in every scope that it is in, and no other record has it: the feed's index says it all.
+      const { rows: tallies } = await connection.query<{ c: string; count: number; sum: string }>(
+        `with pairs (c, s) as (${pairsSql(set)}), live as (select distinct c, seq from (${rows(false)}) x)
+         select c, count(*) as count, sum(('x' || left(encode(sha256(convert_to(${quote(`${feed.epoch}.`)} || seq, 'UTF8')), 'hex'), 16))::bit(64)::bigint)::text as sum
+         from live group by c`,
+      );
+      return new Map(tallies.map(({ c, count, sum }) => [c, { count, sum: BigInt(sum) }]));
+    },
+
     async receipts(device, after, upTo) {
       const { rows } = await connection.query<ReceiptRow>({
         name: 'receipts',

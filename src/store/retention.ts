@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import type { Seq } from '../core/change.js';
 import type { RetentionStore } from '../core/retention-port.js';
-import { storeFault, type Connection, type Database } from './database.js';
+import { queryRows, storeFault, type Connection, type Database } from './database.js';
 import { beginEpoch, type RestoreWatch } from './restore-watch.js';
 
 /** Forgetting by age and new epochs: rare, each one transaction under the tenant's lock (specification parts 2 and 8). */
@@ -62,6 +63,22 @@ export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'se
         await run('update collection set floor = greatest(floor, $2) where tenant = $1', [tenant, horizon]);
         return { horizon: horizon as Seq };
       }),
+
+    async rotateSigningKeys({ newestBeforeMs, replacedBeforeMs }) {
+      const [kid, secret] = [`k${randomBytes(4).toString('hex')}`, randomBytes(32)];
+      const time = (ms: number): string => (ms === Infinity ? 'infinity' : new Date(ms).toISOString());
+      await queryRows(database, {
+        text: `insert into signing_key (kid, secret, created_at) select $1, $2, clock_timestamp()
+          where not exists (select 1 from signing_key where created_at >= $3)`,
+        values: [kid, secret, time(newestBeforeMs)],
+      });
+      await queryRows(database, {
+        text: `delete from signing_key k where exists (
+            select 1 from signing_key n where (n.created_at, n.kid) > (k.created_at, k.kid) and n.created_at < $1
+          )`,
+        values: [time(replacedBeforeMs)],
+      });
+    },
 
     async newEpoch(tenant, from, seenHead) {
       const seen = seenOf(tenant);

@@ -11,6 +11,8 @@ import { createReadCurrent } from '../../src/pull/current.js';
 import { createOversight } from '../../src/ingest/oversight.js';
 import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
 import { createOperator } from '../../src/push/operator.js';
+import { openSigningKeys } from '../../src/pull/signing-keys.js';
+import { createCheck } from '../../src/pull/check.js';
 import { createPull, type Pull } from '../../src/pull/pull.js';
 import { hashText } from '../../src/server/telemetry.js';
 import { createWorld, type World } from '../contract/store/world.js';
@@ -90,6 +92,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
     error: (what, details) => void faults.push(line(what, details)),
   };
   const audit = createAudit({ store, clock, log }, tenant);
+  const keys = await openSigningKeys(store);
   const pull = options.pull ?? (await createPull({ store, collections, readPriming }));
   const fullKey = fullShape([]).key;
   const engine = await createGraphqlEngine({
@@ -115,6 +118,7 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
           blockedBy: null,
         }));
       },
+      check: createCheck({ store, collections, keys }),
       readCurrent: createReadCurrent({ store, collections }),
       operator: createOperator({ store, clock, hash: hashText }, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts({ store, clock, hash: hashText }, nobodyPushes),

@@ -28,6 +28,7 @@ describe('the schema of the collections', () => {
       'quarantine: [QuarantinedRecord!]!',
       'devices: KnownDevicePage!',
       'audit: AuditPage!',
+      'check: Check!',
     ]);
     expect(signature('Mutation')).toEqual([
       'push: PushPayload!',

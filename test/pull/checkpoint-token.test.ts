@@ -4,6 +4,7 @@ import type { CheckpointState } from '../../src/core/checkpoint.js';
 import type { SigningKey } from '../../src/core/feed-port.js';
 import { EMPTY_SCOPE_SET, scopeSet } from '../../src/core/scope.js';
 import { checkpointTokens } from '../../src/pull/checkpoint-token.js';
+import { openSigningKeys } from '../../src/pull/signing-keys.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { createMemoryStore } from '../support/memory-store/memory-store.js';
 import { seededChance } from '../support/seeded-chance.js';
@@ -25,10 +26,15 @@ const WHOLE: CheckpointState = {
   isOfEvicted: true,
 };
 
+const keysOf = (keys: readonly SigningKey[]) => ({
+  newest: () => keys[0] as SigningKey,
+  find: async (kid: string) => keys.find((key) => key.kid === kid) ?? null,
+});
+
 async function begin(keys: readonly SigningKey[] = [KEY, OLD_KEY]) {
   const store = createMemoryStore({ clock: createManualClock(), chance: seededChance(3) });
   for (const tenant of ['clinic', 'other']) await store.openTenant(tenant);
-  return { store, tokens: checkpointTokens(store, keys) };
+  return { store, tokens: checkpointTokens(store, keysOf(keys)) };
 }
 
 const partsOf = (token: string): readonly [string, string] => token.split('.') as unknown as readonly [string, string];
@@ -151,7 +157,7 @@ test('F24: another version, an unknown key, another user or tenant, and a forgot
   expect(await tokens.read(withPayload(token, { ...payloadOf(token), k: 'k9' }), WHO)).toEqual(unusable);
   expect(await tokens.read(token, { ...WHO, user: 'dispatcher' })).toEqual({ ...unusable, reason: 'OTHER_USER' });
   expect(await tokens.read(token, { ...WHO, tenant: 'other' })).toEqual({ ...unusable, reason: 'OTHER_USER' });
-  const forgetful = checkpointTokens({ ...store, readScopeSet: async () => null }, [KEY]);
+  const forgetful = checkpointTokens({ ...store, readScopeSet: async () => null }, keysOf([KEY]));
   expect(await forgetful.read(token, WHO)).toEqual({ ...unusable, place: { epoch: 'abcd1234', seq: 41 } });
   const empty = { ...WHOLE, cover: EMPTY_SCOPE_SET, fill: null, drain: null };
   expect(await forgetful.read(await tokens.write(empty), WHO)).toEqual({ kind: 'usable', state: empty });
@@ -159,7 +165,7 @@ test('F24: another version, an unknown key, another user or tenant, and a forgot
 
 test('F24: tokens of an older key go on, new ones are signed with the newest', async () => {
   const { store, tokens } = await begin();
-  const before = checkpointTokens(store, [OLD_KEY]);
+  const before = checkpointTokens(store, keysOf([OLD_KEY]));
   expect(await tokens.read(await before.write(WHOLE), WHO)).toMatchObject({ kind: 'usable' });
   expect(await before.read(await tokens.write(WHOLE), WHO)).toMatchObject({ kind: 'unusable' });
 });
@@ -175,5 +181,23 @@ test('R3: a checkpoint of another list of the same user is CHECKPOINT_COLLECTION
 
 test('without a key there are no tokens', async () => {
   const { store } = await begin();
-  expect(() => checkpointTokens(store, [])).toThrow(/at least one key/);
+  const keys = await openSigningKeys({ ...store, readSigningKeys: async () => [] });
+  await expect(checkpointTokens(store, keys).write(WHOLE)).rejects.toThrow(/at least one key/);
+});
+
+test('F24: a key that another gateway made since is looked up, and a forgotten one is taken until the keys are read again', async () => {
+  const { store } = await begin();
+  let stored: readonly SigningKey[] = [OLD_KEY];
+  const keys = await openSigningKeys({ readSigningKeys: async () => stored });
+  const tokens = checkpointTokens(store, keys);
+  const old = await tokens.write(WHOLE);
+  stored = [KEY, OLD_KEY];
+  const young = await checkpointTokens(store, keysOf(stored)).write(WHOLE);
+  expect(tokens.isOfNewestKey(old)).toBe(true);
+  expect(await tokens.read(young, WHO)).toEqual({ kind: 'usable', state: WHOLE });
+  expect([tokens.isOfNewestKey(old), tokens.isOfNewestKey(young)]).toEqual([false, true]);
+  stored = [KEY];
+  expect((await tokens.read(old, WHO)).kind).toBe('usable');
+  await keys.refresh();
+  expect(await tokens.read(old, WHO)).toEqual({ kind: 'unusable', reason: 'EXPIRED', place: null });
 });

@@ -12,6 +12,8 @@ import { createReadCurrent } from '../../src/pull/current.js';
 import { createOversight } from '../../src/ingest/oversight.js';
 import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
 import { createOperator } from '../../src/push/operator.js';
+import { openSigningKeys } from '../../src/pull/signing-keys.js';
+import { createCheck } from '../../src/pull/check.js';
 import { createPull } from '../../src/pull/pull.js';
 import { createHub, type Hub } from '../../src/realtime/hub.js';
 import { systemClock } from '../../src/server/clock.js';
@@ -99,6 +101,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
   };
   const ports = { store, clock: systemClock, hash: hashText };
   const audit = createAudit({ store, clock: systemClock, log }, world.tenant);
+  const keys = await openSigningKeys(store);
   const pull = await createPull({ store, collections: CLINIC, readPriming: priming(store) });
   const graphql = await createGraphqlEngine({
     fastPath: true,
@@ -111,6 +114,7 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
     useCasesOf: () => ({
       pull,
       push,
+      check: createCheck({ store, collections: CLINIC, keys }),
       readCurrent: createReadCurrent({ store, collections: CLINIC }),
       operator: createOperator(ports, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts(ports, push),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { GraphQLClient } from 'graphql-request';
 
 /** A record as a device holds it. */
@@ -57,6 +58,12 @@ export interface SyncDevice {
   /** Hands edits over as made now. @returns their fates, in order */
   push(edits: readonly PushedEdit[]): Promise<readonly Fate[]>;
   held(collection: string, id: string): Held;
+  /** Collections of which it does not hold what it must; null: there is something to pull first. */
+  drifted(): Promise<readonly string[] | null>;
+  /** Pulls a collection alone from the start, and replaces it. */
+  mend(collection: string): Promise<void>;
+  /** Its store goes wrong: a record is another one, or (null) gone. */
+  damage(key: string, held: Held | null): void;
 }
 
 const PULL = `query ($since: Checkpoint, $collections: [String!], $limit: Int) {
@@ -71,6 +78,21 @@ const PUSH = `mutation ($changes: [ChangeInput!]!, $sentAt: DateTime) {
     results { changeId status error { code message field } change { version json } }
   }
 }`;
+
+const CHECK = `query ($since: Checkpoint!, $collections: [String!]) {
+  check(since: $since, collections: $collections) { isCurrent collections { collection count hash } }
+}`;
+
+interface CollectionCheck {
+  readonly collection: string;
+  readonly count: number;
+  readonly hash: string;
+}
+
+interface Check {
+  readonly isCurrent: boolean;
+  readonly collections: readonly CollectionCheck[];
+}
 
 /**
  * @param urlOf where its gateway is: another address after a restart
@@ -109,6 +131,15 @@ export function createSyncDevice(
     epoch = page.epoch;
   }
 
+  function differs({ collection, count, hash }: CollectionCheck): boolean {
+    const versions = [...records].filter(([key]) => key.startsWith(`${collection} `)).map(([, { version }]) => version);
+    const sum = versions.reduce(
+      (total, version) => total + createHash('sha256').update(version).digest().readBigUInt64BE(),
+      0n,
+    );
+    return versions.length !== count || BigInt.asUintN(64, sum).toString(16).padStart(16, '0') !== hash;
+  }
+
   const device: SyncDevice = {
     name,
     records,
@@ -144,6 +175,20 @@ export function createSyncDevice(
         sentAt: now,
       });
       return answer.push.results;
+    },
+    async drifted() {
+      const { check } = await ask<{ readonly check: Check }>(CHECK, { since: checkpoint, collections });
+      return check.isCurrent ? check.collections.filter(differs).map((one) => one.collection) : null;
+    },
+    async mend(collection) {
+      const copy = createSyncDevice(name, urlOf, [collection], user);
+      await copy.pull();
+      for (const key of [...records.keys()]) if (key.startsWith(`${collection} `)) records.delete(key);
+      for (const [key, record] of copy.records) records.set(key, record);
+    },
+    damage(key, held) {
+      if (held === null) records.delete(key);
+      else records.set(key, held);
     },
     held(collection, id) {
       const record = records.get(`${collection} ${id}`);

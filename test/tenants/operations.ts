@@ -118,6 +118,12 @@ export const PROBES: Readonly<Record<string, (theirs: Foreign) => readonly Probe
   'Mutation.allowDeletions': () => [
     { query: `mutation { allowDeletions(collection: "visits", upTo: 1) { ${PROGRESS} } }` },
   ],
+  'Query.check': ({ checkpoint }) => [
+    {
+      query: 'query ($since: Checkpoint!) { check(since: $since) { isCurrent collections { count hash } } }',
+      variables: { since: checkpoint },
+    },
+  ],
   'Query.devices': ({ user, device }) => [
     { query: '{ devices(user: "west") { devices { user device state } next } }' },
     {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { DrainPosition, Fill } from '../../../src/core/checkpoint.js';
-import type { RecordId, Seq } from '../../../src/core/change.js';
+import { formatVersion, type RecordId, type Seq } from '../../../src/core/change.js';
 import type { FeedSlice, FeedSnapshot } from '../../../src/core/feed-port.js';
 import type { ScopeSet } from '../../../src/core/scope.js';
 import {
@@ -326,5 +327,28 @@ export function feedPromises(begin: () => Promise<World>): void {
       expect((await snapshot.receipts(world.nurse, q3, q4)).map((receipt) => receipt.changeId)).toEqual(['c4']);
       expect(await snapshot.receipts({ ...world.nurse, device: 'phone' }, BEGINNING, q4)).toEqual([]);
     });
+  });
+
+  test('a tally counts what is live once, whatever scopes it is in, and says nothing when something moved since', async () => {
+    const world = await begin();
+    await world.show('v1', ['route:1', 'route:2']);
+    await world.show('v2', ['route:1']);
+    await world.show('v3', ['route:3']);
+    await world.show('v4', ['route:2']);
+    const at = await world.lose('v4');
+    const pairs = scopes('route:1', 'route:2');
+    const { epoch } = await world.store.readHead(world.tenant);
+    const hashOf = (seq: Seq): bigint =>
+      createHash('sha256').update(formatVersion(epoch, seq)).digest().readBigUInt64BE();
+    const sum = hashOf((await world.view('v1')).seq) + hashOf((await world.view('v2')).seq);
+    const tally = (upTo: Seq) => onSnapshot(world, (snapshot) => snapshot.tally(pairs, upTo));
+    const mod = async (upTo: Seq) =>
+      [...((await tally(upTo)) ?? [])].map(([name, one]) => [name, one.count, BigInt.asUintN(64, one.sum)]);
+    expect(await mod(at)).toEqual([[VISITS, 2, BigInt.asUintN(64, sum)]]);
+    // What moves elsewhere is no matter of these scopes; what leaves them is.
+    await world.show('v3', ['route:3']);
+    expect(await mod(at)).toEqual([[VISITS, 2, BigInt.asUintN(64, sum)]]);
+    expect(await tally((at - 1) as Seq)).toBeNull();
+    expect(await onSnapshot(world, (snapshot) => snapshot.tally([], BEGINNING))).toEqual(new Map());
   });
 }

@@ -151,6 +151,19 @@ export function retentionPromises(begin: () => Promise<World>): void {
     expect(await other.store.readDevices(other.tenant, { user: null, after: null, limit: 10 })).toEqual([]);
   });
 
+  test('F24: a new key comes when the newest is old, and an old one goes when its successor is old', async () => {
+    const { store } = await begin();
+    const kids = async () => (await store.readSigningKeys()).map(({ kid }) => kid);
+    const before = await kids();
+    await store.rotateSigningKeys({ newestBeforeMs: 0, replacedBeforeMs: 0 });
+    expect(await kids()).toEqual(before);
+    await store.rotateSigningKeys({ newestBeforeMs: Infinity, replacedBeforeMs: 0 });
+    const [newest, ...older] = await kids();
+    expect(older).toEqual(before);
+    await store.rotateSigningKeys({ newestBeforeMs: 0, replacedBeforeMs: FAR_FUTURE_MS });
+    expect(await kids()).toEqual([newest]);
+  });
+
   test('attack 38: a token that another user registers moves there, and nobody learns whose it was', async () => {
     const { store, nurse, dispatcher } = await begin();
     const token = `shared phone of ${nurse.tenant}`;

@@ -45,10 +45,13 @@ export interface MemoryStore extends Store {
  */
 export function createMemoryStore(ports: { readonly clock: Clock; readonly chance: Chance }): MemoryStore {
   const { clock, chance } = ports;
-  const signingKey: SigningKey = {
+  const newKey = () => ({
     kid: randomName(chance, 8),
     secret: Uint8Array.from({ length: 32 }, () => Math.floor(chance() * 256)),
-  };
+    createdAtMs: clock.nowMs(),
+  });
+  /** Newest first. */
+  let signingKeys = [newKey()];
   const tenants = new Map<string, TenantTables>();
   const readers = new Map<TenantTables, number>();
   const leases = new Map<string, Lease>();
@@ -93,7 +96,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
       return tablesOf(tenant).scopeSets.get(hash) ?? null;
     },
     async readSigningKeys() {
-      return [signingKey];
+      return signingKeys.map(({ kid, secret }): SigningKey => ({ kid, secret }));
     },
   };
 
@@ -125,6 +128,13 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
   const retention: RetentionStore = {
     async purge(tenant, olderThanMs) {
       return { horizon: purgeTables(forWriting(tenant), olderThanMs) };
+    },
+    async rotateSigningKeys({ newestBeforeMs, replacedBeforeMs }) {
+      if (signingKeys.every(({ createdAtMs }) => createdAtMs < newestBeforeMs))
+        signingKeys = [newKey(), ...signingKeys];
+      signingKeys = signingKeys.filter(
+        (_, at) => at === 0 || (signingKeys[at - 1]?.createdAtMs ?? 0) >= replacedBeforeMs,
+      );
     },
     async newEpoch(tenant, from, seenHead = 0 as Seq) {
       const tables = forWriting(tenant);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { formatVersion, type ChangeKind, type Seq } from '../../../src/core/change.js';
 import type { DrainPosition } from '../../../src/core/checkpoint.js';
 import type { FeedSlice, FeedSnapshot, SliceForm, StoredReceipt } from '../../../src/core/feed-port.js';
@@ -63,6 +64,19 @@ export function readTables(tables: TenantTables): FeedSnapshot {
         return liveIn(record, cover, (row) => row.entered <= seq) ? null : goneKind(record);
       }
       return slice<Seq>(walk, room, form);
+    },
+
+    async tally(set, upTo) {
+      const pairs = new Set(set.map(pairKey));
+      const own = rows().filter((row) => pairs.has(pairKey(row)));
+      if (own.some((row) => row.seq > upTo)) return null;
+      const tallies = new Map<string, { count: number; sum: bigint }>();
+      for (const { collection, seq } of groupBySeq(own.filter((row) => !row.left)).map(([row]) => row)) {
+        const { count, sum } = tallies.get(collection) ?? { count: 0, sum: 0n };
+        const digest = createHash('sha256').update(formatVersion(tables.epoch, seq)).digest();
+        tallies.set(collection, { count: count + 1, sum: sum + digest.readBigUInt64BE() });
+      }
+      return tallies;
     },
 
     async receipts(device, after, upTo) {
