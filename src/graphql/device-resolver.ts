@@ -97,13 +97,17 @@ export class DeviceResolver {
     @Ctx() context: RequestContext,
   ): Promise<KnownDeviceType> {
     const key = { tenant: context.session.tenant, user: user ?? context.session.user, device };
-    return deciding(context, { action: 'revokeDevice', subject: `${key.user}/${device}` }, async (_session, useCases) => {
-      const revoked = await useCases.revokeDevice(key);
-      if (revoked !== null) return toKnownDevice(revoked);
-      throw new SyncError('NOT_FOUND', 'expected a device that was here once, there is none of this user and name', {
-        field: 'device',
-      });
-    });
+    return deciding(
+      context,
+      { action: 'revokeDevice', subject: `${key.user}/${device}` },
+      async (_session, useCases) => {
+        const revoked = await useCases.revokeDevice(key);
+        if (revoked !== null) return toKnownDevice(revoked);
+        throw new SyncError('NOT_FOUND', 'expected a device that was here once, there is none of this user and name', {
+          field: 'device',
+        });
+      },
+    );
   }
 }
 

@@ -91,7 +91,10 @@ export async function createClinic(
   const source = createScriptedSource(declared, options.facts);
   const served = options.isBare === true ? digestedSource(source, collection) : source;
   const sealer = createSealer(`k1:${Buffer.from(SECRET).toString('base64')}`);
-  const store = options.isBare === true ? valuelessStore(sealedEdits(opened, sealer, new Set([collection.name])), [collection]) : opened;
+  const store =
+    options.isBare === true
+      ? valuelessStore(sealedEdits(opened, sealer, new Set([collection.name])), [collection])
+      : opened;
   const tenant = `clinic-${randomUUID()}`;
   await store.openTenant(tenant);
   // Its first load is complete.
