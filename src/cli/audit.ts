@@ -4,6 +4,7 @@ import { StartupError } from '../core/errors.js';
 import { hashText } from '../server/telemetry.js';
 import { askingCommands, type AskOptions } from './asking-commands.js';
 import type { GatewayClient } from './gateway-client.js';
+import { READ_AUDIT } from './own-operations.js';
 import { lines, printable, table } from './text-page.js';
 
 /** `AuditPage` of the API; its numbers are texts there. */
@@ -23,9 +24,6 @@ interface Proof {
   readonly head: AuditPlace;
 }
 
-const READ = `query ($after: ID, $limit: Int) { audit(after: $after, limit: $limit) {
-  tenant next anchor { no hash } head { no hash }
-  rows { no at user device action collection subject outcome count outcomeOf previous hash } } }`;
 const PAGE_ROWS = 1_000;
 
 /** `tidegate audit …`: who did what, and whether that log is whole, asked of a running gateway. */
@@ -48,7 +46,7 @@ export function addAudit(program: Command, env: Readonly<Record<string, string |
 }
 
 async function readPage(gateway: GatewayClient, after: number, limit: number): Promise<AnsweredPage> {
-  const { audit } = await gateway.ask<{ readonly audit: AnsweredPage }>(READ, {
+  const { audit } = await gateway.ask<{ readonly audit: AnsweredPage }>(READ_AUDIT, {
     after: after === 0 ? null : String(after),
     limit,
   });

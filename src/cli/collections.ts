@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { askingCommands, type AskOptions } from './asking-commands.js';
 import type { GatewayClient } from './gateway-client.js';
+import { ALLOW_DELETIONS, READ_INGEST, READ_QUARANTINE, SCAN_NOW, type OwnOperation } from './own-operations.js';
 import { lines, printable, table } from './text-page.js';
 
 /** `IngestProgress` of the API. */
@@ -26,14 +27,6 @@ interface AnsweredMisfit {
   readonly lastSeenAt: string;
 }
 
-const PROGRESS =
-  '{ collection source state records heldDeletions allowedDeletions quarantined polledAt scannedAt isScanAsked }';
-const READ = `{ ingest ${PROGRESS} }`;
-const QUARANTINE =
-  'query ($collection: ID!) { quarantine(collection: $collection) { sourceKey field reason firstSeenAt lastSeenAt } }';
-const SCAN = `mutation ($collection: ID!) { done: scanNow(collection: $collection) ${PROGRESS} }`;
-const ALLOW = `mutation ($collection: ID!, $upTo: Int!) { done: allowDeletions(collection: $collection, upTo: $upTo) ${PROGRESS} }`;
-
 /** `tidegate collections …`: where ingest stands, what does not fit, and deletions that wait for an operator (R14), asked of a running gateway. */
 export function addCollections(program: Command, env: Readonly<Record<string, string | undefined>>): void {
   const collections = program
@@ -41,13 +34,13 @@ export function addCollections(program: Command, env: Readonly<Record<string, st
     .description('see where the gateway stands in reading its sources, and decide on deletions that it holds');
   const { command, run } = askingCommands(collections, env);
 
-  const change = async (gateway: GatewayClient, mutation: string, variables: object) =>
+  const change = async (gateway: GatewayClient, mutation: OwnOperation, variables: object) =>
     [(await gateway.ask<{ readonly done: AnsweredProgress }>(mutation, { ...variables })).done] as const;
 
   command('list', 'state, records, held deletions, last poll and scan of each').action((options: AskOptions) =>
     run(
       options,
-      async (gateway) => (await gateway.ask<{ readonly ingest: AnsweredProgress[] }>(READ, {})).ingest,
+      async (gateway) => (await gateway.ask<{ readonly ingest: AnsweredProgress[] }>(READ_INGEST, {})).ingest,
       progressTable,
     ),
   );
@@ -57,14 +50,14 @@ export function addCollections(program: Command, env: Readonly<Record<string, st
       run(
         options,
         async (gateway) =>
-          (await gateway.ask<{ readonly quarantine: AnsweredMisfit[] }>(QUARANTINE, { collection })).quarantine,
+          (await gateway.ask<{ readonly quarantine: AnsweredMisfit[] }>(READ_QUARANTINE, { collection })).quarantine,
         (records) => quarantineTable(collection, records),
       ),
   );
 
   command('scan <name>', 'read a collection whole as soon as its source allows').action(
     (collection: string, options: AskOptions) =>
-      run(options, (gateway) => change(gateway, SCAN, { collection }), progressTable),
+      run(options, (gateway) => change(gateway, SCAN_NOW, { collection }), progressTable),
   );
 
   command(
@@ -73,7 +66,7 @@ export function addCollections(program: Command, env: Readonly<Record<string, st
   )
     .requiredOption('--up-to <count>', 'most deletions within an hour, those of the last hour included', readCount)
     .action((collection: string, options: AskOptions & { readonly upTo: number }) =>
-      run(options, (gateway) => change(gateway, ALLOW, { collection, upTo: options.upTo }), progressTable),
+      run(options, (gateway) => change(gateway, ALLOW_DELETIONS, { collection, upTo: options.upTo }), progressTable),
     );
 }
 

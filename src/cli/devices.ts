@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { askingCommands, type AskOptions } from './asking-commands.js';
+import { READ_DEVICES, REVOKE_DEVICE } from './own-operations.js';
 import { lines, printable, table } from './text-page.js';
 
 /** `KnownDevice` of the API. */
@@ -16,10 +17,6 @@ interface AnsweredPage {
   readonly devices: { readonly devices: readonly AnsweredDevice[]; readonly next: string | null };
 }
 
-const DEVICE = '{ user device state platform seenAt revokedAt }';
-const PAGE = `query ($user: String, $after: ID) { devices(user: $user, after: $after, limit: 1000) { devices ${DEVICE} next } }`;
-const REVOKE = `mutation ($device: ID!, $user: String!) { revokeDevice(device: $device, user: $user) ${DEVICE} }`;
-
 /** `tidegate devices …`: which devices there are, and what to do when one is lost, asked of a running gateway. */
 export function addDevices(program: Command, env: Readonly<Record<string, string | undefined>>): void {
   const devices = program.command('devices').description('see which devices there are, and revoke one that is lost');
@@ -33,7 +30,7 @@ export function addDevices(program: Command, env: Readonly<Record<string, string
         async (gateway) => {
           const all: AnsweredDevice[] = [];
           for (let after: string | null = null; ;) {
-            const page: AnsweredPage = await gateway.ask(PAGE, { user: options.user ?? null, after });
+            const page: AnsweredPage = await gateway.ask(READ_DEVICES, { user: options.user ?? null, after });
             all.push(...page.devices.devices);
             after = page.devices.next;
             if (after === null) return all;
@@ -48,7 +45,7 @@ export function addDevices(program: Command, env: Readonly<Record<string, string
       run(
         options,
         async (gateway) =>
-          (await gateway.ask<{ readonly revokeDevice: AnsweredDevice }>(REVOKE, { user, device })).revokeDevice,
+          (await gateway.ask<{ readonly revokeDevice: AnsweredDevice }>(REVOKE_DEVICE, { user, device })).revokeDevice,
         (one) => lines(printable(`${one.device} of ${one.user} is revoked since ${one.revokedAt ?? ''}.`)),
       ),
   );

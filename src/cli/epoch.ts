@@ -5,6 +5,7 @@ import { loadConfig } from '../server/config.js';
 import { openEpochKeeper, type EpochKeeper } from '../server/epoch-keeper.js';
 import { createLog } from '../server/telemetry.js';
 import { connectGateway } from './gateway-client.js';
+import { NEW_EPOCH, READ_EPOCH } from './own-operations.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -63,10 +64,9 @@ async function openStored(env: Environment, tenant: string | null): Promise<Epoc
 async function openServed(env: Environment, url: string | undefined): Promise<EpochKeeper> {
   const gateway = await connectGateway(env, url);
   return {
-    read: async () => (await gateway.ask<{ readonly epoch: Epoch }>('{ epoch }', {})).epoch,
+    read: async () => (await gateway.ask<{ readonly epoch: Epoch }>(READ_EPOCH, {})).epoch,
     async begin(from) {
-      const query = 'mutation ($from: String!) { newEpoch(from: $from) }';
-      return (await gateway.ask<{ readonly newEpoch: Epoch }>(query, { from })).newEpoch;
+      return (await gateway.ask<{ readonly newEpoch: Epoch }>(NEW_EPOCH, { from })).newEpoch;
     },
     close: () => Promise.resolve(),
   };

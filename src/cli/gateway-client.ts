@@ -1,5 +1,6 @@
 import { StartupError } from '../core/errors.js';
 import { loadConfig } from '../server/config.js';
+import type { OwnOperation } from './own-operations.js';
 
 /** Asks a running gateway, as any client would: over its GraphQL endpoint. */
 export interface GatewayClient {
@@ -7,7 +8,7 @@ export interface GatewayClient {
    * @returns the operation's data
    * @throws StartupError gateway - it cannot be reached, or does not answer as one; refused - with the gateway's reason
    */
-  ask<Answer>(query: string, variables: Readonly<Record<string, unknown>>): Promise<Answer>;
+  ask<Answer>(operation: OwnOperation, variables: Readonly<Record<string, unknown>>): Promise<Answer>;
 }
 
 /** Settling a change reads it at its source, within the time of a call there. */
@@ -47,8 +48,8 @@ export async function connectGateway(
   }
 
   return {
-    async ask<Answer>(query: string, variables: Readonly<Record<string, unknown>>): Promise<Answer> {
-      const { data, errors } = await post(JSON.stringify({ query, variables }));
+    async ask<Answer>({ document }: OwnOperation, variables: Readonly<Record<string, unknown>>): Promise<Answer> {
+      const { data, errors } = await post(JSON.stringify({ query: document, variables }));
       const [error] = errors ?? [];
       if (error === undefined && data !== null && data !== undefined) return data as Answer;
       const code = error?.extensions?.code ?? 'INTERNAL';

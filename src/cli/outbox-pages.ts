@@ -1,4 +1,4 @@
-import type { AnsweredChange, AnsweredConflict, AnsweredOutbox, AnsweredResult } from './outbox-operations.js';
+import type { AnsweredChange, AnsweredConflict, AnsweredOutbox, AnsweredResult } from './outbox-answers.js';
 import { lines, printable, table } from './text-page.js';
 
 /** The outbox as a table for people, with what there is of each state below. */

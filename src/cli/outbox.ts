@@ -2,19 +2,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { StartupError } from '../core/errors.js';
 import { askingCommands, type AskOptions } from './asking-commands.js';
 import type { GatewayClient } from './gateway-client.js';
-import {
-  DISMISS,
-  READ_CONFLICTS,
-  READ_OUTBOX,
-  REAPPLY,
-  REJECT,
-  RETRY,
-  SETTLE,
-  type AnsweredChange,
-  type AnsweredConflict,
-  type AnsweredOutbox,
-  type AnsweredResult,
-} from './outbox-operations.js';
+import type { AnsweredChange, AnsweredConflict, AnsweredOutbox, AnsweredResult } from './outbox-answers.js';
+import { DISMISS, READ_CONFLICTS, READ_OUTBOX, REAPPLY, REJECT, RETRY, SETTLE } from './own-operations.js';
 import { changePage, conflictsPage, outboxTable, resultLine } from './outbox-pages.js';
 
 const STATES = ['PENDING', 'SENT', 'IN_DOUBT', 'PARKED'];

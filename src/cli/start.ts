@@ -3,6 +3,7 @@ import { startGateway } from '../server/app.js';
 import { loadConfig } from '../server/config.js';
 import { createLog } from '../server/telemetry.js';
 import { banner } from './banner.js';
+import { OWN_DOCUMENTS } from './own-operations.js';
 import { endWhenStalled, untilSignal } from './process-signals.js';
 
 /** `tidegate start`: runs until a signal, then stops cleanly. @throws StartupError */
@@ -15,7 +16,7 @@ export async function start(env: Readonly<Record<string, string | undefined>>): 
     );
   }
   const log = createLog(config.logLevel);
-  const gateway = await startGateway(config, { log });
+  const gateway = await startGateway(config, { log, ownDocuments: OWN_DOCUMENTS });
   const watchdog = endWhenStalled(log);
   console.log(banner({ gateway, config, sources: [], example: null }));
   const signal = await untilSignal();

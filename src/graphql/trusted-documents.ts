@@ -25,15 +25,17 @@ export interface WireOperation extends Operation {
  * of Apollo Kotlin, Apollo iOS and `generate-persisted-query-manifest`), or an object of texts by their hashes (graphql-codegen).
  *
  * @param file for messages
+ * @param besides further texts that are taken
  * @throws StartupError config
  */
-export function readTrustedDocuments(text: string, file: string): TrustedDocuments {
+export function readTrustedDocuments(text: string, file: string, besides: readonly string[] = []): TrustedDocuments {
   const documents = new Map<string, string>();
   for (const [id, body] of entriesOf(text, file)) {
     if (hashOf(body) !== id) throw misfit(file, `an id that is the SHA-256 of its document`, `${id.slice(0, 80)}`);
     documents.set(id, body);
   }
   if (documents.size === 0) throw misfit(file, 'at least one document', 'none');
+  for (const document of besides) documents.set(hashOf(document), document);
 
   function textOf(query: unknown, extensions: unknown): string {
     if (typeof query === 'string' && query !== '') {

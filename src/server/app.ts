@@ -50,6 +50,8 @@ export interface Gateway {
 /** What comes into a gateway from outside of its configuration. */
 export interface GatewayPorts {
   readonly log: Log;
+  /** What commands of the same program send: executed besides those that the configuration names. Absent: none. */
+  readonly ownDocuments?: readonly string[];
   /** Instead of this machine's. The product passes none. */
   readonly clock?: Clock;
   /** Put around store and sources when they are opened: where a test ends the process, or looks on. The product passes none. */
@@ -88,7 +90,7 @@ export async function printSchemaOf(config: TenantSettings): Promise<string> {
 async function build(
   config: Config,
   configured: readonly [ConfiguredTenant, ...ConfiguredTenant[]],
-  { log, clock = systemClock, decorate = {} }: GatewayPorts,
+  { log, ownDocuments = [], clock = systemClock, decorate = {} }: GatewayPorts,
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<Gateway> {
@@ -125,7 +127,7 @@ async function build(
     log,
     maxChangesPerPush: config.maxChangesPerPush,
     fastPath: config.fastPath,
-    ...configuredDocuments(config),
+    ...configuredDocuments(config, ownDocuments),
     introspection: config.introspection ?? config.auth === undefined,
   });
   closers.push(() => graphql.stop());

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Auth } from '../auth/auth.js';
 import { StartupError } from '../core/errors.js';
 import type { ConnectorDefinition } from '../connectors/define.js';
+import { DEVELOPMENT_USERS } from './development-users.js';
 
 const CONNECTORS = z
   .array(z.custom<ConnectorDefinition>(isConnector, 'expected what defineConnector() returns'))
@@ -35,20 +36,7 @@ const SETTINGS = z.strictObject({
    * Users that a request of development mode may come from, by the name in `Authorization: Bearer <name>`; one without a name comes from the
    * developer. Without this setting nobody looks at names.
    */
-  developmentUsers: z
-    .record(
-      z
-        .string()
-        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected a name of 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-"'),
-      z.strictObject({
-        /** As a session has them. */
-        scopes: z.union([z.literal('every'), z.array(z.string())]),
-        writes: z.array(z.string()).exactOptional(),
-        roles: z.array(z.string()).exactOptional(),
-        isOperator: z.boolean().exactOptional(),
-      }),
-    )
-    .optional(),
+  developmentUsers: DEVELOPMENT_USERS.optional(),
   /** Host names that requests may carry besides loopback ones and `host` (DNS rebinding). */
   allowedHosts: z.array(z.string().min(1)).default([]),
   /** Origins of web apps that may call from a browser, besides the gateway's own. */

@@ -36,14 +36,15 @@ export function configuredLimits(
   };
 }
 
-/** What may be executed, where the configuration names it. @throws StartupError config */
-export function configuredDocuments({ documents }: Pick<Config, 'documents'>): {
-  readonly documents?: TrustedDocuments;
-} {
+/** What may be executed, where the configuration names it, and what the program's own commands send. @throws StartupError config */
+export function configuredDocuments(
+  { documents }: Pick<Config, 'documents'>,
+  own: readonly string[],
+): { readonly documents?: TrustedDocuments } {
   if (documents === undefined) return {};
   if (!existsSync(documents))
     throw new StartupError('config', `documents: expected a file at ${documents}, found none`);
-  return { documents: readTrustedDocuments(readFileSync(documents, 'utf8'), documents) };
+  return { documents: readTrustedDocuments(readFileSync(documents, 'utf8'), documents, own) };
 }
 
 /** Without sign-in, whoever reaches the port is served, as of one tenant: only this machine may. @throws StartupError config */

@@ -1,7 +1,7 @@
-import type { SignedIn } from '../auth/auth.js';
 import { bearerOf, userFrom, type SignIn } from '../auth/sessions.js';
 import { SyncError } from '../core/errors.js';
 import type { Session } from '../core/session.js';
+import type { DevelopmentUsers } from './development-users.js';
 
 /** What a request says of who asks: headers over HTTP, `connectionParams` over graphql-ws. Null: not given. */
 export interface Credentials {
@@ -14,9 +14,6 @@ export type SessionResolver = (credentials: Credentials) => Promise<Session>;
 
 const MAX_DEVICE_LENGTH = 128;
 const DEVICE = /^[A-Za-z0-9._:-]+$/;
-
-/** Users of development mode by their names: what each may see. */
-export type DevelopmentUsers = Readonly<Record<string, Omit<SignedIn, 'user' | 'tenant'>>>;
 
 const DEVELOPER = { scopes: 'every', isOperator: true } as const;
 

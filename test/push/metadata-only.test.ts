@@ -22,8 +22,8 @@ test('F29: what is sealed in the store is open for its delivery, and gone when i
   await clinic.until(() => clinic.source.calls.length === 1);
   const raw = async (): Promise<string> =>
     JSON.stringify(await store.readRecords(clinic.tenant, [{ collection: 'visits', id: '17' as RecordId }]));
-  expect(await raw()).toMatch(/"fields":"{\\"sealed\\":\\"k1\.[\w-]+\\"}"/);
-  expect(await raw()).toMatch(/"payload":"{\\"kind\\":\\"update\\",\\"sealed\\":/);
+  expect(await raw()).toMatch(/"fields":"{\\"\$sealed\\":\\"k1\.[\w-]+\\",/);
+  expect(await raw()).toMatch(/"payload":"{\\"kind\\":\\"update\\",\\"\$sealed\\":/);
   expect(await raw()).not.toContain('diagnosis');
   release();
   expect((await answer)[0]).toMatchObject({ status: 'APPLIED' });

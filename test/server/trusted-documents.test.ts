@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { buildSchema, parse, validate } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { OWN_DOCUMENTS, READ_EPOCH } from '../../src/cli/own-operations.js';
 import { readTrustedDocuments } from '../../src/graphql/trusted-documents.js';
 import { closeClinics, serveClinic, type ServingClinic } from './serving-clinic.js';
 
@@ -36,6 +39,20 @@ describe('with a list of documents', () => {
     const search = new URLSearchParams({ extensions: JSON.stringify(hashed(sha256(PULL)).extensions) });
     const headers = { 'apollo-require-preflight': 'true' };
     expect(await outcome(await fetch(`${clinic.http.url}/graphql?${search}`, { headers }))).toEqual([200, null]);
+  });
+
+  test("what the gateway's own commands send is executed besides", async () => {
+    const documents = readTrustedDocuments(MANIFEST, 'm.json', OWN_DOCUMENTS);
+    const clinic = await serveClinic({ documents });
+    expect(await outcome(await clinic.post({ query: READ_EPOCH.document }))).toEqual([200, null]);
+    expect(await outcome(await clinic.post({ query: PULL }))).toEqual([200, null]);
+    expect(await outcome(await clinic.post({ query: '{ pull { complete } }' }))).toEqual([403, 'FORBIDDEN']);
+  });
+
+  test('and fits the schema', () => {
+    const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
+    expect(OWN_DOCUMENTS.length).toBeGreaterThan(12);
+    expect(OWN_DOCUMENTS.flatMap((document) => validate(schema, parse(document)))).toEqual([]);
   });
 
   test.each([
