@@ -3,6 +3,7 @@ import { SyncError } from '../core/errors.js';
 import type { PushStatus } from '../core/intent.js';
 import type { Clock, Log } from '../core/ports.js';
 import type { Session } from '../core/session.js';
+import { storableText } from '../core/storable-text.js';
 import { createNotedEvents } from './noted-events.js';
 
 /** Events that are counted are written this often: one row per user, collection and minute. */
@@ -90,8 +91,8 @@ export function createAudit(
         user: actor.user,
         device: actor.device,
         action,
-        collection: fit(collection),
-        subject: fit(subject),
+        collection: keptText(collection),
+        subject: keptText(subject),
         count: 1,
       };
       const { no } = await append(actor.tenant, { ...about, outcome: 'BEGUN', outcomeOf: null });
@@ -131,7 +132,7 @@ export function createAudit(
     sawAnswers({ user, device }, answers) {
       for (const { collection, id, status, error } of answers) {
         if (status !== 'REJECTED' || error === null || !REFUSED_FOR_SCOPE.has(error.code)) continue;
-        const about = { collection: fit(collection), subject: fit(id), outcome: error.code };
+        const about = { collection: keptText(collection), subject: keptText(id), outcome: error.code };
         noted.note({ user, device, action: AUDITED.refusedPush, ...about });
       }
     },
@@ -148,7 +149,6 @@ export function createAudit(
   };
 }
 
-/** As the database can keep it. */
-function fit(text: string | undefined): string | null {
-  return text === undefined ? null : text.replaceAll('\u0000', '').toWellFormed().slice(0, MAX_TEXT).toWellFormed();
+function keptText(text: string | undefined): string | null {
+  return text === undefined ? null : storableText(text).slice(0, MAX_TEXT).toWellFormed();
 }

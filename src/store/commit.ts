@@ -4,6 +4,7 @@ import type { CommitContext, RecordWrite, Stamping, WriteOutcome } from '../core
 import { EVERY_FIELD } from '../core/conflict.js';
 import { sameDevice } from '../core/session.js';
 import { pairKey } from '../core/scope.js';
+import { storableText } from '../core/storable-text.js';
 import { storeFault, type Connection, type Database } from './database.js';
 import { referenceText } from './intent-row.js';
 
@@ -175,7 +176,7 @@ function stampsText(stamps: readonly Stamping[]): string {
 
 /** Postgres texts hold no NUL; a source's token with one is no token, and an unguarded write is parked later, not lost. */
 function storable(text: string | null | undefined): string | null | undefined {
-  return text === null ? null : text?.replaceAll('\u0000', '').toWellFormed();
+  return text === null || text === undefined ? text : storableText(text);
 }
 
 function decodeOutcome(outcome: Answer['outcomes'][number]): WriteOutcome {
