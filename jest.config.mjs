@@ -1,6 +1,7 @@
 /** Tests run as ES modules, compiled by swc: it keeps the decorators' metadata that TypeGraphQL reads. */
 export default {
   testEnvironment: 'node',
+  testSequencer: '<rootDir>/scripts/longest-first.mjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],

@@ -11,7 +11,7 @@ import { isSettled, judge, unsettledRecords, type Verdict } from './verdict.js';
 /** The same rounds at each run; others by the environment: the whole matrix, and any number of kills under load. */
 const SEED = Number(process.env['SEED'] ?? 17);
 const NAMED = process.env['MATRIX'] === 'all' ? wholeMatrix() : sampledRounds(Number(process.env['NAMED'] ?? 46), SEED);
-const UNDER_LOAD = Number(process.env['ROUNDS'] ?? 14);
+const UNDER_LOAD = Number(process.env['ROUNDS'] ?? 8);
 const MOST_SEEDS = 1_500;
 /** After the last kill: leases run out, late calls too, then what is in doubt is found out. */
 const SETTLED_WITHIN_MS = 150_000;
