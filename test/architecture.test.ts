@@ -64,6 +64,7 @@ describe('a breach of the house', () => {
     ['a folder that nobody planned', importBreaches, 'src/misc/a.ts', `export const a = 1;`],
     ['pg outside the store', packageBreaches, 'src/server/a.ts', `import pg from 'pg';`],
     ['Prisma outside the store', packageBreaches, 'src/push/a.ts', `import { PrismaPg } from '@prisma/adapter-pg';`],
+    ['firebase-admin outside fcm', packageBreaches, 'src/server/a.ts', `import 'firebase-admin/messaging';`],
     ['TypeGraphQL outside graphql', packageBreaches, 'src/server/a.ts', `import { Field } from 'type-graphql';`],
     ['a clock in core', purityBreaches, 'src/core/a.ts', `export const now = () => Date.now();`],
     ['a date of now in core', purityBreaches, 'src/core/a.ts', `export const now = () => new Date();`],

