@@ -1,30 +1,27 @@
-import pg from 'pg';
 import type { Epoch, Seq } from '../core/change.js';
 import type { Announcer, FeedAdvance } from '../core/feed-port.js';
 import type { Clock, Log } from '../core/ports.js';
 import { scopeSet, type ScopePair } from '../core/scope.js';
-import { applicationName } from './postmaster.js';
+import { openBus } from './bus.js';
 import { storeFault, type Database } from './database.js';
 
-const CHANNEL = 'tidegate_advance';
-/** Announcements of a node go out at most this often (F15: never inside the feed's transaction). */
+/** Announcements of a node go out at most this often, the first after a rest at once (F15: never inside the feed's transaction). */
 const ANNOUNCE_EVERY_MS = 20;
 /** Heads are compared this often: a lost announcement is made good by it. */
 const COMPARE_EVERY_MS = 1_000;
-const RECONNECT_AFTER_MS = 1_000;
 /** NOTIFY's payload may have 8,000 bytes. */
 const MAX_PAYLOAD_BYTES = 7_900;
 
 /** The announcer of a node: hears and tells which feeds advanced. */
 export interface NodeAnnouncer extends Announcer {
-  /** A commit of this node: listeners here at once, other nodes within 20 ms. */
+  /** A commit of this node: listeners here at once, other nodes at once or, where one was told just before, within 20 ms. */
   tell(advance: FeedAdvance): void;
   close(): Promise<void>;
 }
 
 /**
- * @param url for a connection of its own: LISTEN needs a session, not a transaction pooler
- * @param node tells our own announcements from others'
+ * @param options.url as the bus takes it
+ * @param options.node tells our own announcements from others'
  */
 export async function openAnnouncer(
   database: Database,
@@ -37,9 +34,10 @@ export async function openAnnouncer(
   const gaps = new Map<string, boolean>();
   const outgoing = new Map<string, FeedAdvance>();
   const closing = new AbortController();
-  let client: pg.Client | null = null;
-  let sending: Promise<void> | null = null;
-  let relistening: Promise<void> | null = null;
+  /** The end of the announcements that are under way; null: none are. */
+  let announcing: Promise<void> | null = null;
+  let announcedAtMs = Number.NEGATIVE_INFINITY;
+  let isUntold = false;
 
   function spread(advance: FeedAdvance): void {
     const known = heads.get(advance.tenant);
@@ -49,58 +47,29 @@ export async function openAnnouncer(
     for (const listener of listeners) listener(advance);
   }
 
-  async function send(): Promise<void> {
-    await clock.wait(ANNOUNCE_EVERY_MS, closing.signal).catch(() => undefined);
-    const advances = [...outgoing.values()];
-    outgoing.clear();
-    sending = null;
-    for (const advance of advances) {
-      await database
-        .query('select pg_notify($1, $2)', [CHANNEL, encode(node, advance)])
-        .catch((cause: unknown) =>
-          log.warn('announce: not told to other nodes, they compare heads', { cause: String(cause) }),
-        );
-    }
-  }
-
-  function hear(payload: string | undefined): void {
-    const heard = decode(payload ?? '');
-    if (heard !== null && heard.node !== node) spread(heard.advance);
-  }
-
-  async function listen(): Promise<void> {
-    const next = new pg.Client({ connectionString: options.url, application_name: applicationName() });
-    next.on('notification', (message) => hear(message.payload));
-    next.on('error', () => undefined);
-    try {
-      await next.connect();
-      await next.query(`listen ${CHANNEL}`);
-    } catch (cause) {
-      await next.end().catch(() => undefined);
-      throw cause;
-    }
-    if (closing.signal.aborted) {
-      await next.end().catch(() => undefined);
-      return;
-    }
-    // Only of a connection that listened: the driver also says `end` of one that never came up, and each would begin another loop.
-    next.once('end', () => {
-      relistening = relisten();
-    });
-    client = next;
-  }
-
-  async function relisten(): Promise<void> {
-    client = null;
-    while (!closing.signal.aborted) {
-      await clock.wait(RECONNECT_AFTER_MS, closing.signal).catch(() => undefined);
-      if (closing.signal.aborted) return;
-      const connected = await listen().then(
-        () => true,
-        () => false,
+  /** One after the other, until nothing is left to tell. Each tells all tenants that advanced, in one transaction. */
+  async function announce(): Promise<void> {
+    while (outgoing.size > 0) {
+      const restMs = announcedAtMs + ANNOUNCE_EVERY_MS - clock.monotonicMs();
+      if (restMs > 0) await clock.wait(restMs, closing.signal).catch(() => undefined);
+      announcedAtMs = clock.monotonicMs();
+      const texts = [...outgoing.values()].map((advance) => encode(node, advance));
+      outgoing.clear();
+      await bus.tell(texts).then(
+        () => (isUntold = false),
+        (cause: unknown) => {
+          // Told once, not fifty times a second.
+          if (!isUntold) log.warn('announce: not told to other nodes, they compare heads', { cause: String(cause) });
+          isUntold = true;
+        },
       );
-      if (connected) return;
     }
+    announcing = null;
+  }
+
+  function hear(text: string): void {
+    const heard = decode(text);
+    if (heard !== null && heard.node !== node) spread(heard.advance);
   }
 
   async function compareHeads(): Promise<void> {
@@ -130,7 +99,7 @@ export async function openAnnouncer(
     }
   }
 
-  await listen();
+  const bus = await openBus({ url: options.url, clock, log, hear });
   const comparing = compareHeads();
 
   return {
@@ -141,7 +110,7 @@ export async function openAnnouncer(
     tell(advance) {
       spread(advance);
       outgoing.set(advance.tenant, merge(outgoing.get(advance.tenant), advance));
-      sending ??= send();
+      announcing ??= announce();
     },
     async changedPairs(tenant, pairs, after) {
       if (pairs.length === 0) return [];
@@ -162,9 +131,8 @@ export async function openAnnouncer(
     },
     async close() {
       closing.abort(new Error('the store closes'));
-      client?.removeAllListeners('end');
-      await Promise.all([comparing, sending, relistening]);
-      await client?.end();
+      await Promise.all([comparing, announcing]);
+      await bus.close();
     },
   };
 }

@@ -149,7 +149,7 @@ describe('hints between nodes', () => {
   const hubOf = ({ store }: Node) =>
     createHub({ announcer: store, clock: createManualClock(), log: silentLog, windowMs: 0 });
 
-  test('R18: a commit of one node is hinted on the other by its announcement, 20 ms later', async () => {
+  test('R18: a commit of one node is hinted on the other by its announcement, 20 ms after the one before', async () => {
     const hub = hubOf(second);
     const hints = hub.hints(nurse(), [VISITS]);
     const hint = hints.next();

@@ -20,14 +20,18 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-/** Without fsync: what these tests show does not depend on the disk. The tests of durability start their own. */
-export async function startTestPostgres(): Promise<TestPostgres> {
+/**
+ * Without fsync: what these tests show does not depend on the disk. The tests of durability start their own.
+ *
+ * @param settings of the server, further ones
+ */
+export async function startTestPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tidegate-test-'));
   const server = await startEmbeddedPostgres({
     folder,
     clock: systemClock,
     log: silentLog,
-    settings: { fsync: 'off', full_page_writes: 'off' },
+    settings: { fsync: 'off', full_page_writes: 'off', ...settings },
   });
   let databases = 0;
   return {
