@@ -22,6 +22,11 @@ const SETTINGS = z.strictObject({
   port: z.int().min(0).max(65_535).default(4000),
   /** A Postgres URL; absent: an embedded Postgres in the data folder. */
   databaseUrl: z.string().min(1).optional(),
+  /**
+   * Where `databaseUrl` leads to a connection pooler, like PgBouncer: the same database without it. Migrations and hints between processes need a
+   * session; each process keeps one.
+   */
+  directDatabaseUrl: z.string().min(1).optional(),
   /** What persists: the embedded Postgres and, in the demo, the sources. */
   dataFolder: z.string().min(1).default('.tidegate'),
   /** How users sign in, as `tidegate/auth` says. Absent: development mode, in which everybody is an operator who sees everything. */
@@ -119,6 +124,7 @@ const ENVIRONMENT: readonly {
   { variable: 'PORT', key: 'port', number: true },
   { variable: 'HOST', key: 'host' },
   { variable: 'DATABASE_URL', key: 'databaseUrl' },
+  { variable: 'TIDEGATE_DIRECT_DATABASE_URL', key: 'directDatabaseUrl' },
   { variable: 'TIDEGATE_DATA', key: 'dataFolder' },
   { variable: 'TIDEGATE_LOG', key: 'logLevel' },
   { variable: 'TIDEGATE_DEVELOPMENT_NETWORK', key: 'developmentNetwork' },

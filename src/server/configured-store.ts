@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { StartupError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import type { Store } from '../core/store-port.js';
 import { describeUrl } from '../store/database.js';
@@ -21,17 +22,22 @@ export interface ConfiguredStore {
  * Opens the store of a configuration: at its database's URL, or on the embedded Postgres in its data folder.
  *
  * @param closers takes what closes it again, last to first, also when it does not open
- * @throws StartupError store, disk
+ * @throws StartupError config, store, disk
  */
 export async function openConfiguredStore(
-  { databaseUrl, dataFolder }: Pick<Config, 'databaseUrl' | 'dataFolder'>,
+  { databaseUrl, directDatabaseUrl, dataFolder }: Pick<Config, 'databaseUrl' | 'directDatabaseUrl' | 'dataFolder'>,
   log: Log,
   closers: (() => Promise<void>)[],
 ): Promise<ConfiguredStore> {
   if (databaseUrl !== undefined) {
-    const store = await openStore({ url: databaseUrl, clock: systemClock, log });
+    const directly = directDatabaseUrl === undefined ? {} : { directUrl: directDatabaseUrl };
+    const store = await openStore({ url: databaseUrl, ...directly, clock: systemClock, log });
     closers.push(() => store.close());
-    return { store, description: `Postgres at ${describeUrl(databaseUrl)}` };
+    const pooled = directDatabaseUrl === undefined ? '' : ', through a pooler';
+    return { store, description: `Postgres at ${describeUrl(databaseUrl)}${pooled}` };
+  }
+  if (directDatabaseUrl !== undefined) {
+    throw new StartupError('config', 'directDatabaseUrl: expected databaseUrl (DATABASE_URL) beside it, got nothing');
   }
   const embedded = await startEmbeddedPostgres({ folder: dataFolder, clock: systemClock, log });
   closers.push(() => embedded.stop());

@@ -179,9 +179,13 @@ function proofInWords({ kind, options }: WebhookFacts['proof']): string {
   return `HMAC ${algorithm} in ${header}${repeats}`;
 }
 
-async function lookAtStore({ databaseUrl, dataFolder }: Config): Promise<string> {
+async function lookAtStore({ databaseUrl, directDatabaseUrl, dataFolder }: Config): Promise<string> {
   if (databaseUrl === undefined) return checkDataFolder(dataFolder);
-  const database = await openDatabase(databaseUrl, 1);
+  // What leads through a pooler is looked at when the gateway starts: before the first start it cannot be as it must be.
+  const database =
+    directDatabaseUrl === undefined
+      ? await openDatabase(databaseUrl, 1)
+      : await openDatabase(directDatabaseUrl, 1, { variable: 'TIDEGATE_DIRECT_DATABASE_URL' });
   await database.end();
-  return `Postgres at ${describeUrl(databaseUrl)} answers`;
+  return `Postgres at ${describeUrl(directDatabaseUrl ?? databaseUrl)} answers`;
 }

@@ -15,7 +15,8 @@ const LIMITS = {
   idle_in_transaction_session_timeout: 10_000,
 } as const;
 
-const SETTINGS = {
+/** What every session of ours has, whatever the server's defaults are. */
+export const SESSION_SETTINGS = {
   ...LIMITS,
   synchronous_commit: 'on',
   jit: 'off',
@@ -34,26 +35,38 @@ const TYPES: pg.CustomTypesConfig = {
 };
 const INT8 = Number(pg.types.builtins.INT8);
 
+/** How a URL leads to its server. */
+export interface Way {
+  /** Where the URL was set, for people. */
+  readonly variable?: string;
+  /**
+   * Through a pooler, which gives each transaction to any of its sessions: what a session is asked for when it begins, or keeps from one
+   * statement to the next, is not ours. Its settings are those that the user has by default (`giveSessionSettings`), its statements have no names.
+   */
+  readonly isPooled?: boolean;
+  /** Looks at each new connection before it serves; one at which it throws does not. */
+  readonly admit?: (connection: Connection) => Promise<void>;
+}
+
 /**
  * Opens the pool and proves that the server can be used.
  *
- * @param admit looks at each new connection before it serves; one at which it throws does not
- * @throws StartupError store - unreachable, refused, too old, or not durable: in one sentence, without the password
+ * @throws StartupError store - unreachable, refused, too old, not durable, or behind a pooler that nobody spoke of: in one sentence, without
+ *   the password
  */
 export async function openDatabase(
   url: string,
   poolSize: number = DEFAULT_POOL_SIZE,
-  admit: (connection: Connection) => Promise<void> = () => Promise.resolve(),
+  { variable = 'DATABASE_URL', isPooled = false, admit = () => Promise.resolve() }: Way = {},
 ): Promise<Database> {
-  const where = describeUrl(url);
+  const where = describeUrl(url, variable);
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
-    application_name: applicationName(),
+    // A pooler's sessions keep the name of whom they last served: who is alive shows by its line to the others (`endDeadLeases`).
+    application_name: isPooled ? `pooled ${applicationName()}` : applicationName(),
     connectionTimeoutMillis: 10_000,
-    options: Object.entries(SETTINGS)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
+    ...(isPooled ? {} : { options: startupOptions() }),
     types: TYPES,
     verify: (connection, done) => {
       admit(connection).then(
@@ -64,24 +77,67 @@ export async function openDatabase(
   });
   // A connection that breaks while idle: the pool drops it, the next statement takes another.
   pool.on('error', () => undefined);
-  // The same of one that is in use: its query fails, and between two queries nobody else would listen.
-  pool.on('connect', (connection) => connection.on('error', () => undefined));
+  pool.on('connect', (connection) => {
+    // The same of one that is in use: its query fails, and between two queries nobody else would listen.
+    connection.on('error', () => undefined);
+    if (isPooled) leaveNamesOut(connection);
+  });
   try {
-    const { rows } = await pool.query<{ version: string; durability: string }>(
-      "select current_setting('server_version_num') as version, current_setting('synchronous_commit') as durability",
-    );
-    const { version = '', durability = '' } = rows[0] ?? {};
-    if (Number(version) < OLDEST_SERVER) throw new Error('expected Postgres 14 or newer');
-    // F5: what is accepted must survive the server. A pooler in between may swallow the settings of a connection.
-    if (!DURABLE.has(durability)) throw new Error(`expected synchronous_commit on, got ${durability}`);
+    await prove(pool, isPooled);
     return pool;
   } catch (cause) {
     await pool.end();
-    throw new StartupError('store', `DATABASE_URL: ${where}: ${explain(cause)}`, { cause });
+    throw new StartupError('store', `${variable}: ${where}: ${explain(cause)}`, { cause });
   }
 }
 
-const DURABLE: ReadonlySet<string> = new Set(['on', 'remote_apply']);
+function startupOptions(): string {
+  return Object.entries(SESSION_SETTINGS)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ');
+}
+
+async function prove(pool: Database, isPooled: boolean): Promise<void> {
+  const connection = await pool.connect();
+  try {
+    const { rows } = await connection.query<{ version: string; pid: number; settings: Record<string, string> }>(
+      `select current_setting('server_version_num') as version, pg_backend_pid() as pid,
+         (select json_object_agg(name, setting) from pg_settings where name = any($1)) as settings`,
+      [Object.keys(SESSION_SETTINGS)],
+    );
+    const { version = '', pid, settings = {} } = rows[0] ?? {};
+    if (Number(version) < OLDEST_SERVER) throw new Error('expected Postgres 14 or newer');
+    // A pooler speaks for sessions of its own, and tells numbers of its own.
+    const { processID } = connection as unknown as { readonly processID: number };
+    if (!isPooled && processID !== pid) throw new Error(POOLED);
+    // F5: what is accepted must survive the server. Something in between may swallow what a session asks for.
+    for (const [name, wanted] of Object.entries(SESSION_SETTINGS)) {
+      const got = settings[name] ?? 'nothing';
+      if (got === String(wanted) || (name === 'synchronous_commit' && got === 'remote_apply')) continue;
+      throw new Error(`expected ${name} ${wanted}, got ${got}${isPooled ? STALE : ''}`);
+    }
+  } finally {
+    connection.release();
+  }
+}
+
+const POOLED =
+  'a connection pooler answers; give the address of the server itself, too (directDatabaseUrl, TIDEGATE_DIRECT_DATABASE_URL)';
+const STALE =
+  '; the pooler has sessions from before the first start: have it make new ones (RECONNECT in the console of PgBouncer)';
+
+/** A statement that was prepared in one session of a pooler is unknown in the next. */
+function leaveNamesOut(connection: Connection): void {
+  const query = connection.query.bind(connection) as (...args: readonly unknown[]) => unknown;
+  const nameless = (statement: unknown, ...rest: readonly unknown[]): unknown =>
+    query(isNamed(statement) ? { ...statement, name: undefined } : statement, ...rest);
+  connection.query = nameless as Connection['query'];
+}
+
+/** Queries of our own make (`copyRows`) pass as they are: they have no names. */
+function isNamed(statement: unknown): statement is object {
+  return typeof statement === 'object' && statement !== null && 'name' in statement && !('submit' in statement);
+}
 
 /** Names of the faults that a statement can meet when the database is away or overloaded. */
 const UNAVAILABLE = /^(08|53|57|55P03|40)/;
@@ -114,12 +170,12 @@ export async function queryRows<Row extends object>(
 }
 
 /** Where a database is, without user and password. @throws StartupError config - not a URL */
-export function describeUrl(url: string): string {
+export function describeUrl(url: string, variable = 'DATABASE_URL'): string {
   try {
     const { hostname, port, pathname } = new URL(url);
     return `${hostname}:${port === '' ? '5432' : port}${pathname}`;
   } catch {
-    throw new StartupError('config', 'DATABASE_URL: expected postgresql://user:password@host:port/database');
+    throw new StartupError('config', `${variable}: expected postgresql://user:password@host:port/database`);
   }
 }
 
@@ -134,6 +190,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
 
 function explain(cause: unknown): string {
   const { code, message } = cause as { code?: string; message: string };
+  if (/startup parameter|command-line options/.test(message)) return POOLED;
   return EXPLAINED[code ?? ''] ?? message;
 }
 

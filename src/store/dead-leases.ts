@@ -3,7 +3,7 @@ import { storeFault, type Database } from './database.js';
 
 /**
  * At a start without another gateway connected, every lease there is was a dead process's: after a kill its work goes on at once
- * instead of when its leases run out. Should another one live all the same, hidden by a connection pooler, its fence is lost and
+ * instead of when its leases run out. Should another one live all the same, with its line to the others down, its fence is lost and
  * its next commit says so: nothing is written twice. A call that was SENT keeps its lease, since it may still be under way (F13).
  */
 export async function endDeadLeases(database: Database): Promise<void> {

@@ -9,7 +9,7 @@ import { callBudgetStore } from './call-budget.js';
 import { checkpointStore } from './checkpoint-store.js';
 import { groupCommits } from './commit-group.js';
 import { commitWrites } from './commit.js';
-import { openDatabase, storeFault } from './database.js';
+import { storeFault } from './database.js';
 import { endDeadLeases } from './dead-leases.js';
 import { deviceStore } from './devices.js';
 import { readSnapshot } from './feed-snapshot.js';
@@ -26,7 +26,7 @@ import {
 } from './intents.js';
 import { readChanges } from './known-changes.js';
 import { keepingStore } from './keeping.js';
-import { migrate } from './migrate.js';
+import { openMigratedDatabase } from './migrated-database.js';
 import { operatorStore } from './operator-store.js';
 import { readBySourceKey, readHashes, readRecords, readStates } from './records.js';
 import { createRestoreWatch } from './restore-watch.js';
@@ -37,11 +37,13 @@ import { witnessFile } from './witness-file.js';
  * Opens the store on a Postgres: applies missing migrations, looks whether the database was restored from a backup, starts the
  * announcer.
  *
+ * @param options.directUrl where `url` leads to a connection pooler: the server itself
  * @param options.witnessFile keeps what this gateway saw of the feeds over its restarts: beside a database on this machine only
  * @throws StartupError store - in one sentence
  */
 export async function openStore(options: {
   readonly url: string;
+  readonly directUrl?: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly poolSize?: number;
@@ -50,12 +52,16 @@ export async function openStore(options: {
   const { url, clock, log } = options;
   const file = options.witnessFile === undefined ? null : witnessFile(options.witnessFile, log);
   const watch = createRestoreWatch({ clock, log, file });
-  const database = await openDatabase(url, options.poolSize, (connection) => watch.admit(connection));
-  const applied = await migrate(database);
-  if (applied.length > 0) log.info('migrations applied', { applied });
+  const database = await openMigratedDatabase({
+    url,
+    directUrl: options.directUrl,
+    poolSize: options.poolSize,
+    admit: (connection) => watch.admit(connection),
+    log,
+  });
   await watch.start(database);
   await endDeadLeases(database);
-  const announcer = await openAnnouncer(database, { url, clock, log, node: randomUUID() });
+  const announcer = await openAnnouncer(database, { url: options.directUrl ?? url, clock, log, node: randomUUID() });
   const devices = deviceStore(database);
 
   const commit = groupCommits(

@@ -70,7 +70,8 @@ describe('a configuration', () => {
     write(`export default { port: 4100, host: '127.0.0.2', patienceMs: 5 };`);
     const env = {
       PORT: '4300',
-      DATABASE_URL: 'postgres://db/tidegate',
+      DATABASE_URL: 'postgres://pooler/tidegate',
+      TIDEGATE_DIRECT_DATABASE_URL: 'postgres://db/tidegate',
       TIDEGATE_DATA: 'kept',
       TIDEGATE_LOG: 'debug',
       TIDEGATE_DEVELOPMENT_NETWORK: 'any',
@@ -82,7 +83,8 @@ describe('a configuration', () => {
       patienceMs: 5,
       parentPatienceMs: 60_000,
       retentionDays: 3,
-      databaseUrl: 'postgres://db/tidegate',
+      databaseUrl: 'postgres://pooler/tidegate',
+      directDatabaseUrl: 'postgres://db/tidegate',
       dataFolder: path.join(folder, 'kept'),
       logLevel: 'debug',
       developmentNetwork: 'any',

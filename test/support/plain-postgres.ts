@@ -75,7 +75,8 @@ async function startDebians(version: string): Promise<PlainPostgres> {
   };
 }
 
-async function isServing(url: string): Promise<boolean> {
+/** Does a server take connections there? */
+export async function isServing(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url });
   try {
     await client.connect();
@@ -87,7 +88,8 @@ async function isServing(url: string): Promise<boolean> {
   }
 }
 
-function freePort(): Promise<number> {
+/** A port of this machine at which nobody listens now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {
