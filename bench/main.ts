@@ -2,6 +2,7 @@ import { benchAttacks } from './attacks.js';
 import { benchBudget } from './budget.js';
 import { benchFlood } from './flood.js';
 import { benchFreshness } from './freshness.js';
+import { benchHints } from './hints.js';
 import { benchIngest } from './ingest.js';
 import { benchInitialSync } from './initial-sync.js';
 import { benchOutage } from './outage.js';
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   soap: benchSoap,
   attacks: benchAttacks,
   flood: benchFlood,
+  hints: benchHints,
 };
 
 const name = process.argv[2] ?? '';

@@ -42,8 +42,47 @@ export async function startFlooder(url: string, perSecond: number): Promise<Runn
   return startPrinting('flooder.js', [url, String(perSecond)]);
 }
 
-async function startPrinting(file: string, args: readonly string[]): Promise<RunningProcess> {
-  const child = spawn(process.execPath, [path.join(BUILT, file), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+/** The product in a process that commits when it is told to, with so many users who listen. */
+export async function startHintGateway(
+  sourceUrl: string,
+  { devices, scopes }: { readonly devices: number; readonly scopes: number },
+): Promise<RunningProcess> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tidegate-bench-'));
+  const started = await startPrinting('hint-gateway.js', [], {
+    ...gatewaySettings(sourceUrl, folder),
+    TIDEGATE_CONFIG: path.join(ROOT, 'bench/hints.config.ts'),
+    BENCH_DEVICES: String(devices),
+    BENCH_SCOPES: String(scopes),
+  });
+  return {
+    ...started,
+    async stop() {
+      await started.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The limit of hints: a ready message to all sockets of a bare server. */
+export async function startBareFanOut(message: string): Promise<RunningProcess> {
+  return startPrinting('bare-fan-out.js', [message]);
+}
+
+/** Devices that listen. */
+export async function startHintDevices(): Promise<RunningProcess> {
+  return startPrinting('hint-devices.js', []);
+}
+
+async function startPrinting(
+  file: string,
+  args: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RunningProcess> {
+  const child = spawn(process.execPath, [path.join(BUILT, file), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...settings },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const port = await firstLine(child, /^\d+$/);
   return { pid: child.pid as number, url: `http://127.0.0.1:${port}`, stop: () => end(child) };
 }
@@ -73,15 +112,7 @@ export async function startGateway(
 ): Promise<RunningGateway> {
   const child = spawn(process.execPath, [path.join(ROOT, 'dist/src/cli/main.js'), 'start'], {
     cwd: ROOT,
-    env: {
-      ...process.env,
-      PORT: '0',
-      TIDEGATE_DATA: folder,
-      TIDEGATE_CONFIG: path.join(ROOT, 'bench/tidegate.config.ts'),
-      TIDEGATE_LOG: 'warn',
-      BENCH_SOURCE_URL: sourceUrl,
-      ...settings,
-    },
+    env: { ...process.env, ...gatewaySettings(sourceUrl, folder), ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const url = await firstLine(child, /ready at (http:\S+)/);
@@ -96,6 +127,16 @@ export async function startGateway(
       await end(child);
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+function gatewaySettings(sourceUrl: string, folder: string): Readonly<Record<string, string>> {
+  return {
+    PORT: '0',
+    TIDEGATE_DATA: folder,
+    TIDEGATE_CONFIG: path.join(ROOT, 'bench/tidegate.config.ts'),
+    TIDEGATE_LOG: 'warn',
+    BENCH_SOURCE_URL: sourceUrl,
   };
 }
 

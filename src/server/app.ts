@@ -159,8 +159,9 @@ async function build(
     hasPages: config.auth === undefined,
   });
   closers.push(async () => {
-    hub.close();
     await http.close();
+    // Not before: a listener whose subscription ends by itself, instead of with its socket, does not come back.
+    hub.close();
   });
 
   return {

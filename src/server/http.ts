@@ -29,6 +29,8 @@ const SERVER_SETTINGS = {
   connectionsCheckingInterval: 5_000,
   maxHeaderSize: 16_384,
 };
+/** Connections that may wait to be taken: all devices of a gateway that went away come at once. Systems lower it to their own limit. */
+const BACKLOG = 4_096;
 /** How long a stop waits for requests under way: pushes answer within their patience. */
 const DRAIN_MS = 10_000;
 
@@ -114,7 +116,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   await new Promise<void>((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => reject(cannotListen(host, port, cause));
     server.once('error', fail);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog: BACKLOG }, () => {
       server.off('error', fail);
       resolve();
     });

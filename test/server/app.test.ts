@@ -4,6 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
 import { collection, defineConnector, deletesByScan, field, hmac } from '../../src/connectors/define.js';
 import { get, patch, rest } from '../../src/connectors/rest.js';
 import { startGateway, type Gateway } from '../../src/server/app.js';
@@ -48,7 +50,7 @@ test('a gateway tells what it serves, that it is ready, and how its collections 
   expect(gateway.collections.map(({ name }) => name)).toEqual(['visits']);
   expect(await gateway.progress()).toEqual([{ tenant: 'default', name: 'visits', state: 'READY', recordCount: 2 }]);
   expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
-  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  const metrics = await metricsOf(gateway);
   expect(metrics).toContain('tidegate_collection_records{tenant="default",collection="visits"} 2');
   expect(metrics).toMatch(/^tidegate_source_clock_skew_seconds\{tenant="default",collection="visits"\} -?\d/m);
 });
@@ -65,7 +67,7 @@ test('a signed webhook makes the poll of its source come at once, or reads the r
   expect((await hook('{}')).status).toBe(202);
   await until('the list is read', async () => (await notes())['V-2'] === null);
   expect(system.lists()).toBe(before + 1);
-  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  const metrics = await metricsOf(gateway);
   expect(metrics).toContain('tidegate_webhooks_total{tenant="default",source="office",outcome="accepted"} 2');
   expect(metrics).toContain('tidegate_webhooks_total{tenant="default",source="office",outcome="forged"} 1');
 });
@@ -86,10 +88,24 @@ test('R6: pull answers from the store while sources are down, and R10: a push is
   expect(push.results).toEqual([{ status: 'ACCEPTED', error: null }]);
 });
 
-test('a gateway stops once, however often it is asked to, and its port is free then', async () => {
+test('a gateway stops once, however often it is asked to, and its port is free then; who listens is sent elsewhere, and hears of no end of its hints', async () => {
+  const device = createClient({
+    url: gateway.url.replace('http', 'ws') + '/graphql',
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+  });
+  const hint = device.iterate({ query: 'subscription { hints { at } }' }).next();
+  // An end would be one that clients do not come back from.
+  const sentAway = expect(hint).rejects.toMatchObject({ code: 1001 });
+  await until('it listens', async () => /^tidegate_hint_listeners 1$/m.test(await metricsOf(gateway)));
   await Promise.all([gateway.stop(), gateway.stop()]);
+  await sentAway;
   await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow();
 });
+
+async function metricsOf({ url }: Gateway): Promise<string> {
+  return (await fetch(`${url}/metrics`)).text();
+}
 
 /** What these tests look at of an answer. */
 interface Answered {

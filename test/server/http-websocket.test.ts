@@ -7,6 +7,7 @@ import { SyncError } from '../../src/core/errors.js';
 import type { UseCases } from '../../src/graphql/context.js';
 import { createRequestRate } from '../../src/server/request-rate.js';
 import type { SessionResolver } from '../../src/server/session.js';
+import { closeSpreadMs } from '../../src/server/socket-closing.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { closeClinics, serveClinic, type ServingClinic } from './serving-clinic.js';
 
@@ -176,6 +177,12 @@ describe('a socket', () => {
     expect(await raw.closed).toMatch(new RegExp(`^${code}\\b`));
   });
 
+  test('that sends a binary message is closed with 1003', async () => {
+    const raw = await ready(await serveClinic());
+    raw.socket.send(Buffer.from(JSON.stringify({ type: 'ping' })), { binary: true });
+    expect(await raw.closed).toBe('1003 expected text messages, got a binary one');
+  });
+
   test.each([['graphql-ws'], []])('of another protocol learns which one is expected: %s', async (...protocols) => {
     const clinic = await serveClinic();
     const socket = new WebSocket(clinic.webSocketUrl, protocols);
@@ -223,6 +230,32 @@ describe('a socket that keeps to no protocol', () => {
     expect(await raw.closed).toMatch(/^1009 /);
     other.send({ type: 'ping' });
     expect(await other.next()).toEqual({ type: 'pong' });
+  });
+});
+
+describe('a socket whose client does not read', () => {
+  test('is read no further, and closed with 4411 after ten seconds; others live on', async () => {
+    const clock = createManualClock();
+    const clinic = await serveClinic({ clock });
+    const other = await ready(clinic);
+    const raw = await ready(clinic);
+    const ends = (raw.socket as unknown as { _socket: { pause(): void; resume(): void } })._socket;
+    ends.pause();
+    // Each is answered by as much.
+    for (let n = 0; n < 400; n++) raw.send({ type: 'ping', payload: { text: 'x'.repeat(60_000) } });
+    const passSecond = async (): Promise<void> => {
+      clock.advance(1_000);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    while (clinic.sockets.droppedSlow() === 0) await passSecond();
+    expect(raw.socket.bufferedAmount).toBeGreaterThan(1_000_000);
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(10_000);
+    ends.resume();
+    expect(await raw.closed).toMatch(/^4411 .*connect again, and pull$/);
+    other.send({ type: 'ping' });
+    expect(await other.next()).toEqual({ type: 'pong' });
+    other.socket.close();
+    while (clinic.sockets.count() > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 });
 
@@ -376,6 +409,15 @@ describe('a stop', () => {
     );
     expect(new Set(goneByTime).size).toBeGreaterThan(1);
     expect(clinic.sockets.count()).toBe(0);
+  });
+
+  test.each([
+    [1, 1_000],
+    [1_000, 1_000],
+    [5_000, 5_000],
+    [20_000, 8_000],
+  ])('of a gateway with %i sockets sends them away over %i ms', (sockets, ms) => {
+    expect(closeSpreadMs(sockets)).toBe(ms);
   });
 
   test('cuts off a client that does not hear it', async () => {
