@@ -1,0 +1,137 @@
+import type { Puller, Pusher, ReadonlyJSONObject, ReadonlyJSONValue, ReadTransaction } from 'replicache';
+import { deviceOf, type ClientGroup } from './replicache/client-group.js';
+import { changeIdOf, createFateBook, type OnFate } from './replicache/fate-book.js';
+import { createHttpGateway, type HeaderSource } from './replicache/gateway.js';
+import { listenForHints, type SocketClass } from './replicache/hints.js';
+import {
+  createMutators,
+  originOf,
+  type EditArguments,
+  type EditMutators,
+  type HeldRecord,
+} from './replicache/mutators.js';
+import { createPuller } from './replicache/puller.js';
+import { createPusher } from './replicache/pusher.js';
+import { defaultTabs, type Tabs } from './replicache/tabs.js';
+
+export { recordKey, type Edit, type HeldRecord } from './replicache/mutators.js';
+export { type ToldFate } from './replicache/fate-book.js';
+
+/** How Replicache syncs with a gateway. */
+export interface ReplicacheSyncOptions<Collection extends string> {
+  /** Of GraphQL, like https://sync.example.com/graphql. */
+  readonly url: string;
+  /** What is pulled. With another list, of a newer app, all is pulled anew. */
+  readonly collections: readonly Collection[];
+  /** Like `() => ({ authorization: 'Bearer …' })`; asked for before each request. Default: none. */
+  readonly headers?: HeaderSource;
+  /**
+   * Takes the fate of each edit that is final, parked or unanswered: REJECTED and CONFLICT are the app's to show. It may be called twice
+   * with the same one; an edit counts as done only when it returned.
+   */
+  readonly onFate?: OnFate;
+  /**
+   * An operator revoked this device for ever: what it held is gone already. Close Replicache and drop its database.
+   */
+  readonly onRevoked?: () => void;
+  /** Most changes of one page, 1 to 5,000. Default 1,000, the gateway's own. */
+  readonly pageSize?: number;
+  /** Default: the platform's WebSocket. Null: no hints; the app calls `rep.pull()` itself, or Replicache does every `pullInterval`. */
+  readonly socketClass?: SocketClass | null;
+  /** Default: tabs by localStorage, or one process. Workers with several tabs bring their own. */
+  readonly tabs?: Tabs;
+  /** Default: the device's clock. */
+  readonly nowMs?: () => number;
+}
+
+/** What is used of Replicache. */
+interface ReplicacheLike<Collection extends string> {
+  readonly clientGroupID: Promise<string>;
+  readonly mutate: { readonly [Name in keyof EditMutators<Collection>]: (edit: EditArguments) => Promise<void> };
+  query<Result>(body: (tx: ReadTransaction) => Promise<Result>): Promise<Result>;
+  pull(options?: { readonly now?: boolean }): Promise<void>;
+  push(options?: { readonly now?: boolean }): Promise<void>;
+}
+
+/** Edits as an app makes them. Each resolves when it is kept on the device; its fate comes later. */
+export interface Edits<Collection extends string> {
+  /** @param id a lower-case UUID, made here unless given. @returns the id, for ever */
+  create(collection: Collection, fields: ReadonlyJSONObject, id?: string): Promise<string>;
+  /** @param record as the user saw it: the edit is made from that version. @param fields the changed ones only */
+  update(collection: Collection, record: HeldRecord, fields: ReadonlyJSONObject): Promise<void>;
+  delete(collection: Collection, record: HeldRecord): Promise<void>;
+}
+
+/** The parts for `new Replicache({ name, mutators, puller, pusher })`, and what connects the two. */
+export interface ReplicacheSync<Collection extends string> {
+  readonly puller: Puller;
+  readonly pusher: Pusher;
+  readonly mutators: EditMutators<Collection>;
+  /** Call it once, right after `new Replicache`: listens for hints, and pulls when something is settled. */
+  connect(rep: ReplicacheLike<Collection>): { readonly edits: Edits<Collection>; readonly stop: () => void };
+}
+
+/**
+ * Pull and push of Replicache (15) by those of a gateway, within the app: the gateway knows nothing of Replicache. A client group is a
+ * device, a mutation is a change, and the cookie is the checkpoint with the fates that are not told yet. Give Replicache one `name` per user.
+ */
+export function createReplicacheSync<Collection extends string>(
+  options: ReplicacheSyncOptions<Collection>,
+): ReplicacheSync<Collection> {
+  const { url, collections, headers = () => ({}), onFate = () => undefined, onRevoked = () => undefined } = options;
+  const { pageSize = 1_000, socketClass, tabs = defaultTabs(), nowMs = Date.now } = options;
+  const gateway = createHttpGateway(url, { collections, pageSize, headers });
+  const groups = new Map<string, ClientGroup>();
+  const unsent = new Set<string>();
+  let rep: ReplicacheLike<Collection> | null = null;
+
+  function groupOf(id: string): ClientGroup {
+    const known = groups.get(id) ?? { id, fates: createFateBook(onFate), generation: 0 };
+    groups.set(id, known);
+    return known;
+  }
+
+  /** Replicache tells of faults itself, and tries again. */
+  const pullSoon = (): void => void rep?.pull().catch(() => undefined);
+  const pushAgain = (): void => void rep?.push().catch(() => undefined);
+  const held = async (key: string): Promise<ReadonlyJSONValue | undefined> => rep?.query((tx) => tx.get(key));
+
+  function editsOf(connected: ReplicacheLike<Collection>): Edits<Collection> {
+    async function edit(name: keyof EditMutators<Collection>, what: Pick<EditArguments, 'id' | 'base' | 'fields'>) {
+      const origin = await connected.query(originOf);
+      await connected.mutate[name]({ ...what, at: new Date(nowMs()).toISOString(), origin });
+    }
+    return {
+      async create(collection, fields, id = crypto.randomUUID()) {
+        await edit(`${collection}.create`, { id, base: null, fields });
+        return id;
+      },
+      update: (collection, { id, version }, fields) => edit(`${collection}.update`, { id, base: version, fields }),
+      delete: (collection, { id, version }) => edit(`${collection}.delete`, { id, base: version }),
+    };
+  }
+
+  return {
+    mutators: createMutators(collections, (client, id) => void unsent.add(changeIdOf(client, id))),
+    puller: createPuller({ gateway, tabs, groupOf, held, pushAgain, onRevoked, nowMs }),
+    pusher: createPusher({ gateway, groupOf, unsent, pullSoon }),
+    connect(connected) {
+      rep = connected;
+      const device = async (): Promise<string> => {
+        const group = groupOf(await connected.clientGroupID);
+        return deviceOf(group, group.generation);
+      };
+      const stop =
+        socketClass === null
+          ? () => undefined
+          : listenForHints(url, { collections, headers, device, socketClass, onHint: pullSoon });
+      return {
+        edits: editsOf(connected),
+        stop: () => {
+          rep = null;
+          stop();
+        },
+      };
+    },
+  };
+}
