@@ -9,6 +9,9 @@ interface AnsweredDevice {
   readonly device: string;
   readonly state: string;
   readonly platform: string | null;
+  readonly pulledAt: string | null;
+  readonly hintedAt: string | null;
+  readonly isStale: boolean;
   readonly seenAt: string;
   readonly revokedAt: string | null;
 }
@@ -22,7 +25,7 @@ export function addDevices(program: Command, env: Readonly<Record<string, string
   const devices = program.command('devices').description('see which devices there are, and revoke one that is lost');
   const { command, run } = askingCommands(devices, env);
 
-  command('list', 'user, device, state, last contact and hints of each')
+  command('list', 'user, device, state, last contact, last pull and last hint of each')
     .option('--user <user>', 'only those of this user')
     .action((options: AskOptions & { readonly user?: string }) =>
       run(
@@ -57,9 +60,11 @@ function deviceTable(devices: readonly AnsweredDevice[]): string {
     one.user,
     one.device,
     one.state,
-    one.platform ?? '-',
+    `${one.platform ?? '-'}${one.isStale ? ' (stale)' : ''}`,
     one.seenAt,
+    one.pulledAt ?? '-',
+    one.hintedAt ?? '-',
     one.revokedAt ?? '-',
   ]);
-  return lines(...table(['user', 'device', 'state', 'hints', 'seen', 'revoked'], rows));
+  return lines(...table(['user', 'device', 'state', 'hints', 'seen', 'pulled', 'hinted', 'revoked'], rows));
 }

@@ -68,7 +68,7 @@ export const ALLOW_DELETIONS = own(
   `mutation ($collection: ID!, $upTo: Int!) { done: allowDeletions(collection: $collection, upTo: $upTo) ${PROGRESS} }`,
 );
 
-const DEVICE = '{ user device state platform seenAt revokedAt }';
+const DEVICE = '{ user device state platform pulledAt hintedAt isStale seenAt revokedAt }';
 
 export const READ_DEVICES = own(
   `query ($user: String, $after: ID) { devices(user: $user, after: $after, limit: 1000) { devices ${DEVICE} next } }`,

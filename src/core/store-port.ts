@@ -6,6 +6,7 @@ import type { DeviceStore } from './device-port.js';
 import type { IngestStore } from './ingest-port.js';
 import type { KeepingStore } from './keeping.js';
 import type { OperatorStore } from './operator-port.js';
+import type { PhoneStore } from './phone-port.js';
 import type { RecordStore } from './record-port.js';
 import type { RetentionStore } from './retention-port.js';
 
@@ -23,6 +24,7 @@ export interface Store
     AskedPollStore,
     KeepingStore,
     DeviceStore,
+    PhoneStore,
     RetentionStore,
     CallBudgetStore,
     Announcer {

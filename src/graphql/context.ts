@@ -2,7 +2,7 @@ import type { Audit } from '../audit/audit.js';
 import type { Epoch } from '../core/change.js';
 import type { Collection } from '../core/collection.js';
 import type { Clock, Log } from '../core/ports.js';
-import type { DeviceStore, KnownDevice, Platform } from '../core/device-port.js';
+import type { DeviceStore, KnownDevice, Registration } from '../core/device-port.js';
 import type { CollectionState } from '../core/record-port.js';
 import type { DeviceKey, Session } from '../core/session.js';
 import type { Check } from '../pull/check.js';
@@ -39,9 +39,11 @@ export interface UseCases {
   readEpoch(session: Session): Promise<Epoch>;
   /** Begins another one, if `from` is in force. @returns the epoch that is in force then */
   newEpoch(session: Session, from: Epoch): Promise<Epoch>;
+  /** For hints while it sleeps. Safe to repeat. */
   registerDevice(
+    session: Session,
     device: DeviceKey,
-    registration: { readonly token: string; readonly platform: Platform },
+    asked: Omit<Registration, 'seen'>,
   ): Promise<{ readonly registeredAtMs: number }>;
   /** False when it was not registered. */
   unregisterDevice(device: DeviceKey): Promise<boolean>;

@@ -31,6 +31,20 @@ export class KnownDeviceType {
   @Field(() => PlatformEnum, { nullable: true, description: 'Where it gets hints; null: it is not registered.' })
   platform!: Platform | null;
 
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When it pulled last; null: not since it is registered for hints.',
+  })
+  pulledAt!: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When its push service took the last hint for it.' })
+  hintedAt!: string | null;
+
+  @Field(() => Boolean, {
+    description: 'It did not pull for too long after hints: until it does, it is hinted rarely.',
+  })
+  isStale!: boolean;
+
   @Field(() => DateTimeScalar, { description: 'When it was here last, to the hour.' })
   seenAt!: string;
 
@@ -111,15 +125,22 @@ export class DeviceResolver {
   }
 }
 
-function toKnownDevice({ key, platform, seenAtMs, standing, revokedAtMs }: KnownDevice): KnownDeviceType {
+function toKnownDevice({ key, phone, seenAtMs, standing, revokedAtMs }: KnownDevice): KnownDeviceType {
   return {
     user: key.user,
     device: key.device,
     state: STATE_OF[standing],
-    platform,
+    platform: phone?.platform ?? null,
+    pulledAt: timeOf(phone?.pulledAtMs),
+    hintedAt: timeOf(phone?.hintedAtMs),
+    isStale: phone?.isStale ?? false,
     seenAt: new Date(seenAtMs).toISOString(),
-    revokedAt: revokedAtMs === null ? null : new Date(revokedAtMs).toISOString(),
+    revokedAt: timeOf(revokedAtMs),
   };
+}
+
+function timeOf(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : new Date(ms).toISOString();
 }
 
 function placeOf({ user, device }: Pick<KnownDeviceType, 'user' | 'device'>): string {

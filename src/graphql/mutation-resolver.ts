@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Arg, createParameterDecorator, Ctx, Mutation, Resolver, type ResolverData } from 'type-graphql';
+import type { Collection } from '../core/collection.js';
 import { SyncError } from '../core/errors.js';
 import { fitValue } from '../core/field.js';
 import type { Platform } from '../core/device-port.js';
@@ -8,12 +9,13 @@ import type { RequestContext } from './context.js';
 import type { PushedChange, PushResult } from '../push/pushed-change.js';
 import { PlatformEnum } from './enums.js';
 import { answering } from './errors.js';
+import { checkListened } from './listened-collections.js';
 import { isRefusal, readChangeArgument, type ChangeArgument } from './push-input.js';
 import { ChangeInputType, DeviceType, PushPayloadType, type PushResultType } from './push-types.js';
 import { DateTimeScalar } from './scalars.js';
 
-/** Longest token of a push service, in characters (FCM's have about 160). */
-const MAX_TOKEN_LENGTH = 4_096;
+/** Tokens of push services are of visible ASCII, and have about 160 characters. */
+const TOKEN = /^[\x21-\x7e]{1,1024}$/;
 
 /**
  * The raw argument: TypeGraphQL would turn it into an instance of ChangeInputType and drop the `record` that the typed
@@ -71,20 +73,16 @@ export class MutationResolver {
       'Registers this device for hints by its push service. Safe to repeat; a newer token replaces the older.',
   })
   async registerDevice(
+    @Arg('collections', () => [String], { nullable: true, description: 'Of which it wants hints: names; null: all.' })
+    collections: readonly string[] | null,
     @Arg('platform', () => PlatformEnum) platform: Platform,
     @Arg('token', () => String, { description: "The push service's token for this installation." }) token: string,
     @Ctx() { session, services, useCases }: RequestContext,
   ): Promise<DeviceType> {
     return answering(services.log, async () => {
       const device = requireDevice(session);
-      if (token === '' || token.length > MAX_TOKEN_LENGTH || /[\u0000-\u001f]/.test(token)) {
-        throw new SyncError(
-          'VALIDATION',
-          `token: expected 1 to ${MAX_TOKEN_LENGTH} characters without control characters`,
-          { field: 'token' },
-        );
-      }
-      const { registeredAtMs } = await useCases.registerDevice(device, { token, platform });
+      const asked = { token: checkToken(token), platform, collections: wanted(collections, services.collections) };
+      const { registeredAtMs } = await useCases.registerDevice(session, device, asked);
       return { id: device.device, platform, registeredAt: new Date(registeredAtMs).toISOString() };
     });
   }
@@ -100,6 +98,28 @@ function requireDevice(session: Session): DeviceKey {
   if (device === null) throw new SyncError('DEVICE_REQUIRED', 'expected a Tidegate-Device header, got none');
   if (session.isEvicted === true) checkStanding('evicted');
   return device;
+}
+
+function checkToken(token: string): string {
+  if (TOKEN.test(token)) return token;
+  throw new SyncError(
+    'VALIDATION',
+    'token: expected 1 to 1024 visible ASCII characters, as the push service gave them',
+    {
+      field: 'token',
+    },
+  );
+}
+
+function wanted(
+  names: readonly string[] | null | undefined,
+  collections: readonly Collection[],
+): readonly string[] | null {
+  if (names === null || names === undefined) return null;
+  if (names.length > 0) return [...new Set(checkListened(names, collections))];
+  throw new SyncError('BAD_REQUEST', 'collections: expected at least one name, or null for all, got an empty list', {
+    field: 'collections',
+  });
 }
 
 function readSentAt(sentAt: string | null | undefined): number | null {

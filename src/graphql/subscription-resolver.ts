@@ -1,9 +1,8 @@
 import 'reflect-metadata';
 import { Arg, Resolver, Root, Subscription, type SubscribeResolverData } from 'type-graphql';
-import type { Collection } from '../core/collection.js';
-import { SyncError } from '../core/errors.js';
 import type { RequestContext } from './context.js';
 import { toGraphqlError } from './errors.js';
+import { checkListened } from './listened-collections.js';
 import { HintType } from './push-types.js';
 
 type HintsRequest = SubscribeResolverData<unknown, { collections?: readonly string[] | null }, RequestContext>;
@@ -17,7 +16,9 @@ export class SubscriptionResolver {
     subscribe: ({ args, context }: HintsRequest) => {
       const { session, services, useCases } = context;
       try {
-        return useCases.hints(session, listenedTo(args.collections ?? null, services.collections));
+        const { collections } = services;
+        const names = args.collections ?? collections.map(({ name }) => name);
+        return useCases.hints(session, checkListened(names, collections));
       } catch (thrown) {
         throw toGraphqlError(thrown, services.log);
       }
@@ -30,17 +31,4 @@ export class SubscriptionResolver {
   ): HintType {
     return hint;
   }
-}
-
-function listenedTo(asked: readonly string[] | null, collections: readonly Collection[]): readonly string[] {
-  const names = collections.map((collection) => collection.name);
-  const unknown = (asked ?? []).find((name) => !names.includes(name));
-  if (unknown === undefined) return asked ?? names;
-  throw new SyncError(
-    'BAD_REQUEST',
-    `collections: expected names among ${names.join(', ')}, got ${JSON.stringify(unknown)}`,
-    {
-      field: 'collections',
-    },
-  );
 }

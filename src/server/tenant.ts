@@ -20,6 +20,8 @@ import { createKeptConflicts } from '../push/kept-conflicts.js';
 import { createOperator } from '../push/operator.js';
 import { createPush } from '../push/push.js';
 import type { Hub } from '../realtime/hub.js';
+import { createRegistration } from '../realtime/registration.js';
+import { createSeenScopes } from '../realtime/seen-scopes.js';
 import type { Config } from './config.js';
 import { closeAll } from './configured-store.js';
 import type { ConfiguredTenant } from './configured-tenants.js';
@@ -32,6 +34,9 @@ import { takeUpCollections } from './take-up.js';
 import { logOf } from './tenant-log.js';
 import { startUpkeep } from './upkeep.js';
 import { createWebhooks, type Webhooks } from './webhooks.js';
+
+/** Registrations for hints of one user: more than anybody has devices. */
+const MOST_PHONES = 100;
 
 /** Everything that serves one tenant, and no other: whoever has it reaches nothing of anybody else. */
 export interface Tenant {
@@ -95,6 +100,7 @@ export async function openTenant(
   for (const one of sources) log.info('plan', { collection: one.collection.name, plan: planOf(one) });
 
   const names = collections.map(({ name }) => name);
+  const seenBy = createSeenScopes(hash);
   const readiness = createReadiness({ store, clock, collections: names });
   const poller = createPoller(ports, { tenant, holder, sources });
   const askedPolls = createAskedPolls(ports, { tenant, sources, wake: (collection) => poller.wake(collection) });
@@ -141,7 +147,7 @@ export async function openTenant(
       collections: () => viewCollections(tenant, collections, readiness),
       readEpoch: async () => (await store.readHead(tenant)).epoch,
       newEpoch: (_session, from) => store.newEpoch(tenant, from),
-      registerDevice: (device, registration) => store.registerDevice(device, registration),
+      registerDevice: createRegistration({ store, seenBy }, { atMost: MOST_PHONES }),
       unregisterDevice: (device) => store.unregisterDevice(device),
       readDevices: (id, request) => store.readDevices(id, request),
       async revokeDevice(device) {

@@ -169,6 +169,25 @@ export async function queryRows<Row extends object>(
   }
 }
 
+/**
+ * Work on one connection of its own, for transactions: what it leaves open is rolled back.
+ *
+ * @throws SyncError UNAVAILABLE, INTERNAL
+ */
+export async function onConnection<T>(database: Database, work: (connection: Connection) => Promise<T>): Promise<T> {
+  let connection: Connection | undefined;
+  let broken: Error | undefined;
+  try {
+    connection = await database.connect();
+    return await work(connection);
+  } catch (cause) {
+    await connection?.query('rollback').catch((thrown: unknown) => (broken = thrown as Error));
+    throw storeFault(cause);
+  } finally {
+    connection?.release(broken);
+  }
+}
+
 /** Where a database is, without user and password. @throws StartupError config - not a URL */
 export function describeUrl(url: string, variable = 'DATABASE_URL'): string {
   try {

@@ -12,6 +12,7 @@ import { commitWrites } from './commit.js';
 import { storeFault } from './database.js';
 import { endDeadLeases } from './dead-leases.js';
 import { deviceStore } from './devices.js';
+import { duePhones } from './due-phones.js';
 import { readSnapshot } from './feed-snapshot.js';
 import { headReader } from './head-reader.js';
 import { ingestProgress } from './ingest-progress.js';
@@ -30,6 +31,7 @@ import { openMigratedDatabase } from './migrated-database.js';
 import { operatorStore } from './operator-store.js';
 import { readBySourceKey, readHashes, readRecords, readStates } from './records.js';
 import { createRestoreWatch } from './restore-watch.js';
+import { phoneContacts } from './phones.js';
 import { retention } from './retention.js';
 import { witnessFile } from './witness-file.js';
 
@@ -113,6 +115,8 @@ export async function openStore(options: {
     ...askedPolls(database),
     ...keepingStore(database),
     ...devices,
+    ...phoneContacts(database),
+    ...duePhones(database),
     ...retention(database, watch),
     ...callBudgetStore(database),
     onAdvance: (listener) => announcer.onAdvance(listener),

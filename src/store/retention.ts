@@ -1,27 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Seq } from '../core/change.js';
 import type { RetentionStore } from '../core/retention-port.js';
-import { queryRows, storeFault, type Connection, type Database } from './database.js';
+import { onConnection, queryRows, type Database } from './database.js';
+import { PHONES_LOCK } from './phones.js';
 import { beginEpoch, type RestoreWatch } from './restore-watch.js';
 
 /** Forgetting by age and new epochs: rare, each one transaction under the tenant's lock (specification parts 2 and 8). */
 export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'seenOf'>): RetentionStore {
-  async function onConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    let connection: Connection | undefined;
-    let broken: Error | undefined;
-    try {
-      connection = await database.connect();
-      return await work(connection);
-    } catch (cause) {
-      await connection?.query('rollback').catch((thrown: unknown) => (broken = thrown as Error));
-      throw storeFault(cause);
-    } finally {
-      connection?.release(broken);
-    }
-  }
-
   function inTransaction<T>(tenant: string, work: (run: Run) => Promise<T>): Promise<T> {
-    return onConnection(async (connection) => {
+    return onConnection(database, async (connection) => {
       await connection.query('begin');
       // These may touch many rows; the limits of the hot path are not for them.
       await connection.query('set local statement_timeout = 0');
@@ -58,8 +45,10 @@ export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'se
            where tenant = $1 and settled_seq <= $2 and status <> 'PARKED'`,
           [tenant, horizon],
         );
+        await run(`select pg_advisory_xact_lock(${PHONES_LOCK})`, [tenant]);
         await evictSilent(run, tenant, older);
         await run('delete from scope_set where tenant = $1 and saved_at < $2', [tenant, older]);
+        await forgetUnseen(run, tenant);
         await run('update collection set floor = greatest(floor, $2) where tenant = $1', [tenant, horizon]);
         return { horizon: horizon as Seq };
       }),
@@ -83,7 +72,7 @@ export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'se
     async newEpoch(tenant, from, seenHead) {
       const seen = seenOf(tenant);
       const past = { head: Math.max(seenHead ?? 0, seen?.head ?? 0) as Seq, epochNo: seen?.epochNo ?? 0 };
-      return onConnection(async (connection) => beginEpoch(connection, tenant, from, past));
+      return onConnection(database, async (connection) => beginEpoch(connection, tenant, from, past));
     },
   };
 }
@@ -94,17 +83,30 @@ export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'se
  */
 async function evictSilent(run: Run, tenant: string, older: string): Promise<void> {
   const evicted = await run<{ user_id: string; device: string }>(
-    `update device set evicted = true, token = null, platform = null, registered_at = null
-     where tenant = $1 and seen_at < $2 and not evicted and revoked_at is null returning user_id, device`,
+    `update device set evicted = true where tenant = $1 and seen_at < $2 and not evicted and revoked_at is null returning user_id, device`,
     [tenant, older],
   );
   if (evicted.length === 0) return;
+  const names = [tenant, evicted.map((one) => one.user_id), evicted.map((one) => one.device)];
+  await run(
+    'delete from phone where tenant = $1 and (user_id, device) in (select * from unnest($2::text[], $3::text[]))',
+    names,
+  );
   await run(
     `delete from push_change
      where tenant = $1 and settled_seq is null and status not in ('ACCEPTED', 'PARKED')
        and (user_id, device) in (select * from unnest($2::text[], $3::text[]))`,
-    [tenant, evicted.map((one) => one.user_id), evicted.map((one) => one.device)],
+    names,
   );
+}
+
+/** What nobody's phone sees any more, and sockets that are long closed. Under the lock of phones: one may be about to see it. */
+async function forgetUnseen(run: Run, tenant: string): Promise<void> {
+  await run(
+    'delete from phone_scope s where tenant = $1 and not exists (select 1 from phone p where p.tenant = $1 and p.scopes = s.hash)',
+    [tenant],
+  );
+  await run("delete from presence where tenant = $1 and until < now() - interval '1 hour'", [tenant]);
 }
 
 type Run = <Row extends object>(text: string, values: readonly unknown[]) => Promise<readonly Row[]>;

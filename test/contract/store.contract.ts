@@ -14,6 +14,8 @@ import { operatorPromises } from './store/operator-promises.js';
 import { outboxPromises } from './store/outbox-promises.js';
 import { overlayPromises } from './store/overlay-promises.js';
 import { pageTextPromises } from './store/page-text-promises.js';
+import { duePromises } from './store/due-promises.js';
+import { registrationPromises } from './store/registration-promises.js';
 import { retentionPromises } from './store/retention-promises.js';
 import { tenantPromises } from './store/tenant-promises.js';
 import { viaPromises } from './store/via-promises.js';
@@ -46,6 +48,8 @@ export function runStoreContract(name: string, openStore: () => Promise<Store>):
     describe('asked polls', () => askedPollPromises(begin));
     describe('call budget', () => budgetPromises(begin));
     describe('keeping', () => keepingPromises(begin));
+    describe('registrations for hints', () => registrationPromises(begin));
+    describe('hints that are due', () => duePromises(begin));
     describe('retention', () => retentionPromises(begin));
     describe('epochs', () => epochPromises(begin));
     describe('tenants', () => tenantPromises(begin));

@@ -7,6 +7,8 @@ import {
   type AnsweringClinic,
 } from './answering-clinic.js';
 
+const REGISTER =
+  'mutation ($token: String!, $platform: Platform!, $collections: [String!]) { registerDevice(token: $token, platform: $platform, collections: $collections) { id } }';
 const PULL = `query ($since: Checkpoint, $collections: [String!], $limit: Int) {
   pull(since: $since, collections: $collections, limit: $limit) { changes { id json } checkpoint }
 }`;
@@ -262,6 +264,22 @@ describe.each([
     const { errors, status } = await clinic.ask(query, variables);
     expect(errors.map((error) => error.extensions['code'])).toEqual(['BAD_REQUEST']);
     expect([200, 400]).toContain(status);
+  });
+
+  test.each([
+    ['no token', { token: '' }, 'VALIDATION', /1 to 1024 visible ASCII/],
+    ['one that is too long', { token: 'x'.repeat(1_025) }, 'VALIDATION', /1 to 1024 visible ASCII/],
+    ['one that no push service gives', { token: 'a b' }, 'VALIDATION', /1 to 1024 visible ASCII/],
+    ['a platform that there is not', { platform: 'SYMBIAN' }, 'BAD_REQUEST', /SYMBIAN/],
+    ['a collection that there is not', { collections: ['secrets'] }, 'BAD_REQUEST', /got "secrets"/],
+    ['no collection', { collections: [] }, 'BAD_REQUEST', /at least one name/],
+  ] as const)('a registration for hints is refused: %s', (_what, asked, code, message) =>
+    refuses(clinic.ask(REGISTER, { token: 't', platform: 'WEB', collections: null, ...asked }), code, message),
+  );
+
+  test('a registration for hints takes tokens and collections as they are', async () => {
+    const asked = { token: 'x'.repeat(1_024), platform: 'IOS', collections: ['visits'] };
+    expect((await clinic.ask(REGISTER, asked)).errors).toEqual([]);
   });
 
   test('a subscription over HTTP is told where to go', () =>

@@ -27,7 +27,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
   ],
   Mutation: [
     'push(changes: [ChangeInput!]!, sentAt: DateTime): PushPayload!',
-    'registerDevice(token: String!, platform: Platform!): Device!',
+    'registerDevice(token: String!, platform: Platform!, collections: [String!]): Device!',
     'unregisterDevice: Boolean!',
     'retryChange(intentNo: ID!, mayApplyTwice: Boolean = false): OutboxChange!',
     'rejectChange(intentNo: ID!, reason: String!): PushResult!',
@@ -45,6 +45,9 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'device: ID!',
     'state: DeviceState!',
     'platform: Platform',
+    'pulledAt: DateTime',
+    'hintedAt: DateTime',
+    'isStale: Boolean!',
     'seenAt: DateTime!',
     'revokedAt: DateTime',
   ],

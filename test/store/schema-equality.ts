@@ -41,7 +41,7 @@ export async function columnsOfDatabase(database: Database): Promise<SchemaLines
   const columns = await database.query<{ line: string }>(`
     select c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end as line
     from pg_attribute a join pg_class c on c.oid = a.attrelid
-    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and c.relname <> '_prisma_migrations'`);
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped and c.relname <> '_prisma_migrations'`);
   const keys = await database.query<{ line: string }>(`
     select c.relname || case when i.indisprimary then ' primary (' when i.indisunique then ' unique (' else ' index (' end
       || (select string_agg(a.attname, ', ' order by k.ord)

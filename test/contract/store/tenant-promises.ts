@@ -1,6 +1,6 @@
 import type { Seq } from '../../../src/core/change.js';
 import { LONG_MS, NO_LEASE_MS, inDoubt, lease, noteOf, sent } from './delivery.js';
-import { settled, VISITS, type World } from './world.js';
+import { registered, settled, VISITS, type World } from './world.js';
 
 /** What one tenant can do to another whose records, devices and changes have the same names: nothing. */
 export function tenantPromises(begin: () => Promise<World>): void {
@@ -16,7 +16,7 @@ export function tenantPromises(begin: () => Promise<World>): void {
     const before = { head: await theirs.head(), view: await theirs.view('v1') };
     await ours.show('v1', ['all'], { body: '{"note":"ours"}' });
     await ours.accept('v1', 'c1');
-    await ours.store.registerDevice(ours.nurse, { token: 'one phone', platform: 'ANDROID' });
+    await ours.store.registerDevice(ours.nurse, registered('one phone'), 100);
     expect({ head: await theirs.head(), view: await theirs.view('v1') }).toEqual(before);
     expect((await theirs.store.readChanges(theirs.nurse, ['c1'])).known).toEqual([]);
     expect(await theirs.store.unregisterDevice(theirs.nurse)).toBe(false);
@@ -24,8 +24,7 @@ export function tenantPromises(begin: () => Promise<World>): void {
 
   test('a token that another tenant registered too stays theirs', async () => {
     const [ours, theirs] = await both();
-    for (const { store, nurse } of [theirs, ours])
-      await store.registerDevice(nurse, { token: 'one phone', platform: 'ANDROID' });
+    for (const { store, nurse } of [theirs, ours]) await store.registerDevice(nurse, registered('one phone'), 100);
     expect(await theirs.store.unregisterDevice(theirs.nurse)).toBe(true);
   });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, RecordId, Seq, SourceKey } from '../../../src/core/change.js';
+import type { Registration, SeenScopes } from '../../../src/core/device-port.js';
 import type { FeedSlice, FeedSnapshot, SliceForm } from '../../../src/core/feed-port.js';
 import type {
   Acceptance,
@@ -103,6 +104,20 @@ export function shown(id: string, body = `{"note":"note of ${id}"}`): NextState 
 export function accepted(device: DeviceKey, changeId: string, lease: LeaseOnAccept = null): Acceptance {
   return { device, changeId, bodyHash: `body of ${changeId}`, intent: intended({ lease }) };
 }
+
+/** A registration for hints of everything that a user of these scopes sees. */
+export function registered(
+  token: string,
+  scopes: readonly string[] = ['all'],
+  rest: Partial<Registration> = {},
+): Registration {
+  return { token, platform: 'ANDROID', collections: null, seen: seenScopes(...scopes), ...rest };
+}
+
+export const seenScopes = (...names: readonly string[]): SeenScopes => ({
+  hash: `set ${names.join(' ')}`,
+  scopes: names,
+});
 
 /** What is accepted as an intent. */
 export function intended(parts: Partial<Intended> = {}): Intended {

@@ -1,6 +1,7 @@
 import type { DeviceStore, KnownDevice } from '../../../src/core/device-port.js';
 import type { Clock } from '../../../src/core/ports.js';
-import type { DeviceKey } from '../../../src/core/session.js';
+import { checkStanding, type DeviceKey } from '../../../src/core/session.js';
+import { NEVER_HINTED, type StoredPhone } from './phone-tables.js';
 import { deviceText, type StoredDevice, type TenantTables } from './tables.js';
 
 const HOUR_MS = 3_600_000;
@@ -22,50 +23,59 @@ export function createDeviceTables(ports: {
       }
       return device.standing;
     },
-    async registerDevice(key, { token, platform }) {
+    async registerDevice(key, { seen, ...registration }, atMost) {
       const tables = forWriting(key.tenant);
-      const registration = { token, platform, atMs: clock.nowMs() };
-      for (const [name, other] of tables.devices) {
-        if (other.registration?.token === token) tables.devices.set(name, { ...other, registration: null });
-      }
-      tables.devices.set(deviceText(key), { ...deviceIn(tables, key, clock.nowMs()), registration });
-      return { registeredAtMs: registration.atMs };
+      const name = deviceText(key);
+      const device = deviceIn(tables, key, clock.nowMs());
+      checkStanding(device.standing);
+      const others = [...tables.phones].filter(([other]) => other !== name);
+      if (others.filter(([, phone]) => phone.key.user === key.user).length >= atMost) return null;
+      const moved = others.find(([, phone]) => phone.token === registration.token);
+      if (moved !== undefined) tables.phones.delete(moved[0]);
+      const registeredAtMs = clock.nowMs();
+      const before = tables.phones.get(name) ?? { ...NEVER_HINTED, key };
+      const { nextAtMs, freeAtMs } = moved?.[1] ?? before;
+      const now = { registeredAtMs, scopes: seen.scopes, claim: 0, nextAtMs, freeAtMs };
+      tables.devices.set(name, device);
+      tables.phones.set(name, { ...before, ...registration, ...now });
+      return { registeredAtMs };
     },
     async unregisterDevice(key) {
-      const tables = forWriting(key.tenant);
-      const device = tables.devices.get(deviceText(key));
-      if (device === undefined || device.registration === null) return false;
-      tables.devices.set(deviceText(key), { ...device, registration: null });
-      return true;
+      return forWriting(key.tenant).phones.delete(deviceText(key));
     },
     async readDevices(tenant, { user, after, limit }) {
-      return [...tablesOf(tenant).devices.values()]
+      const { devices, phones } = tablesOf(tenant);
+      return [...devices.values()]
         .filter(({ key }) => (user === null || key.user === user) && (after === null || compareDevices(key, after) > 0))
         .sort((a, b) => compareDevices(a.key, b.key))
         .slice(0, limit)
-        .map(knownDevice);
+        .map((device) => knownDevice(device, phones.get(deviceText(device.key))));
     },
     async revokeDevice(key) {
       const tables = forWriting(key.tenant);
       const device = tables.devices.get(deviceText(key));
       if (device === undefined) return null;
       const revokedAtMs = device.revokedAtMs ?? clock.nowMs();
-      const revoked = { ...device, standing: 'revoked', revokedAtMs, registration: null } as const;
+      const revoked = { ...device, standing: 'revoked', revokedAtMs } as const;
       tables.devices.set(deviceText(key), revoked);
-      return knownDevice(revoked);
+      tables.phones.delete(deviceText(key));
+      return knownDevice(revoked, undefined);
     },
   };
 }
 
 /** @param seenAtMs of one that is not there yet */
 export function deviceIn(tables: TenantTables, key: DeviceKey, seenAtMs: number): StoredDevice {
-  return (
-    tables.devices.get(deviceText(key)) ?? { key, seenAtMs, standing: 'kept', revokedAtMs: null, registration: null }
-  );
+  return tables.devices.get(deviceText(key)) ?? { key, seenAtMs, standing: 'kept', revokedAtMs: null };
 }
 
-function knownDevice({ key, registration, seenAtMs, standing, revokedAtMs }: StoredDevice): KnownDevice {
-  return { key, platform: registration?.platform ?? null, seenAtMs, standing, revokedAtMs };
+function knownDevice(
+  { key, seenAtMs, standing, revokedAtMs }: StoredDevice,
+  phone: StoredPhone | undefined,
+): KnownDevice {
+  if (phone === undefined) return { key, seenAtMs, standing, revokedAtMs, phone: null };
+  const { platform, pulledAtMs, hintedAtMs, isStale } = phone;
+  return { key, seenAtMs, standing, revokedAtMs, phone: { platform, pulledAtMs, hintedAtMs, isStale } };
 }
 
 type Named = Pick<DeviceKey, 'user' | 'device'>;

@@ -16,6 +16,7 @@ import { createIngestTables, leaseKey, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
 import { createKeepingTables } from './keeping-tables.js';
 import { createOperatorTables } from './operator-tables.js';
+import { createPhoneTables } from './phone-tables.js';
 import { createRecordReader } from './record-reader.js';
 import type { Counters } from './record-row.js';
 import { EPOCH_GAP, purgeTables, startEpoch } from './retention.js';
@@ -159,6 +160,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createAskedPolls({ tablesOf, forWriting }),
     ...createKeepingTables({ clock, tablesOf }),
     ...createDeviceTables({ clock, tablesOf, forWriting }),
+    ...createPhoneTables({ clock, leases, tablesOf, forWriting }),
     ...retention,
     ...callBudgets(clock),
     onAdvance(listener) {
@@ -178,7 +180,8 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     },
     evictDevice(key) {
       const tables = forWriting(key.tenant);
-      tables.devices.set(deviceText(key), { ...deviceIn(tables, key, 0), standing: 'evicted', registration: null });
+      tables.devices.set(deviceText(key), { ...deviceIn(tables, key, 0), standing: 'evicted' });
+      tables.phones.delete(deviceText(key));
     },
     backup() {
       const copies = [...tenants].map(([tenant, tables]) => [tenant, copyTables(tables)] as const);

@@ -39,7 +39,8 @@ export function purgeTables(tables: TenantTables, olderThanMs: number): Seq {
 function evictSilent(tables: TenantTables, olderThanMs: number): void {
   const evicted = [...tables.devices].filter(([, one]) => one.seenAtMs < olderThanMs && one.standing === 'kept');
   for (const [name, device] of evicted) {
-    tables.devices.set(name, { ...device, standing: 'evicted', registration: null });
+    tables.devices.set(name, { ...device, standing: 'evicted' });
+    tables.phones.delete(name);
   }
   const names = new Set(evicted.map(([name]) => name));
   for (const [key, { device, settledSeq, status }] of tables.changes) {

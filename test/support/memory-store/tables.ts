@@ -4,7 +4,8 @@ import type { Stamps } from '../../../src/core/conflict.js';
 import type { ChangeError } from '../../../src/core/errors.js';
 import type { PushStatus } from '../../../src/core/intent.js';
 import type { Chance } from '../../../src/core/ports.js';
-import type { DeviceStanding, Platform } from '../../../src/core/device-port.js';
+import type { DeviceStanding } from '../../../src/core/device-port.js';
+import type { StoredPhone } from './phone-tables.js';
 import type { QuarantinedRecord } from '../../../src/core/ingest-port.js';
 import type { CollectionState, OpenIntent, Recheck } from '../../../src/core/record-port.js';
 import type { ScopePair, ScopeSet } from '../../../src/core/scope.js';
@@ -95,7 +96,6 @@ export interface StoredDevice {
   readonly seenAtMs: number;
   readonly standing: DeviceStanding;
   readonly revokedAtMs: number | null;
-  readonly registration: { readonly token: string; readonly platform: Platform; readonly atMs: number } | null;
 }
 
 /** One tenant. Rows are never changed in place, so a shallow copy of the maps is a consistent snapshot. */
@@ -124,6 +124,9 @@ export interface TenantTables {
   readonly quarantine: Map<string, QuarantinedRecord & { readonly collection: string }>;
   readonly scopeSets: Map<string, ScopeSet>;
   readonly devices: Map<string, StoredDevice>;
+  /** As `devices`: those that are registered for hints. */
+  readonly phones: Map<string, StoredPhone>;
+  hintCursor: { readonly epoch: Epoch; readonly seq: Seq } | null;
   audit: Pick<AuditPage, 'anchor' | 'rows'>;
 }
 
@@ -146,6 +149,8 @@ export function emptyTables(epoch: Epoch): TenantTables {
     quarantine: new Map(),
     scopeSets: new Map(),
     devices: new Map(),
+    phones: new Map(),
+    hintCursor: null,
     audit: { anchor: { no: 0, hash: '' }, rows: [] },
   };
 }
@@ -169,6 +174,8 @@ export function copyTables(tables: TenantTables): TenantTables {
     quarantine: new Map(tables.quarantine),
     scopeSets: new Map(tables.scopeSets),
     devices: new Map(tables.devices),
+    phones: new Map(tables.phones),
+    hintCursor: tables.hintCursor,
     audit: tables.audit,
   };
 }
