@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import {
+  clientBreaches,
   environmentBreaches,
   fileBreaches,
   folderBreaches,
@@ -28,6 +29,10 @@ describe('the house', () => {
 
   test('keeps clock, chance and machine out of core', () => {
     expect(purityBreaches(own)).toEqual([]);
+  });
+
+  test('keeps the client free of the server and of Node', () => {
+    expect(clientBreaches(own)).toEqual([]);
   });
 
   test('has decorators only in graphql and SQL only in the store', () => {
@@ -72,6 +77,12 @@ describe('a breach of the house', () => {
     ['the process in core', purityBreaches, 'src/core/a.ts', `export const pid = process.pid;`],
     ['a timer in core', purityBreaches, 'src/core/a.ts', `setTimeout(() => undefined, 1);`],
     ['a timer handed on in core', purityBreaches, 'src/core/a.ts', `export const later = wrap(setTimeout);`],
+    ['the client imports a package', clientBreaches, 'src/client/a.ts', `import { parse } from 'graphql';`],
+    ['the client imports Node', clientBreaches, 'src/client/a.ts', `import { hash } from 'node:crypto';`],
+    ['the client imports code', clientBreaches, 'src/client/a.ts', `import { SyncError } from '../core/errors.js';`],
+    ['the client has a Buffer', clientBreaches, 'src/client/a.ts', `export const b = Buffer.from('');`],
+    ['the client asks the process', clientBreaches, 'src/client/a.ts', `export const v = process.version;`],
+    ['SQL elsewhere in the client', folderBreaches, 'src/client/a.ts', `const q = 'DELETE FROM record';`],
     ['a decorator in core', folderBreaches, 'src/core/a.ts', `@Thing() export class A {}`],
     ['a decorated field in server', folderBreaches, 'src/server/a.ts', `export class A { @Field() a = 1; }`],
     ['SQL in a use case', folderBreaches, 'src/pull/a.ts', 'const q = `SELECT seq FROM record WHERE id = ${id}`;'],
@@ -113,6 +124,14 @@ describe('a breach of the house', () => {
       'src/core/a.ts',
       `export const of = (a: { process: number }) => a.process;`,
     ],
+    [
+      'the client uses types',
+      clientBreaches,
+      'src/client/a.ts',
+      `import type { A } from '../core/a.js';import './b.js';`,
+    ],
+    ['glue knows its library', clientBreaches, 'src/client/rxdb.ts', `import { addRxPlugin } from 'rxdb';`],
+    ['SQL on a phone', folderBreaches, 'src/client/sqlite-store.ts', `const q = 'DELETE FROM record';`],
     ['prose about an update', folderBreaches, 'src/push/a.ts', `const m = 'update from the source refused';`],
     ['the one reader', environmentBreaches, 'src/server/config.ts', `export const e = process.env;`],
     ['a file of 300 lines', fileBreaches, 'src/pull/a.ts', `export const a = 1;\n`.repeat(300)],

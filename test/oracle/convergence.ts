@@ -1,6 +1,6 @@
 import type { SourceKey } from '../../src/core/change.js';
 import type { RecordView } from '../../src/core/record-port.js';
-import { keyOf, TENANT, type Device } from './device.js';
+import { keyOf, TENANT, type WatchedDevice } from './device.js';
 import { isRefusal } from './local-change.js';
 import type { LocalChange } from './local-change.js';
 import type { Row } from './toy-system.js';
@@ -189,7 +189,7 @@ function isParked(change: LocalChange, judge: World['judge']): boolean {
 }
 
 /** (a): what the device holds is what the source has in its scopes. */
-function replica(device: Device, rows: NamedRows, lanes: Lanes, judge: World['judge']): string | null {
+function replica(device: WatchedDevice, rows: NamedRows, lanes: Lanes, judge: World['judge']): string | null {
   const expected = new Map([...rows.known].filter(([key]) => device.scopes.includes(String(rows.scopes.get(key)))));
   for (const [key, row] of expected) {
     const held = device.rows.get(key);

@@ -14,15 +14,35 @@ export interface HeldRow {
 }
 
 export const TENANT = 'clinic';
+/** A round of so many pages does not end. */
+export const MOST_PAGES = 400;
 /** Most changes of one push. */
 const BATCH = 5;
+
+/** A device as everybody else in the world sees it: one that follows the rules by itself, or one that the client makes. */
+export interface WatchedDevice {
+  readonly name: string;
+  readonly rows: ReadonlyMap<string, HeldRow>;
+  /** In the order in which they were made; those that are final and in effect, or refused, are gone. */
+  readonly outbox: readonly LocalChange[];
+  scopes: readonly string[];
+  /** By record and field: every value that was ever on it. */
+  readonly seen: ReadonlyMap<string, ReadonlySet<unknown>>;
+  session(): Session;
+  /** What the app shows: rows with the device's own edits laid over them; null: there is none, or it is deleted here. */
+  shown(key: string): Fields | null;
+  keys(): readonly string[];
+  edit(change: LocalChange): Promise<void>;
+  /** The app's data is cleared; what was not pushed yet stays. */
+  forget(): Promise<void>;
+}
 
 /** What happens on a device that the judge looks at. */
 export interface DeviceWitness {
   /** A page was applied. @param before the checkpoint until then */
-  applied(device: Device, page: PullPage, changes: readonly Change[], before: string | null): void;
+  applied(device: WatchedDevice, page: PullPage, changes: readonly Change[], before: string | null): void;
   /** What the app shows may be different now. */
-  shows(device: Device): void;
+  shows(device: WatchedDevice): void;
 }
 
 /** The rules of a device where planted faults break them. */
@@ -45,16 +65,14 @@ export const SOUND_RULES: DeviceRules = {
  * A device as the protocol asks it to be: rows and checkpoint in one step; a page only if it continues the checkpoint; resets
  * by mark and sweep; an edit kept until its fate is final and its effect is there (F10, F25).
  */
-export class Device {
+export class Device implements WatchedDevice {
   readonly name: string;
   readonly rows = new Map<string, HeldRow>();
-  /** In the order in which they were made; those that are final and in effect are gone. */
   outbox: LocalChange[] = [];
   scopes: readonly string[] = ['a', 'b'];
   checkpoint: string | null = null;
   epoch: string | null = null;
-  /** By record and field: every value that was ever on it. */
-  readonly seen = new Map<string, Set<unknown>>();
+  readonly seen: Seen = new Map();
   resets = 0;
   pages = 0;
   /** Rounds of pulls begun so far. */
@@ -72,15 +90,9 @@ export class Device {
   }
 
   session(): Session {
-    return {
-      tenant: TENANT,
-      user: `user of ${this.name}`,
-      device: this.name,
-      grant: { kind: 'listed', scopes: this.scopes },
-    };
+    return sessionOf(this);
   }
 
-  /** What the app shows: rows with the device's own edits laid over them; null: there is none, or it is deleted here. */
   shown(key: string): Fields | null {
     let fields: Fields | null = this.rows.get(key)?.fields ?? null;
     for (const change of this.outbox) {
@@ -96,9 +108,9 @@ export class Device {
     return [...new Set([...this.rows.keys(), ...this.outbox.map(keyOf)])];
   }
 
-  edit(change: LocalChange): void {
+  async edit(change: LocalChange): Promise<void> {
     this.outbox.push(change);
-    for (const [field, value] of Object.entries(change.fields)) this.see(keyOf(change), field, value);
+    see(this.seen, keyOf(change), change.fields);
     this.witness.shows(this);
   }
 
@@ -162,8 +174,7 @@ export class Device {
     return true;
   }
 
-  /** The app's data is cleared; what was not pushed yet stays. */
-  forget(): void {
+  async forget(): Promise<void> {
     this.rows.clear();
     this.checkpoint = null;
     this.stale = null;
@@ -181,7 +192,7 @@ export class Device {
     }
     const { collection, id, version, json, pending } = change;
     this.rows.set(key, { collection, id, version, fields: json, pending });
-    for (const [field, value] of Object.entries(json)) this.see(key, field, value);
+    see(this.seen, key, json);
   }
 
   private endRound(isComplete: boolean): void {
@@ -203,13 +214,22 @@ export class Device {
   private forgetRefused(): void {
     this.outbox = this.outbox.filter((change) => !change.isRefused);
   }
+}
 
-  private see(key: string, field: string, value: unknown): void {
+export type Seen = Map<string, Set<unknown>>;
+
+/** Values came onto a record of a device. */
+export function see(seen: Seen, key: string, fields: Fields): void {
+  for (const [field, value] of Object.entries(fields)) {
     const name = `${key} ${field}`;
-    const values = this.seen.get(name);
-    if (values === undefined) this.seen.set(name, new Set([value]));
+    const values = seen.get(name);
+    if (values === undefined) seen.set(name, new Set([value]));
     else values.add(value);
   }
+}
+
+export function sessionOf({ name, scopes }: Pick<WatchedDevice, 'name' | 'scopes'>): Session {
+  return { tenant: TENANT, user: `user of ${name}`, device: name, grant: { kind: 'listed', scopes } };
 }
 
 export function keyOf({ collection, id }: { readonly collection: string; readonly id: string }): string {
@@ -217,7 +237,7 @@ export function keyOf({ collection, id }: { readonly collection: string; readonl
 }
 
 /** The changes of a page in full shape. */
-function changesOf(page: PullPage): readonly Change[] {
+export function changesOf(page: PullPage): readonly Change[] {
   const text = page.texts.map((part) => Buffer.from(part).toString('utf8')).join(',');
   return JSON.parse(`[${text}]`) as Change[];
 }

@@ -2,7 +2,7 @@ import type { Change, Fields } from '../../src/core/change.js';
 import type { PushStatus } from '../../src/core/intent.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
 import type { PullPage } from '../../src/pull/pull.js';
-import { keyOf, type Device } from './device.js';
+import { keyOf, type WatchedDevice } from './device.js';
 import { isFall, isRefusal, type LocalChange } from './local-change.js';
 import type { CollectionPlan } from './plan.js';
 import type { Effect } from './toy-system.js';
@@ -24,7 +24,7 @@ export interface Court {
   /** The fields of the row that is a change's record at its source; null: there is none. */
   recordOf(change: LocalChange): Fields | null;
   /** Those of the change ids that the store remembers. */
-  knownIds(device: Device, changeIds: readonly string[]): Promise<ReadonlySet<string>>;
+  knownIds(device: WatchedDevice, changeIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /**
@@ -49,7 +49,7 @@ export class Judge {
   /** The last known state on which a call was noted. */
   private readonly noted = new Map<LocalChange, Fields | null>();
   private readonly fates = new Map<LocalChange, PushStatus>();
-  private readonly versions = new Map<Device, Map<string, number>>();
+  private readonly versions = new Map<WatchedDevice, Map<string, number>>();
   private readonly shown = new Map<string, { value: unknown; readonly earlier: Set<unknown> }>();
 
   constructor(court: Court) {
@@ -157,7 +157,7 @@ export class Judge {
   }
 
   /** R10: what a device is told is durable by then. */
-  async told(device: Device, batch: readonly LocalChange[], results: readonly PushResult[]): Promise<void> {
+  async told(device: WatchedDevice, batch: readonly LocalChange[], results: readonly PushResult[]): Promise<void> {
     const kept = batch.filter((_change, at) => isKept(results[at]));
     const known = await this.court.knownIds(
       device,
@@ -208,7 +208,7 @@ export class Judge {
   }
 
   /** (f), (g), and that nobody sees what nobody wrote. */
-  applied(device: Device, page: PullPage, changes: readonly Change[], before: string | null): void {
+  applied(device: WatchedDevice, page: PullPage, changes: readonly Change[], before: string | null): void {
     this.checkCheckpoint(device, page, before);
     let versions = this.versions.get(device);
     if (versions === undefined || page.reset || before === null) this.versions.set(device, (versions = new Map()));
@@ -227,7 +227,7 @@ export class Judge {
     }
   }
 
-  private checkCheckpoint(device: Device, page: PullPage, held: string | null): void {
+  private checkCheckpoint(device: WatchedDevice, page: PullPage, held: string | null): void {
     if (held === null || page.reset) return;
     const [before, after] = [placeOf(held), placeOf(page.checkpoint)];
     if (before.epoch === after.epoch && after.seq < before.seq) {
@@ -236,7 +236,7 @@ export class Judge {
   }
 
   /** No flicker: an own edit does not vanish and come back, and a refused one stays away. */
-  shows(device: Device): void {
+  shows(device: WatchedDevice): void {
     if (this.isRestored) return;
     for (const key of device.keys()) {
       const fields = device.shown(key);

@@ -9,6 +9,8 @@ import { runSeeds, type SeedOutcome } from './seed-runs.js';
 // smaller and kept in test/regressions/. With SEED alone that one seed is run and its trace is told.
 const folder = path.join(process.cwd(), 'test/regressions');
 const first = Number(process.env['SEED'] ?? 1);
+/** `DEVICE=sdk`: devices are what the client makes them. */
+const isSdk = process.env['DEVICE'] === 'sdk';
 const isSingle = process.env['SEEDS'] === undefined && process.env['SEED'] !== undefined;
 const count = Number(process.env['SEEDS'] ?? 1_000);
 /** A failing run is worth reading, ten of them are not. */
@@ -18,10 +20,10 @@ const TELL_EVERY = 10_000;
 async function tell(plan: Plan, breach: string): Promise<void> {
   const kind = kindOf(breach);
   const smallest = await minimise(plan, async (smaller) => {
-    const outcome = await run(smaller);
+    const outcome = await run(smaller, { isSdk });
     return outcome.breach !== null && kindOf(outcome.breach) === kind;
   });
-  const { world, breach: told } = await run(smallest, { isTraced: true });
+  const { world, breach: told } = await run(smallest, { isTraced: true, isSdk });
   const file = keepRegression(folder, { breach: told ?? breach, plan: smallest });
   console.log(`  ${world.trace?.join('\n  ')}\n  kept as test/regressions/${file}: ${told ?? breach}`);
 }
@@ -29,7 +31,7 @@ async function tell(plan: Plan, breach: string): Promise<void> {
 async function replayKept(): Promise<number> {
   let failed = 0;
   for (const { name, plan } of readRegressions(folder)) {
-    const { breach } = await run(plan);
+    const { breach } = await run(plan, { isSdk });
     if (breach === null) continue;
     failed += 1;
     console.log(`test/regressions/${name}: ${breach}`);
@@ -52,7 +54,7 @@ async function runMany(): Promise<SeedOutcome[]> {
 }
 
 async function runOne(): Promise<SeedOutcome[]> {
-  const { breach, world } = await run(drawPlan(first), { isTraced: true });
+  const { breach, world } = await run(drawPlan(first), { isTraced: true, isSdk });
   console.log(world.trace?.join('\n'));
   if (breach !== null) console.log(`seed ${first}: ${breach}`);
   return breach === null ? [] : [{ seed: first, breach }];

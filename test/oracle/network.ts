@@ -1,9 +1,10 @@
 import { fullShape } from '../../src/core/shape.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
-import type { Device } from './device.js';
+import { Device, MOST_PAGES, type WatchedDevice } from './device.js';
 import type { Dice } from './dice.js';
 import type { GatewayNode } from './gateway-node.js';
 import type { LocalChange } from './local-change.js';
+import { SdkDevice } from './sdk-device.js';
 import type { Simulation } from './simulation.js';
 
 const SHAPE = fullShape(['patients', 'visits']);
@@ -12,20 +13,19 @@ const TIMEOUT_MS = 6_000;
 /** The longest way of a request that is not lost, and of one that is late. */
 const WAY_MS = 60;
 const LATE_MS = 5_000;
-const MOST_PAGES = 400;
 
 /** What a device was told by a node, in the turn in which it was. */
-export type Told = (device: Device, batch: readonly LocalChange[], results: readonly PushResult[]) => void;
+export type Told = (device: WatchedDevice, batch: readonly LocalChange[], results: readonly PushResult[]) => void;
 
 /** The way between devices and nodes: loses requests and answers, delivers some twice and some late. */
 export class Network {
   /** Parts of requests that meet a fault; 0 while all is well. */
   loss = 0;
-  private readonly pushing = new Set<Device>();
-  private readonly pulling = new Set<Device>();
-  private readonly cutUntilMs = new Map<Device, number>();
+  private readonly pushing = new Set<WatchedDevice>();
+  private readonly pulling = new Set<WatchedDevice>();
+  private readonly cutUntilMs = new Map<WatchedDevice, number>();
   /** Moves when everything under way is lost: nodes and devices that start anew. */
-  private readonly generations = new Map<Device, number>();
+  private readonly generations = new Map<WatchedDevice, number>();
   private readonly sim: Simulation;
   private readonly dice: Dice;
   private readonly nodes: () => readonly GatewayNode[];
@@ -44,23 +44,55 @@ export class Network {
     this.told = parts.told;
   }
 
-  cut(device: Device, ms: number): void {
+  cut(device: WatchedDevice, ms: number): void {
     this.cutUntilMs.set(device, this.sim.nowMs() + ms);
   }
 
   /** The app or its device starts anew: nobody there waits for an answer any more. */
-  hangUp(device: Device): void {
+  hangUp(device: WatchedDevice): void {
     this.generations.set(device, this.generation(device) + 1);
     this.pushing.delete(device);
     this.pulling.delete(device);
+    if (device instanceof SdkDevice) device.restart();
   }
 
-  isBusy(device: Device): boolean {
+  isBusy(device: WatchedDevice): boolean {
     return this.pushing.has(device) || this.pulling.has(device);
   }
 
   /** Sends what waits, one request at a time. */
-  async push(device: Device): Promise<void> {
+  async push(device: WatchedDevice): Promise<void> {
+    if (device instanceof Device) await this.pushFor(device);
+    else if (device instanceof SdkDevice) await this.alone(this.pushing, device, () => device.push());
+  }
+
+  /** One round of pages. @throws Error when it does not end */
+  async pull(device: WatchedDevice, limit: number): Promise<void> {
+    if (device instanceof Device) await this.pullFor(device, limit);
+    else if (device instanceof SdkDevice) await this.alone(this.pulling, device, () => device.pull(limit));
+  }
+
+  /** A request of a client's: nobody waits for its answer any more when the app starts anew. */
+  async request<T>(
+    device: WatchedDevice,
+    what: string,
+    call: (node: GatewayNode) => Promise<T>,
+    onLate: (answer: T) => unknown,
+  ): Promise<T | null> {
+    const generation = this.generation(device);
+    const isOver = (): boolean => generation !== this.generation(device);
+    const answer = await this.ask(device, what, call, (late) => isOver() || onLate(late));
+    return isOver() ? new Promise(() => undefined) : answer;
+  }
+
+  private async alone(busy: Set<WatchedDevice>, device: WatchedDevice, work: () => Promise<void>): Promise<void> {
+    if (busy.has(device)) return;
+    busy.add(device);
+    await work();
+    busy.delete(device);
+  }
+
+  private async pushFor(device: Device): Promise<void> {
     const batch = device.batch();
     if (this.pushing.has(device) || batch.length === 0) return;
     this.pushing.add(device);
@@ -78,8 +110,7 @@ export class Network {
     if (results !== null) device.answered(batch, results);
   }
 
-  /** One round of pages. @throws Error when it does not end */
-  async pull(device: Device, limit: number): Promise<void> {
+  private async pullFor(device: Device, limit: number): Promise<void> {
     if (this.pulling.has(device)) return;
     this.pulling.add(device);
     const generation = this.generation(device);
@@ -103,7 +134,7 @@ export class Network {
 
   /** @returns null when no answer came, or an error */
   private async ask<T>(
-    device: Device,
+    device: WatchedDevice,
     what: string,
     call: (node: GatewayNode) => Promise<T>,
     onLate: (answer: T) => unknown = () => undefined,
@@ -157,7 +188,7 @@ export class Network {
     });
   }
 
-  private generation(device: Device): number {
+  private generation(device: WatchedDevice): number {
     return this.generations.get(device) ?? 0;
   }
 }

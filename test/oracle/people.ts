@@ -1,21 +1,21 @@
 import type { Fields, RecordId } from '../../src/core/change.js';
-import type { Device } from './device.js';
+import type { WatchedDevice } from './device.js';
 import { SCOPES, type Step } from './plan.js';
 import type { Row, ToySystem } from './toy-system.js';
 import { ANCHOR, type World } from './world.js';
 
 /** The user of a device edits what the app shows. */
-export function editOnDevice(
+export async function editOnDevice(
   world: World,
-  device: Device,
+  device: WatchedDevice,
   { what, pick, collection }: Step & { readonly do: 'edit' },
-): void {
+): Promise<void> {
   const name = world.system(collection).plan.name;
   const route = pickOf(device.scopes, pick);
   const refers = world.plan.references && name === 'visits';
   // A family at once: the visit's patient is new, too.
   if (refers && what === 'create' && pick % 2 === 0 && route !== undefined)
-    create(world, device, 'patients', { route });
+    await create(world, device, 'patients', { route });
   const patient = refers ? { patient: patientOf(device, pick) } : {};
   if (what === 'create') {
     if (route === undefined) return;
@@ -32,22 +32,26 @@ export function editOnDevice(
     refer: { mark: '', ...patient },
     delete: {},
   };
-  world.edit(device, record, { kind: what === 'delete' ? 'DELETE' : 'UPSERT', isCreate: false, fields: fields[what] });
+  return world.edit(device, record, {
+    kind: what === 'delete' ? 'DELETE' : 'UPSERT',
+    isCreate: false,
+    fields: fields[what],
+  });
 }
 
-function create(world: World, device: Device, collection: string, fields: Fields): void {
+function create(world: World, device: WatchedDevice, collection: string, fields: Fields): Promise<void> {
   const edit = { kind: 'UPSERT', isCreate: true, fields: { note: '', mark: '', ...fields } } as const;
-  world.edit(device, { collection, id: world.newId() }, edit);
+  return world.edit(device, { collection, id: world.newId() }, edit);
 }
 
-function shownKeys(device: Device, collection: string): readonly string[] {
+function shownKeys(device: WatchedDevice, collection: string): readonly string[] {
   return device
     .keys()
     .filter((key) => key.startsWith(`${collection} `) && !key.endsWith(ANCHOR) && device.shown(key) !== null);
 }
 
 /** A patient whom the app shows, mostly the newest: one that was made there and not sent yet. */
-function patientOf(device: Device, pick: number): string | null {
+function patientOf(device: WatchedDevice, pick: number): string | null {
   const shown = shownKeys(device, 'patients');
   const key = pick % 3 === 2 ? pickOf(shown, pick) : shown.at(-1);
   return key === undefined ? null : key.slice('patients '.length);

@@ -1,5 +1,5 @@
 import { difference } from './convergence.js';
-import { TENANT, type Device } from './device.js';
+import { TENANT, type WatchedDevice } from './device.js';
 import { editOnDevice, workInOffice } from './people.js';
 import type { Plan, Step } from './plan.js';
 import { World, type RunOptions } from './world.js';
@@ -48,7 +48,7 @@ async function rest(world: World): Promise<void> {
   }
 }
 
-function sync(world: World, device: Device): void {
+function sync(world: World, device: WatchedDevice): void {
   world.watch(world.network.push(device).then(() => world.network.pull(device, 50)));
 }
 
@@ -56,8 +56,8 @@ function sync(world: World, device: Device): void {
 async function take(world: World, step: Step): Promise<void> {
   const { network, judge } = world;
   world.tell(() => JSON.stringify(step));
-  const device =
-    'device' in step ? (world.devices[step.device % world.devices.length] as Device) : (world.devices[0] as Device);
+  const at = 'device' in step ? step.device % world.devices.length : 0;
+  const device = world.devices[at] as WatchedDevice;
   switch (step.do) {
     case 'edit':
       return editOnDevice(world, device, step);

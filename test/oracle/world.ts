@@ -6,7 +6,7 @@ import type { SourceCollection } from '../../src/core/source-port.js';
 import type { Store } from '../../src/core/store-port.js';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store/memory-store.js';
 import { seededChance } from '../support/seeded-chance.js';
-import { Device, SOUND_RULES, TENANT, type DeviceRules } from './device.js';
+import { Device, SOUND_RULES, TENANT, type DeviceRules, type WatchedDevice } from './device.js';
 import { declaredCollection } from './declared-collection.js';
 import { createDice, type Dice } from './dice.js';
 import { GatewayNode, type NodeGround } from './gateway-node.js';
@@ -14,6 +14,7 @@ import { Judge } from './judge.js';
 import { LocalChange } from './local-change.js';
 import { Network } from './network.js';
 import type { CollectionPlan, Plan } from './plan.js';
+import { SdkDevice, type SdkFaults } from './sdk-device.js';
 import { Simulation } from './simulation.js';
 import { createSourceLink, SourceWeather } from './source-link.js';
 import { ToySystem, type Row } from './toy-system.js';
@@ -32,6 +33,8 @@ export interface Mutation {
   /** What a source as nodes reach it does instead. */
   readonly source?: (real: SourceCollection, world: World, node: string) => Partial<SourceCollection>;
   readonly device?: Partial<DeviceRules>;
+  /** What the client does instead, on devices that it makes. */
+  readonly sdk?: SdkFaults;
 }
 
 /** What a run may be given besides its plan. */
@@ -39,6 +42,8 @@ export interface RunOptions {
   readonly mutation?: Mutation;
   /** Keeps what happened, for reading. */
   readonly isTraced?: boolean;
+  /** Devices are what the client makes them, not the simulated ones. */
+  readonly isSdk?: boolean;
   /** The store to run on. Absent: a new one in memory. */
   readonly storeOf?: (sim: Simulation) => Store;
 }
@@ -54,7 +59,7 @@ export class World {
   readonly weathers = new Map<string, SourceWeather>();
   readonly collections: readonly Collection[];
   readonly nodes: GatewayNode[] = [];
-  readonly devices: readonly Device[];
+  readonly devices: readonly WatchedDevice[];
   readonly network: Network;
   readonly judge: Judge;
   /** What happened, in order; null: nobody reads it. */
@@ -69,7 +74,7 @@ export class World {
   private lives = 0;
   private values = 0;
 
-  constructor(plan: Plan, { mutation = {}, isTraced = false, storeOf }: RunOptions = {}) {
+  constructor(plan: Plan, { mutation = {}, isTraced = false, isSdk = false, storeOf }: RunOptions = {}) {
     this.plan = plan;
     this.mutation = mutation;
     this.trace = isTraced ? [] : null;
@@ -130,8 +135,9 @@ export class World {
           });
           this.judge.applied(...what);
         },
-        shows: (device: Device) => this.judge.shows(device),
+        shows: (device: WatchedDevice) => this.judge.shows(device),
       };
+      if (isSdk) return new SdkDevice(`d${at}`, witness, this, mutation.sdk);
       return new Device(`d${at}`, witness, { ...SOUND_RULES, ...mutation.device });
     });
   }
@@ -240,10 +246,10 @@ export class World {
 
   /** An edit as the app makes it. */
   edit(
-    device: Device,
+    device: WatchedDevice,
     name: { readonly collection: string; readonly id: RecordId },
     edit: Pick<LocalChange, 'kind' | 'fields' | 'isCreate'>,
-  ): void {
+  ): Promise<void> {
     const key = `${name.collection} ${name.id}`;
     const n = ++this.values;
     const change = new LocalChange({
@@ -262,8 +268,8 @@ export class World {
       seen: new Map(['note', 'mark'].map((field) => [field, new Set(device.seen.get(`${key} ${field}`))])),
     });
     this.judge.made(change);
-    device.edit(change);
     this.tell(() => `${device.name} edits: ${change} from ${change.baseVersion}`);
+    return device.edit(change);
   }
 
   newId(): RecordId {

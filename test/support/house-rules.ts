@@ -144,6 +144,29 @@ function isValue(node: ts.Identifier): boolean {
   return ts.isExpression(parent) && !ts.isPropertyAssignment(parent);
 }
 
+/** What the client must not touch, since browsers and phones do not have it. */
+const NODE_NAMES = new Set(['process', 'Buffer', 'require', 'setImmediate', '__dirname', '__filename']);
+
+/** What fits another library to the gateway knows that library; the rest of the client knows none. */
+const GLUE = /^src\/client\/(replicache|rxdb|watermelon)/;
+
+/** In the client: code of the server, where types of it would do, packages, and what only Node has. */
+export function clientBreaches(tree: SourceTree): readonly Breach[] {
+  return breaches(tree, (file, source) => {
+    if (!file.startsWith('src/client/')) return [];
+    const found: string[] = [];
+    visit(source, (node) => {
+      if (ts.isIdentifier(node) && NODE_NAMES.has(node.text) && isValue(node)) found.push(`uses ${node.text}`);
+    });
+    for (const { specifier, target, isTypeOnly } of importsOf(source)) {
+      if (target === null && (!GLUE.test(file) || specifier.startsWith('node:'))) found.push(`imports ${specifier}`);
+      if (target?.startsWith('src/client/') === false && !isTypeOnly)
+        found.push(`imports more than types of ${target}`);
+    }
+    return found.map((what) => `${what}; the client runs in browsers and on phones`);
+  });
+}
+
 /** Decorators outside graphql, and SQL outside the store. */
 export function folderBreaches(tree: SourceTree): readonly Breach[] {
   return breaches(tree, (file, source) => {
@@ -152,13 +175,18 @@ export function folderBreaches(tree: SourceTree): readonly Breach[] {
       if (ts.isDecorator(node) && !file.startsWith('src/graphql/')) {
         found.push(`has the decorator ${node.getText()}; only src/graphql/ has decorators`);
       }
-      if (!file.startsWith('src/store/') && isText(node) && SQL.test(node.text)) {
-        found.push(`holds SQL (${JSON.stringify(node.text.trim().slice(0, 40))}); only src/store/ knows SQL`);
+      if (!SQL_PLACES.some((place) => file.startsWith(place)) && isText(node) && SQL.test(node.text)) {
+        found.push(
+          `holds SQL (${JSON.stringify(node.text.trim().slice(0, 40))}); only ${SQL_PLACES.join(' and ')} know SQL`,
+        );
       }
     });
     return found;
   });
 }
+
+/** The gateway's store, and the client's on a phone. */
+const SQL_PLACES = ['src/store/', 'src/client/sqlite-store.ts'];
 
 const SQL =
   /\b(SELECT\s[^]*\sFROM\s|INSERT\s+INTO\s+\w|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s+\w|CREATE\s+(TABLE|INDEX|FUNCTION)\s)/i;

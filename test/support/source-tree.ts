@@ -10,6 +10,8 @@ export interface Import {
   readonly specifier: string;
   /** Path from the top for relative imports (`.js` read as the `.ts` it stands for), else null: a package. */
   readonly target: string | null;
+  /** `import type`: nothing of it is there when the program runs. */
+  readonly isTypeOnly: boolean;
 }
 
 /** Where the tests run: the top of the project. */
@@ -37,7 +39,9 @@ export function importsOf(source: ts.SourceFile): readonly Import[] {
   const imports: Import[] = [];
   visit(source, (node) => {
     const specifier = specifierOf(node);
-    if (specifier !== null) imports.push({ specifier, target: targetOf(source.fileName, specifier) });
+    if (specifier === null) return;
+    const isTypeOnly = ts.isImportDeclaration(node) && node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+    imports.push({ specifier, target: targetOf(source.fileName, specifier), isTypeOnly });
   });
   return imports;
 }

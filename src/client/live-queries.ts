@@ -1,0 +1,77 @@
+import type { RecordName } from './local-store.js';
+import type { Stop } from './observed.js';
+import { isSame } from './overlay.js';
+
+/** A question to the store whose answer is told whenever it is another one. */
+interface LiveQuery {
+  readonly collection: string;
+  /** Null: any record of the collection concerns it. */
+  readonly id: string | null;
+  run(): void;
+}
+
+/** Everything that is being looked at. */
+export interface LiveQueries {
+  /**
+   * Tells the answer now, and again whenever it differs; an own edit that comes back from the gateway differs in nothing (R5).
+   *
+   * @param id the one record that concerns it; null: any of the collection
+   */
+  observe<T>(
+    name: { readonly collection: string; readonly id: string | null },
+    ask: () => Promise<T>,
+    listener: (answer: T) => void,
+  ): Stop;
+  /** These records may be other ones now; null: all may. */
+  changed(names: readonly RecordName[] | null): void;
+  stop(): void;
+}
+
+/** @param failed is told what a question or a listener throws */
+export function createLiveQueries(failed: (thrown: unknown) => void): LiveQueries {
+  const queries = new Set<LiveQuery>();
+  return {
+    observe(name, ask, listener) {
+      let isRunning = false;
+      let isDue = false;
+      let last: { readonly answer: Awaited<ReturnType<typeof ask>> } | null = null;
+      const tell = async (): Promise<void> => {
+        while (isDue && queries.has(query)) {
+          isDue = false;
+          const answer = await ask();
+          if (!queries.has(query) || (last !== null && isSame(last.answer, answer))) continue;
+          last = { answer };
+          listener(answer);
+        }
+      };
+      const query: LiveQuery = {
+        ...name,
+        run() {
+          isDue = true;
+          if (isRunning) return;
+          isRunning = true;
+          void tell()
+            .catch(failed)
+            .finally(() => (isRunning = false));
+        },
+      };
+      queries.add(query);
+      query.run();
+      return () => void queries.delete(query);
+    },
+    changed(names) {
+      if (queries.size === 0) return;
+      const ids = new Map<string, Set<string>>();
+      for (const { collection, id } of names ?? []) {
+        const own = ids.get(collection);
+        if (own === undefined) ids.set(collection, new Set([id]));
+        else own.add(id);
+      }
+      for (const query of [...queries]) {
+        const own = ids.get(query.collection);
+        if (names === null || (own !== undefined && (query.id === null || own.has(query.id)))) query.run();
+      }
+    },
+    stop: () => queries.clear(),
+  };
+}

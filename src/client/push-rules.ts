@@ -1,0 +1,158 @@
+import { changeReaction } from './error-reactions.js';
+import type { Fate, SentChange } from './gateway.js';
+import type { StoreWrites, SyncRead } from './local-store.js';
+import { isApplied, isForUser, isOpen, isRefused, type OutboxEntry } from './outbox-entry.js';
+
+/** Bounds of one push. */
+export interface PushLimits {
+  readonly changes: number;
+  /** Of the changes as JSON text, in characters. One that is longer goes alone. */
+  readonly characters: number;
+}
+
+/**
+ * The next changes to send, in the order in which they were made: one of each record, so that a change that stays queued never lets a
+ * later one of its record pass it (R8). Records of which an entry is set aside wait with it; all others go on.
+ *
+ * @param isHeld set aside for now
+ */
+export function nextBatch(
+  entries: readonly OutboxEntry[],
+  limits: PushLimits,
+  isHeld: (entry: OutboxEntry) => boolean,
+): readonly OutboxEntry[] {
+  const batch: OutboxEntry[] = [];
+  const passed = new Set<string>();
+  let characters = 0;
+  for (const entry of entries) {
+    if (entry.status !== null) continue;
+    const name = JSON.stringify([entry.collection, entry.id]);
+    if (passed.has(name)) continue;
+    passed.add(name);
+    if (isHeld(entry)) continue;
+    characters += JSON.stringify(asSent(entry)).length;
+    if (batch.length > 0 && (batch.length >= limits.changes || characters > limits.characters)) break;
+    batch.push(entry);
+  }
+  return batch;
+}
+
+/** What is written before a batch leaves: that it may have arrived, and in which epoch (F5). */
+export function beforeSending(batch: readonly OutboxEntry[], epoch: string | null): StoreWrites {
+  return {
+    changed: batch.filter((entry) => !entry.isSent).map((entry) => ({ ...entry, isSent: true, sentEpoch: epoch })),
+  };
+}
+
+/** An entry as it goes out; a repeat says in which epoch it was sent first. */
+export function asSent(entry: OutboxEntry): SentChange {
+  const { changeId, collection, id, kind, baseVersion, changedAt, fields, isSent, sentEpoch } = entry;
+  return {
+    changeId,
+    collection,
+    id,
+    kind,
+    baseVersion,
+    changedAt,
+    ...(fields === null ? {} : { json: fields }),
+    ...(isSent && sentEpoch !== null ? { sentEpoch } : {}),
+  };
+}
+
+/** What an answer, or a receipt, makes of the outbox. */
+export interface Told {
+  readonly entries: readonly OutboxEntry[];
+  /** Those that were told something new, as they are now. */
+  readonly told: readonly OutboxEntry[];
+  /** Some stay queued: their turn comes later. */
+  readonly isAgain: boolean;
+  /** An id of this device stands for another device's change: a copied backup (F11). */
+  readonly isCopied: boolean;
+}
+
+/** The fates that came, taken in: only an explicit verdict makes anything of an entry. Ids that are not known are passed over. */
+export function takeFates(
+  entries: readonly OutboxEntry[],
+  fates: readonly Fate[],
+  isReceipt: boolean,
+  newId: () => string,
+): Told {
+  const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
+  const told: OutboxEntry[] = [];
+  let isAgain = false;
+  let isCopied = false;
+  const after = entries.map((entry): OutboxEntry => {
+    const fate = byId.get(entry.changeId);
+    if (fate === undefined || isForUser(entry)) return entry;
+    const isReceived = isReceipt && fate.status !== 'PARKED' && fate.status !== 'ACCEPTED';
+    // Final already: only that its receipt came is news.
+    if (isApplied(entry)) return isReceived && !entry.hasReceipt ? { ...entry, hasReceipt: true } : entry;
+    if (!isReceipt && fate.status === 'REJECTED') {
+      const reaction = changeReaction(fate.error);
+      if (reaction === 'again') isAgain = true;
+      if (reaction === 'newDevice') isCopied = true;
+      if (reaction === 'again') return entry;
+      // This body was never taken under its id, so that a new one makes no second change of it.
+      if (reaction === 'newDevice') return { ...entry, changeId: newId(), isSent: false, sentEpoch: null };
+    }
+    const now = { ...entry, ...fateOf(fate), hasReceipt: isReceived };
+    told.push(now);
+    return now;
+  });
+  return { entries: after, told, isAgain, isCopied };
+}
+
+function fateOf(fate: Fate): Pick<OutboxEntry, 'status' | 'error' | 'conflict' | 'blockedBy'> {
+  const { status, error = null, conflict = null, blockedBy = null } = fate;
+  return { status, error, conflict, blockedBy };
+}
+
+/** A new device id: what was never sent goes on, what was sent and is not final is its user's to look at (F11). */
+export function ofNewDevice(entries: readonly OutboxEntry[]): Pick<Told, 'entries' | 'told'> {
+  const told: OutboxEntry[] = [];
+  const after = entries.map((entry): OutboxEntry => {
+    if (!entry.isSent || !isOpen(entry)) return entry;
+    const now = { ...entry, status: 'UNANSWERED' as const };
+    told.push(now);
+    return now;
+  });
+  return { entries: after, told };
+}
+
+/** Nothing is known any more of what the gateway had of these: sent again, under the same ids, they get their stored answers (F5, F10). */
+export function askedAgain(entries: readonly OutboxEntry[]): readonly OutboxEntry[] {
+  return entries.map((entry) => (isOpen(entry) && entry.status !== null ? { ...entry, status: null } : entry));
+}
+
+/**
+ * The end of a round that equals one snapshot: edits whose effect is in it are dropped, and what lies below one of them is not shown any
+ * more. Refused ones stay until the app discards them.
+ *
+ * @param isKnown told before the round's last page was asked for
+ */
+export function withoutEffected(
+  entries: readonly OutboxEntry[],
+  isKnown: (entry: OutboxEntry) => boolean,
+): readonly OutboxEntry[] {
+  const isIn = (entry: OutboxEntry): boolean => isApplied(entry) && (entry.hasReceipt || isKnown(entry));
+  const last = new Map<string, number>();
+  entries.forEach((entry, at) => {
+    if (isIn(entry)) last.set(JSON.stringify([entry.collection, entry.id]), at);
+  });
+  return entries.flatMap((entry, at) => {
+    const isBelow = at < (last.get(JSON.stringify([entry.collection, entry.id])) ?? -1);
+    if (isIn(entry) || (isBelow && isApplied(entry))) return [];
+    return [isBelow && !entry.isCovered && !isRefused(entry) ? { ...entry, isCovered: true } : entry];
+  });
+}
+
+/** What has to be written so that the outbox is as it should be. An entry under a new id comes at the end. */
+export function outboxWrites(before: SyncRead['entries'], after: readonly OutboxEntry[]): StoreWrites {
+  const known = new Map(before.map((entry) => [entry.changeId, entry]));
+  const kept = new Set(after.map((entry) => entry.changeId));
+  return {
+    added: after.filter((entry) => !known.has(entry.changeId)),
+    changed: after.filter((entry) => known.has(entry.changeId) && known.get(entry.changeId) !== entry),
+    dropped: before.filter((entry) => !kept.has(entry.changeId)).map((entry) => entry.changeId),
+  };
+}

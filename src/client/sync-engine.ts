@@ -1,0 +1,259 @@
+import type { ResetReason } from '../core/checkpoint.js';
+import { requestReaction } from './error-reactions.js';
+import { GatewayFault, type Fate, type Gateway, type PulledPage } from './gateway.js';
+import type { LocalStore, RecordName, StoreWrites, SyncRead, SyncState } from './local-store.js';
+import { isApplied, newEntry, type Edit, type OutboxEntry } from './outbox-entry.js';
+import { beginningAgain, takePage, type AskedPage } from './page-rules.js';
+import {
+  asSent,
+  beforeSending,
+  nextBatch,
+  ofNewDevice,
+  outboxWrites,
+  takeFates,
+  type PushLimits,
+} from './push-rules.js';
+
+/** What an engine is made of. */
+export interface EngineParts {
+  readonly store: LocalStore;
+  readonly gateway: Gateway;
+  readonly nowMs: () => number;
+  /** A UUID in lower case. */
+  readonly newId: () => string;
+  readonly limits: PushLimits & { readonly page: number };
+  readonly news: EngineNews;
+}
+
+/** What an engine tells, after it is kept. */
+export interface EngineNews {
+  /** What is shown of these records may be different now; null: of all. */
+  changed(names: readonly RecordName[] | null): void;
+  /** Edits that were told something new, in order. */
+  told(entries: readonly OutboxEntry[]): void;
+  /** The device begins again. */
+  reset(reason: ResetReason | null): void;
+  /** Everything was removed, for ever. */
+  revoked(): void;
+}
+
+/** The rules of a device, over any store and any way to a gateway. One piece of work at a time. */
+export interface SyncEngine {
+  /**
+   * Sends what is queued. @returns how many changes were answered
+   * @throws GatewayFault - the rest stays queued
+   */
+  push(): Promise<number>;
+  /** One round of pages. @throws GatewayFault - the round goes on with the next pull */
+  pull(): Promise<void>;
+  /** One page into the store. @returns false: it continues a place where this device is not any more */
+  apply(asked: AskedPage, page: PulledPage): Promise<boolean>;
+  /** Keeps an edit. @throws GatewayFault DEVICE_REVOKED */
+  add(edit: Edit): Promise<void>;
+  /** The next pull is an initial sync; what is held is swept when it did not come again; unsent edits stay (F25). */
+  beginAgain(): Promise<void>;
+  /** Lets go of entries. @returns those that were there */
+  discard(changeId: string): Promise<OutboxEntry | null>;
+  /** Everything set aside may be sent again. */
+  release(): void;
+}
+
+/** Commits that may be lost to another tab before something must be wrong. */
+const MOST_TRIES = 50;
+/** An entry that the gateway could not even read is tried again after so long, ms. */
+const HELD_MS = 15 * 60_000;
+
+export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }: EngineParts): SyncEngine {
+  /** Entries that failed alone as a whole request, by changeId: until when, ms. Not durable: the next start tries them at once. */
+  const held = new Map<string, number>();
+  /** Entries that ever did: they go alone, behind all others. */
+  const suspects = new Set<string>();
+  let room = limits.changes;
+
+  const isHeld = ({ changeId }: OutboxEntry): boolean => (held.get(changeId) ?? 0) > nowMs();
+
+  /** Reads, decides, and writes if nothing moved in between; else once more. Null decides to leave it. */
+  async function update<T>(decide: (read: Standing) => { readonly writes: StoreWrites; readonly value: T } | null) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const read = standing(await store.readSync());
+      const decided = decide(read);
+      if (decided === null) return null;
+      const { writes, value } = decided;
+      const revision = read.state.revision + 1;
+      const state = { ...(writes.state ?? read.state), revision };
+      if (await store.commit({ ...writes, state }, read.state.revision)) return { value, before: read };
+    }
+    throw new GatewayFault('LOCAL_STORE', 'expected the store to keep still');
+  }
+
+  async function react(fault: GatewayFault): Promise<void> {
+    const reaction = requestReaction(fault.code);
+    if (reaction === 'beginAgain') await beginAgain();
+    if (reaction === 'newDevice') await takeNewDevice();
+    if (reaction === 'wipe') await wipe();
+  }
+
+  async function takeNewDevice(): Promise<void> {
+    const renewed = await update(({ state, entries }) => {
+      const after = ofNewDevice(entries);
+      const writes = { state: { ...state, device: newId() }, ...outboxWrites(entries, after.entries) };
+      return { writes, value: after.told };
+    });
+    tell(renewed?.value ?? []);
+  }
+
+  /** An app shows nothing any more of what it may not have; that it may not is remembered. */
+  async function wipe(): Promise<void> {
+    await update(({ state }) => ({
+      writes: { isWiped: true, state: { ...state, checkpoint: null, epoch: null, isRevoked: true } },
+      value: null,
+    }));
+    news.changed(null);
+    news.revoked();
+  }
+
+  async function beginAgain(): Promise<void> {
+    await update((read) => ({ writes: beginningAgain(read), value: null }));
+    news.reset(null);
+  }
+
+  function tell(entries: readonly OutboxEntry[]): void {
+    if (entries.length === 0) return;
+    news.changed(entries);
+    news.told(entries);
+  }
+
+  /**
+   * @param tried left alone; those that are answered come to it
+   * @returns how many were answered; null: there is nothing more to send now
+   */
+  async function pushBatch(tried: Set<string>): Promise<number | null> {
+    const chosen = await update(({ state, entries }) => {
+      const isLeft = (entry: OutboxEntry): boolean => isHeld(entry) || tried.has(entry.changeId);
+      const isDoubted = (entry: OutboxEntry): boolean => isLeft(entry) || suspects.has(entry.changeId);
+      const sound = nextBatch(entries, { ...limits, changes: room }, isDoubted);
+      const batch = sound.length > 0 ? sound : nextBatch(entries, { ...limits, changes: 1 }, isLeft);
+      if (batch.length === 0) return null;
+      return { writes: beforeSending(batch, state.epoch), value: { batch, device: state.device } };
+    });
+    if (chosen === null) return null;
+    const { batch, device } = chosen.value;
+    const fates = await send(device, batch);
+    if (fates === null) return 0;
+    for (const { changeId } of batch) {
+      tried.add(changeId);
+      suspects.delete(changeId);
+    }
+    const answered = await update(({ state, entries }) => {
+      const told = takeFates(entries, fates, false, newId);
+      const after = told.isCopied ? ofNewDevice(told.entries) : { entries: told.entries, told: [] };
+      const writes = {
+        state: told.isCopied ? { ...state, device: newId() } : state,
+        ...outboxWrites(entries, after.entries),
+      };
+      return { writes, value: { told: [...told.told, ...after.told], isCopied: told.isCopied } };
+    });
+    tell(answered?.value.told ?? []);
+    // What goes on under new ids waits for the next time, lest a gateway that knows every id is asked for ever.
+    return answered?.value.isCopied === true ? null : fates.length;
+  }
+
+  /** @returns null: it was too much at once, and less is to be sent */
+  async function send(device: string, batch: readonly OutboxEntry[]): Promise<readonly Fate[] | null> {
+    try {
+      const fates = await gateway.push(device, batch.map(asSent), new Date(nowMs()).toISOString());
+      room = Math.min(limits.changes, room * 2);
+      return fates;
+    } catch (thrown) {
+      const fault = GatewayFault.from(thrown, 'UNREACHABLE');
+      const reaction = requestReaction(fault.code);
+      if (reaction === 'less' || reaction === 'lessLater') {
+        room = Math.max(1, Math.floor(batch.length / 2));
+        if (batch.length === 1) setAside(batch[0]?.changeId ?? '');
+        if (reaction === 'less') return null;
+      }
+      await react(fault);
+      throw fault;
+    }
+  }
+
+  function setAside(changeId: string): void {
+    suspects.add(changeId);
+    held.set(changeId, nowMs() + HELD_MS);
+  }
+
+  async function apply(asked: AskedPage, page: PulledPage): Promise<boolean> {
+    const taken = await update((read) => {
+      const decided = takePage(read, asked, page, nowMs(), newId);
+      return decided === null ? null : { writes: decided.writes, value: decided };
+    });
+    if (taken === null) return false;
+    const { writes, told } = taken.value;
+    // What is swept, or wiped, has no names here.
+    const isNamed = writes.sweepBelow === undefined && writes.isWiped !== true;
+    news.changed(isNamed ? [...page.changes, ...touched(writes, taken.before)] : null);
+    news.told(told);
+    if (page.reset) news.reset(page.resetReason ?? null);
+    return true;
+  }
+
+  return {
+    apply,
+    beginAgain,
+    async push() {
+      const { state } = standing(await store.readSync());
+      // Without an epoch a repeat after a restore could not be told from a first time (F5): the first pull goes first.
+      if (state.isRevoked || state.epoch === null) return 0;
+      const tried = new Set<string>();
+      for (let answered = 0; ;) {
+        const batch = await pushBatch(tried);
+        if (batch === null) return answered;
+        answered += batch;
+      }
+    },
+    async pull() {
+      for (let isFirst = true; ; isFirst = false) {
+        const { state, entries } = standing(await store.readSync());
+        if (state.isRevoked) return;
+        const { device, checkpoint: since, collections } = state;
+        const final = new Set(entries.filter(isApplied).map((entry) => entry.changeId));
+        try {
+          const page = await gateway.pull({ device, since, collections, limit: limits.page });
+          if (!(await apply({ since, final }, page)) || !page.hasMore) return;
+        } catch (thrown) {
+          const fault = GatewayFault.from(thrown, 'LOCAL_STORE');
+          await react(fault);
+          if (!isFirst || requestReaction(fault.code) !== 'beginAgain') throw fault;
+        }
+      }
+    },
+    async add(edit) {
+      const { state } = standing(await store.readSync());
+      if (state.isRevoked) throw new GatewayFault('DEVICE_REVOKED', 'this installation was taken its rights');
+      await store.commit({ added: [newEntry(edit)] }, null);
+      news.changed([edit]);
+    },
+    async discard(changeId) {
+      const found = await update(({ entries }) => {
+        const entry = entries.find((one) => one.changeId === changeId);
+        return entry === undefined ? null : { writes: { dropped: [changeId] }, value: entry };
+      });
+      if (found !== null) news.changed([found.value]);
+      return found?.value ?? null;
+    },
+    release: () => held.clear(),
+  };
+}
+
+type Standing = SyncRead & { readonly state: SyncState };
+
+function standing(read: SyncRead): Standing {
+  if (read.state === null) throw new GatewayFault('LOCAL_STORE', 'expected a store that was opened for a device');
+  return { entries: read.entries, state: read.state };
+}
+
+/** Records of entries that are other ones now, or gone. */
+function touched(writes: StoreWrites, { entries }: Standing): readonly RecordName[] {
+  const ids = new Set([...(writes.dropped ?? []), ...(writes.changed ?? []).map((entry) => entry.changeId)]);
+  return entries.filter((entry) => ids.has(entry.changeId));
+}

@@ -1,0 +1,93 @@
+import type { ClientChance, ClientClock } from './client-clock.js';
+import { GatewayFault } from './gateway.js';
+
+/** How often, ms. */
+export interface Pace {
+  /** Without any reason, since hints may be lost. */
+  readonly intervalMs: number;
+  /** After a first failure; doubled with each further one. */
+  readonly retryMs: number;
+  /** The longest pause between two tries. */
+  readonly mostRetryMs: number;
+}
+
+export const DEFAULT_PACE: Pace = { intervalMs: 300_000, retryMs: 1_000, mostRetryMs: 300_000 };
+
+/** When to sync: one cycle at a time, again at every reason, ever later while it fails. */
+export interface SyncLoop {
+  /** From now on by itself. Safe to repeat. */
+  start(): void;
+  /** There is something to do. @param isUrgent also in the pause after a failure */
+  wake(isUrgent: boolean): void;
+  /** One whole cycle that begins now, or when the one under way is over. @throws GatewayFault what it failed with */
+  run(): Promise<void>;
+  /** No cycle begins any more. Resolves when the one under way is over. */
+  stop(): Promise<void>;
+}
+
+/**
+ * @param cycle one cycle; true: something stays to be tried again soon
+ * @param failed is told of each failure of a cycle that nobody waits for
+ */
+export function createSyncLoop(
+  cycle: () => Promise<boolean>,
+  { clock, chance, pace }: { readonly clock: ClientClock; readonly chance: ClientChance; readonly pace: Pace },
+  failed: (fault: GatewayFault) => void,
+): SyncLoop {
+  let failures = 0;
+  let isClosed = false;
+  let isStarted = false;
+  /** A reason came that no cycle has begun for. */
+  let isDue = false;
+  let pause = new AbortController();
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** Queued behind those before: a single flight. */
+  function run(): Promise<boolean> {
+    const turn = last.then(async () => {
+      if (isClosed) throw new GatewayFault('CLOSED', 'this client was closed');
+      return cycle();
+    });
+    last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function loop(): Promise<void> {
+    while (!isClosed) {
+      isDue = false;
+      let leastMs = 0;
+      try {
+        failures = (await run()) ? failures + 1 : 0;
+      } catch (thrown) {
+        const fault = GatewayFault.from(thrown, 'LOCAL_STORE');
+        failures += 1;
+        leastMs = fault.retryAfterMs ?? 0;
+        if (!isClosed) failed(fault);
+      }
+      if (isClosed || (isDue && failures === 0)) continue;
+      pause = new AbortController();
+      // Many devices that lost the same gateway do not come back in the same moment.
+      const steadyMs =
+        failures === 0 ? pace.intervalMs : Math.min(pace.mostRetryMs, pace.retryMs * 2 ** (failures - 1));
+      await clock.wait(Math.max(leastMs, steadyMs * (0.5 + chance() / 2)), pause.signal).catch(() => undefined);
+    }
+  }
+
+  return {
+    start() {
+      if (isStarted) return;
+      isStarted = true;
+      void loop();
+    },
+    wake(isUrgent) {
+      isDue = true;
+      if (isUrgent || failures === 0) pause.abort();
+    },
+    run: async () => void (await run()),
+    async stop() {
+      isClosed = true;
+      pause.abort();
+      await last;
+    },
+  };
+}

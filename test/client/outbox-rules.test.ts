@@ -1,0 +1,268 @@
+import { ERROR_CATALOGUE, type ErrorCode } from '../../src/core/errors.js';
+import { changeReaction, REACTIONS, requestReaction } from '../../src/client/error-reactions.js';
+import { GatewayFault } from '../../src/client/gateway.js';
+import { openFilledTablet, openTablet } from './device.js';
+import { refusal, type Pushed } from './scripted-gateway.js';
+
+const applied = ({ changes }: Pushed) => changes.map(({ changeId }) => ({ changeId, status: 'APPLIED' as const }));
+const idsOf = ({ changes }: Pushed): readonly string[] => changes.map(({ id }) => id);
+const fault = (code: ErrorCode | 'UNREACHABLE') => () => {
+  throw new GatewayFault(code, 'as the test said');
+};
+
+describe('the outbox', () => {
+  test('R7, R10: a reply that was lost is asked for again with the same id and body, and from the epoch of the first time', async () => {
+    const tablet = await openFilledTablet();
+    await tablet.client.collection('visits').patch('V-1', { notes: 'once' });
+    tablet.gateway.answer = fault('UNREACHABLE');
+    await expect(tablet.client.sync()).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    tablet.gateway.answer = applied;
+    const again = await tablet.reopen();
+    await again.client.sync();
+    const [first, repeat] = tablet.gateway.pushes.map(({ changes }) => changes[0]);
+    // The first time there is no other epoch than the gateway's own (F5).
+    expect(first?.sentEpoch).toBeUndefined();
+    expect(repeat).toEqual({ ...first, sentEpoch: 'abcdefgh' });
+  });
+
+  test('that it may have been sent is kept before it is', async () => {
+    const tablet = await openFilledTablet();
+    await tablet.client.collection('visits').patch('V-1', { notes: 'once' });
+    let wasKept: unknown;
+    tablet.gateway.answer = (pushed) => {
+      wasKept = [...tablet.contents.entries.values()][0];
+      return applied(pushed);
+    };
+    await tablet.client.sync();
+    expect(wasKept).toMatchObject({ isSent: true, sentEpoch: 'abcdefgh' });
+  });
+
+  test('R10: an edit that is ACCEPTED or PARKED stays until its receipt, and is not sent again', async () => {
+    const tablet = await openFilledTablet();
+    const { changeId = null } = await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+    tablet.gateway.answer = ({ changes }) => changes.map((one) => ({ changeId: one.changeId, status: 'ACCEPTED' }));
+    await tablet.client.sync();
+    tablet.gateway.pages.push({ receipts: [{ changeId: changeId ?? '', status: 'PARKED' }] });
+    await tablet.client.sync();
+    expect(await tablet.client.outbox.list()).toMatchObject([{ status: 'PARKED', hasReceipt: false }]);
+    expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe('mine');
+    tablet.gateway.pages.push({ receipts: [{ changeId: changeId ?? '', status: 'APPLIED' }] });
+    await tablet.client.sync();
+    expect(await tablet.client.outbox.list()).toEqual([]);
+    expect(tablet.gateway.pushes.length).toBe(1);
+    expect(tablet.heard).toEqual(['fate ACCEPTED', 'fate PARKED', 'parked V-1', 'fate APPLIED']);
+  });
+
+  test('R10: an edit that is APPLIED is laid over its record until a round that was asked for later is complete', async () => {
+    const tablet = await openFilledTablet();
+    await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+    tablet.gateway.pages.push({ hasMore: true, complete: false }, { complete: false });
+    await tablet.client.sync();
+    expect(await tablet.client.outbox.list()).toMatchObject([{ status: 'APPLIED' }]);
+    expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe('mine');
+    await tablet.client.sync();
+    expect(await tablet.client.outbox.list()).toEqual([]);
+  });
+
+  test('R8: of each record one edit at a time, in order; other records do not wait', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    await visits.patch('V-1', { notes: 'a' });
+    await visits.patch('V-1', { notes: 'b' });
+    await visits.patch('V-2', { notes: 'c' });
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.map(idsOf)).toEqual([['V-1', 'V-2'], ['V-1']]);
+    expect(tablet.gateway.pushes[1]?.changes[0]?.json).toEqual({ notes: 'b' });
+  });
+
+  test('R8: what is to be tried again keeps later edits of its record behind it, and nobody else', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    await visits.patch('V-1', { notes: 'a' });
+    await visits.patch('V-1', { notes: 'b' });
+    await visits.patch('V-2', { notes: 'c' });
+    await visits.patch('V-2', { notes: 'd' });
+    tablet.gateway.answer = ({ changes }) =>
+      changes.map(({ changeId, id }) =>
+        id === 'V-1' ? refusal(changeId, 'UNKNOWN_REFERENCE') : { changeId, status: 'APPLIED' },
+      );
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.slice(0, 2).map(idsOf)).toEqual([['V-1', 'V-2'], ['V-2']]);
+    expect((await tablet.client.outbox.list()).map(({ status }) => status)).toEqual([null, null]);
+    expect(tablet.heard).not.toContain('rejected V-1 UNKNOWN_REFERENCE');
+  });
+
+  test('a push stays within its limits of count and size; what is larger goes alone', async () => {
+    const tablet = await openFilledTablet({ limits: { changes: 3, characters: 2_000 } });
+    const visits = tablet.client.collection('visits');
+    for (const notes of ['a', 'b', 'x'.repeat(5_000), 'c', 'd', 'e', 'f']) await visits.put({ notes, status: null });
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.map(({ changes }) => changes.length)).toEqual([2, 1, 3, 1]);
+  });
+
+  test.each(['LIMIT_EXCEEDED', 'PAYLOAD_TOO_LARGE', 'BAD_REQUEST', 'VALIDATION'] as const)(
+    'one edit that makes whole requests fail with %s blocks no other record, is not given up, and is tried again later',
+    async (code) => {
+      const tablet = await openFilledTablet();
+      const visits = tablet.client.collection('visits');
+      for (const notes of ['a', 'b', 'poison', 'c', 'd']) await visits.put({ notes, status: null });
+      tablet.gateway.answer = (pushed) =>
+        pushed.changes.some(({ json }) => json?.['notes'] === 'poison') ? fault(code)() : applied(pushed);
+      await tablet.client.sync();
+      const left = await tablet.client.outbox.list();
+      expect(left).toMatchObject([{ fields: { notes: 'poison' }, status: null }]);
+      const tries = tablet.gateway.pushes.length;
+      tablet.client.start();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(tablet.gateway.pushes.length).toBe(tries);
+      tablet.gateway.answer = applied;
+      await tablet.client.sync();
+      expect(await tablet.client.outbox.list()).toEqual([]);
+      await tablet.client.close();
+    },
+  );
+
+  test('INTERNAL is one change’s fault at most: less is sent each time, pulls go on, and nothing is given up', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    for (const notes of ['a', 'poison', 'b', 'c']) await visits.put({ notes, status: null });
+    tablet.gateway.answer = (pushed) =>
+      pushed.changes.some(({ json }) => json?.['notes'] === 'poison') ? fault('INTERNAL')() : applied(pushed);
+    for (let tries = 0; tries < 6; tries++) {
+      const pulls = tablet.gateway.pulls.length;
+      await tablet.client.sync().catch(() => undefined);
+      expect(tablet.gateway.pulls.length).toBeGreaterThan(pulls);
+    }
+    expect(await tablet.client.outbox.list()).toMatchObject([{ fields: { notes: 'poison' }, status: null }]);
+  });
+
+  test.each(['UNREACHABLE', 'UNAVAILABLE', 'FORBIDDEN', 'RATE_LIMITED', 'NOT_FOUND', 'UNAUTHENTICATED'] as const)(
+    'only a verdict lets an edit go: %s does not',
+    async (code) => {
+      const tablet = await openFilledTablet();
+      await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+      tablet.gateway.answer = fault(code);
+      await expect(tablet.client.sync()).rejects.toMatchObject({ code });
+      expect(await tablet.client.outbox.list()).toMatchObject([{ status: null }]);
+      expect(tablet.client.status.get()).toMatchObject({ error: { code }, isConnected: code !== 'UNREACHABLE' });
+    },
+  );
+
+  test('a store that fails after an answer is no failed send: the edit is sent again with its id', async () => {
+    const tablet = await openFilledTablet();
+    await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+    const commit = tablet.store.commit.bind(tablet.store);
+    let isFull = false;
+    Object.assign(tablet.store, {
+      commit: (...given: Parameters<typeof commit>) =>
+        isFull ? Promise.reject(new Error('no room')) : commit(...given),
+    });
+    tablet.gateway.answer = (pushed) => {
+      isFull = true;
+      return applied(pushed);
+    };
+    await expect(tablet.client.sync()).rejects.toMatchObject({ code: 'LOCAL_STORE', message: 'no room' });
+    isFull = false;
+    tablet.gateway.answer = applied;
+    await tablet.client.sync();
+    const [first, repeat] = tablet.gateway.pushes.map(({ changes }) => changes[0]?.changeId);
+    expect([repeat, await tablet.client.outbox.list()]).toEqual([first, []]);
+  });
+
+  test('F5: nothing is sent before the epoch is known', async () => {
+    const tablet = await openTablet();
+    await tablet.client.collection('visits').put({ notes: 'before the first sync', status: null });
+    await tablet.client.sync();
+    expect(tablet.gateway.pulls.length).toBe(2);
+    expect(tablet.contents.entries.size).toBe(0);
+    expect(tablet.gateway.pushes.length).toBe(1);
+  });
+});
+
+describe('F11: a device id that is no more', () => {
+  test('what was never sent goes on under a new one, what was sent is shown to its user and never sent again', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    await visits.patch('V-1', { notes: 'sent' });
+    tablet.gateway.answer = fault('UNREACHABLE');
+    await tablet.client.sync().catch(() => undefined);
+    await visits.patch('V-2', { notes: 'never sent' });
+    let evicted: string | null = null;
+    tablet.gateway.answer = (pushed) => {
+      evicted ??= pushed.device;
+      return pushed.device === evicted ? fault('DEVICE_EVICTED')() : applied(pushed);
+    };
+    // Both were in that request: one of them may have been applied long ago, the other may be now.
+    await expect(tablet.client.sync()).rejects.toMatchObject({ code: 'DEVICE_EVICTED' });
+    expect(tablet.heard.filter((one) => one.startsWith('unanswered'))).toEqual(['unanswered V-1', 'unanswered V-2']);
+    await visits.patch('V-2', { notes: 'made after' });
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.at(-1)).toMatchObject({ changes: [{ id: 'V-2', json: { notes: 'made after' } }] });
+    expect(tablet.gateway.pushes.at(-1)?.device).not.toBe(evicted);
+    expect(await tablet.client.outbox.list()).toMatchObject([{ status: 'UNANSWERED' }, { status: 'UNANSWERED' }]);
+  });
+
+  test('an id that stands for another change is a copied backup: it goes out under a new one, from a new device', async () => {
+    const tablet = await openFilledTablet({ device: 'copied' });
+    const { changeId } = await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+    tablet.gateway.answer = (pushed) =>
+      pushed.device === 'copied' ? pushed.changes.map((one) => refusal(one.changeId, 'KEY_REUSED')) : applied(pushed);
+    await tablet.client.sync();
+    await tablet.client.sync();
+    const [first, second] = tablet.gateway.pushes;
+    expect(first).toMatchObject({ device: 'copied', changes: [{ changeId }] });
+    expect(second?.device).not.toBe('copied');
+    expect(second?.changes[0]).toMatchObject({ id: 'V-1', json: { notes: 'mine' } });
+    expect(second?.changes[0]?.changeId).not.toBe(changeId);
+    expect(tablet.heard).toEqual(['fate APPLIED']);
+  });
+
+  test('a store that came with another device id is a copied backup, too', async () => {
+    const tablet = await openFilledTablet({ device: 'old phone' });
+    await tablet.client.collection('visits').patch('V-1', { notes: 'sent' });
+    tablet.gateway.answer = fault('UNREACHABLE');
+    await tablet.client.sync().catch(() => undefined);
+    await tablet.client.collection('visits').patch('V-2', { notes: 'never sent' });
+    tablet.gateway.answer = applied;
+    const copy = await tablet.reopen({ device: 'new phone' });
+    await copy.client.sync();
+    expect(copy.gateway.pushes.at(-1)).toMatchObject({ device: 'new phone', changes: [{ id: 'V-2' }] });
+    expect(await copy.client.outbox.list()).toMatchObject([{ id: 'V-1', status: 'UNANSWERED' }]);
+  });
+});
+
+describe('a revoked device', () => {
+  test.each(['push', 'pull'] as const)('wipes what it holds when a %s says so, and stays so', async (what) => {
+    const tablet = await openFilledTablet();
+    await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+    if (what === 'push') tablet.gateway.answer = fault('DEVICE_REVOKED');
+    else tablet.gateway.pullFault = 'DEVICE_REVOKED';
+    await expect(tablet.client.sync()).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
+    expect(tablet.heard.at(-1)).toBe('revoked');
+    expect(await tablet.client.collection('visits').list()).toEqual([]);
+    expect(await tablet.client.outbox.list()).toEqual([]);
+    const pulls = tablet.gateway.pulls.length;
+    const again = await tablet.reopen();
+    await again.client.sync();
+    expect(again.gateway.pulls.length).toBe(pulls);
+    await expect(again.client.collection('visits').put({ notes: '', status: null })).rejects.toMatchObject({
+      code: 'DEVICE_REVOKED',
+    });
+  });
+});
+
+describe('the table of reactions', () => {
+  test('has every code of the catalogue, and a change is sent again exactly where that can help', () => {
+    expect(Object.keys(REACTIONS).sort()).toEqual(Object.keys(ERROR_CATALOGUE).sort());
+    for (const [code, { retryable }] of Object.entries(ERROR_CATALOGUE))
+      expect([code, REACTIONS[code as ErrorCode][1] === 'again']).toEqual([code, retryable]);
+  });
+
+  test('goes by what the gateway says of a code that this release does not know', () => {
+    const error = { code: 'NEWER' as ErrorCode, message: '', field: null };
+    expect(changeReaction({ ...error, retryable: true })).toBe('again');
+    expect(changeReaction({ ...error, retryable: false })).toBe('refused');
+    expect(changeReaction(null)).toBe('refused');
+    expect(requestReaction('NEWER' as ErrorCode)).toBe('later');
+  });
+});
