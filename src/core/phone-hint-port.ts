@@ -11,6 +11,8 @@ export interface PhoneHint {
   readonly collections: readonly string[];
   /** When the change was seen, ms since 1970. */
   readonly atMs: number;
+  /** People are to see this one, where the configuration has a text for that. Absent: only what shows something anyway. */
+  readonly isNotice?: boolean;
 }
 
 /** What became of one hint. Who sends tells the alarms of it in the log; who asked keeps the books. */
@@ -19,7 +21,10 @@ export type HintOutcome =
   | { readonly kind: 'sent' }
   /** The token reaches no phone of ours any more: to be removed, if it was registered before the hint was handed over. */
   | { readonly kind: 'gone'; readonly reason: GoneReason }
-  /** Not now: to be tried again, but not within `afterMs`. It says nothing about the token. */
+  /**
+   * Not now: to be tried again, but not within `afterMs`. It says nothing about the token. After `unreachable`, `broken` and `unknown` it may have been
+   * taken; after the others it surely was not.
+   */
   | { readonly kind: 'later'; readonly reason: LaterReason; readonly afterMs: number }
   /** It will not go before a person repairs something, here or in the project of the push service. No token is to be removed for it. */
   | { readonly kind: 'refused'; readonly reason: RefusedReason };
@@ -33,7 +38,7 @@ export interface PhoneSender {
   /**
    * Hands hints over, a hundred at a time; it may take seconds, so nobody's request waits for it. A repeat hints twice, which is harmless.
    *
-   * @param signal stops it between two hundreds; what was not handed over is `later`
+   * @param signal stops it: what was not handed over yet is `stopped`, what was under way `unreachable`
    * @returns one outcome for each hint, in their order. It never throws.
    */
   send(hints: readonly PhoneHint[], signal?: AbortSignal): Promise<readonly HintOutcome[]>;

@@ -25,7 +25,8 @@ export interface FcmProof {
 
 type Meaning = (fault: FcmFault, proof: FcmProof) => FcmAnswer;
 
-interface FcmFault {
+/** What the SDK says of a fault. */
+export interface FcmFault {
   readonly code: string;
   readonly message: string;
 }

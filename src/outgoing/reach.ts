@@ -64,6 +64,11 @@ export function checkAnswered({ hostname }: URL): void {
     throw refusal(hostname, address, 'answer');
 }
 
+/** Is a host, by name or address, this machine as the configuration writes it? */
+export function isThisMachine(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
 function isLocalName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }

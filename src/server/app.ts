@@ -11,6 +11,7 @@ import { createHub } from '../realtime/hub.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { checkAccess, configuredDocuments, configuredLimits, configuredSessions } from './configured-access.js';
+import { openPhoneSender } from './configured-phones.js';
 import { closeAll, openConfiguredStore } from './configured-store.js';
 import { configuredTenants, type ConfiguredTenant, type TenantSettings } from './configured-tenants.js';
 import { createHttpGuard } from './http-guard.js';
@@ -99,10 +100,15 @@ async function build(
   const store = decorate.store?.(opened) ?? opened;
   const hub = createHub({ announcer: store, clock, log, windowMs: config.hintWindowMs });
   const presence = createPresence(store, clock);
+  const [{ collections }] = configured;
+  const names = collections.map(({ name }) => name);
+  const phones = await openPhoneSender(config, names, { clock, chance, log });
+  if (phones !== null) closers.push(() => phones.close());
   const shared: SharedParts = {
     store,
     hub,
     presence,
+    phones,
     clock,
     chance,
     hash: hashText,
@@ -114,7 +120,6 @@ async function build(
   const tenants = new Map<string, Tenant>();
   for (const one of configured) tenants.set(one.id, await openTenant(one, config, shared, closers));
   const all = [...tenants.values()];
-  const [{ collections }] = configured;
 
   const graphql = await createGraphqlEngine({
     useCasesOf(tenant) {

@@ -7,6 +7,8 @@ import type { Auth } from '../auth/auth.js';
 import { StartupError } from '../core/errors.js';
 import type { ConnectorDefinition } from '../connectors/define.js';
 import { DEVELOPMENT_USERS } from './development-users.js';
+import { variableOf, withEnvironment, type Environment } from './environment-settings.js';
+import { inFolder, PUSH_SETTINGS } from './push-settings.js';
 
 const CONNECTORS = z
   .array(z.custom<ConnectorDefinition>(isConnector, 'expected what defineConnector() returns'))
@@ -68,6 +70,8 @@ const SETTINGS = z.strictObject({
   auditDays: z.int().min(1).max(3_650).default(400),
   /** Hints to one device are joined over this window, ms (R18). */
   hintWindowMs: z.int().min(0).max(60_000).default(100),
+  /** How sleeping phones are hinted. Absent: they are not, they pull when their apps open. */
+  push: PUSH_SETTINGS.optional(),
   /** Collections whose connector may read other keys than at the last start: with others every record is another one (F20). */
   acceptNewKeys: z.array(z.string().min(1)).default([]),
   /**
@@ -116,25 +120,8 @@ export function defineConfig(config: TidegateConfig): TidegateConfig {
   return config;
 }
 
-const ENVIRONMENT: readonly {
-  readonly variable: string;
-  readonly key: keyof TidegateConfig;
-  readonly number?: true;
-}[] = [
-  { variable: 'PORT', key: 'port', number: true },
-  { variable: 'HOST', key: 'host' },
-  { variable: 'DATABASE_URL', key: 'databaseUrl' },
-  { variable: 'TIDEGATE_DIRECT_DATABASE_URL', key: 'directDatabaseUrl' },
-  { variable: 'TIDEGATE_DATA', key: 'dataFolder' },
-  { variable: 'TIDEGATE_LOG', key: 'logLevel' },
-  { variable: 'TIDEGATE_DEVELOPMENT_NETWORK', key: 'developmentNetwork' },
-  { variable: 'TIDEGATE_SEALING_KEYS', key: 'sealingKeys' },
-  { variable: 'TIDEGATE_SEALING_KEYS_FILE', key: 'sealingKeysFile' },
-  { variable: 'TIDEGATE_PARENT_PATIENCE', key: 'parentPatienceMs', number: true },
-];
-
 /** The environment as the program may see it: the only place that reads `process.env`. */
-export function environment(): Readonly<Record<string, string | undefined>> {
+export function environment(): Environment {
   return process.env;
 }
 
@@ -145,26 +132,23 @@ export function environment(): Readonly<Record<string, string | undefined>> {
  * @param defaults what holds where neither file nor environment says anything (the demo brings its connectors)
  * @throws StartupError config - naming file, line, key, what was expected and what came
  */
-export async function loadConfig(
-  env: Readonly<Record<string, string | undefined>>,
-  folder: string,
-  defaults: TidegateConfig = {},
-): Promise<Config> {
+export async function loadConfig(env: Environment, folder: string, defaults: TidegateConfig = {}): Promise<Config> {
   const file = configFile(env, folder);
   const fromFile = file === null ? {} : await importConfig(file);
-  const merged = { ...defaults, ...fromFile, ...fromEnvironment(env) };
+  const merged = withEnvironment({ ...defaults, ...fromFile }, env);
   const checked = SETTINGS.safeParse(merged);
   if (!checked.success) throw new StartupError('config', describeIssues(checked.error, merged, file, env));
-  const { dataFolder, documents, sealingKeysFile } = checked.data;
+  const { dataFolder, documents, sealingKeysFile, push } = checked.data;
   const resolved = {
     dataFolder: path.resolve(folder, dataFolder),
     ...(documents === undefined ? {} : { documents: path.resolve(folder, documents) }),
     ...(sealingKeysFile === undefined ? {} : { sealingKeysFile: path.resolve(folder, sealingKeysFile) }),
+    ...(push === undefined ? {} : { push: inFolder(push, folder) }),
   };
   return { ...checked.data, ...resolved, file };
 }
 
-function configFile(env: Readonly<Record<string, string | undefined>>, folder: string): string | null {
+function configFile(env: Environment, folder: string): string | null {
   const named = env['TIDEGATE_CONFIG'];
   const file = path.resolve(folder, named ?? 'tidegate.config.ts');
   if (existsSync(file) && statSync(file).isFile()) return file;
@@ -204,35 +188,16 @@ async function importConfig(file: string): Promise<TidegateConfig> {
   return exported;
 }
 
-function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  for (const { variable, key, number } of ENVIRONMENT) {
-    const text = env[variable];
-    if (text === undefined || text === '') continue;
-    values[key] = number === true && /^[0-9]+$/.test(text) ? Number(text) : text;
-  }
-  return values;
-}
-
-function describeIssues(
-  error: z.ZodError,
-  merged: object,
-  file: string | null,
-  env: Readonly<Record<string, string | undefined>>,
-): string {
+function describeIssues(error: z.ZodError, merged: object, file: string | null, env: Environment): string {
   const lines = error.issues.map((issue) => {
     const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
     const key = [...issue.path.map(String), ...(unknownKey === undefined ? [] : [unknownKey])];
-    const top = key[0] ?? '';
-    const variable = ENVIRONMENT.find((entry) => entry.key === top && env[entry.variable] !== undefined)?.variable;
-    const where = variable ?? (file === null ? 'built-in configuration' : `${file}${lineOfKey(file, key)}`);
+    const where = variableOf(key, env) ?? (file === null ? 'built-in configuration' : `${file}${lineOfKey(file, key)}`);
     const got = describeGot(
       key.reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], merged),
     );
-    const expected =
-      unknownKey === undefined
-        ? expectation(issue.message)
-        : `no such key; known keys: ${Object.keys(SETTINGS.shape).join(', ')}`;
+    const known = key.length === 1 ? `; known keys: ${Object.keys(SETTINGS.shape).join(', ')}` : '';
+    const expected = unknownKey === undefined ? expectation(issue.message) : `no such key${known}`;
     return `${where}: ${key.join('.') || 'configuration'}: ${expected}${unknownKey === undefined ? `, got ${got}` : ''}`;
   });
   return lines.join('\n');

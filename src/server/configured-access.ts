@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { createSignIn } from '../auth/sessions.js';
 import { StartupError } from '../core/errors.js';
 import type { Clock, Log } from '../core/ports.js';
 import { readTrustedDocuments, type TrustedDocuments } from '../graphql/trusted-documents.js';
+import { isThisMachine } from '../outgoing/reach.js';
 import type { Config } from './config.js';
 import type { SocketLimits } from './http-websocket.js';
 import { createRequestRate, UNLIMITED, type RequestRate } from './request-rate.js';
@@ -55,14 +55,9 @@ export function checkAccess({ auth, host, developmentNetwork, tenants }: Config)
       'tenants: expected `auth` beside it: without, everybody is the developer of the tenant "default"',
     );
   }
-  if (auth !== undefined || developmentNetwork === 'any' || isLoopback(host)) return;
+  if (auth !== undefined || developmentNetwork === 'any' || isThisMachine(host)) return;
   throw new StartupError(
     'config',
     `HOST: expected a loopback address, got "${host}": without \`auth\` nobody signs in. Behind something that keeps strangers out, like a container's network, set TIDEGATE_DEVELOPMENT_NETWORK=any`,
   );
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }

@@ -1,9 +1,6 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
 import { StartupError } from '../core/errors.js';
 import type { Config } from './config.js';
-
-/** What of a mode lets others read or change a file, and whoever is in its group change it. */
-const OPEN_MODES = 0o027;
+import { readSecretFile } from './secret-file.js';
 
 /**
  * The configured sealing keys: given as they are, by a file, or by a function of the configuration (a key management service). Asked for
@@ -24,26 +21,9 @@ export async function readSealingKeys({
 }
 
 function readKeyFile(file: string): string {
-  const refuse = (got: string): StartupError =>
-    new StartupError(
-      'config',
-      `sealingKeysFile: expected a file that only its owner and group can read at ${file}, got ${got}`,
-    );
-  if (!existsSync(file)) throw refuse('none');
-  const { mode } = statSync(file);
-  // Windows has no such modes.
-  if (process.platform !== 'win32' && (mode & OPEN_MODES) !== 0) {
-    throw refuse(
-      `one with mode ${(mode & 0o777).toString(8)}: chmod 600 it, and replace the keys if somebody may have read them`,
-    );
-  }
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new StartupError('config', refuse(`one that cannot be read (${codeOf(cause)})`).message, { cause });
-  }
-  return text.trim().replaceAll(/\s*\n\s*/g, ',');
+  return readSecretFile('sealingKeysFile', file, 'keys')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ',');
 }
 
 async function askForKeys(give: () => Promise<string>): Promise<string> {
@@ -59,8 +39,4 @@ async function askForKeys(give: () => Promise<string>): Promise<string> {
     'config',
     `sealingKeys: expected the function to give the keys as a text, got ${typeof given}`,
   );
-}
-
-function codeOf(cause: unknown): string {
-  return (cause as NodeJS.ErrnoException).code ?? 'a fault';
 }

@@ -2,6 +2,7 @@ import { createAudit } from '../audit/audit.js';
 import { createSource, keyFormsOf } from '../connectors/define.js';
 import type { Collection } from '../core/collection.js';
 import type { CollectionProgress } from '../core/ingest-port.js';
+import type { PhoneSender } from '../core/phone-hint-port.js';
 import type { Chance, Clock, HashText, Log } from '../core/ports.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Store } from '../core/store-port.js';
@@ -61,6 +62,8 @@ export interface SharedParts {
   readonly store: Store;
   readonly hub: Hub;
   readonly presence: Presence;
+  /** Null: nobody hints sleeping phones. */
+  readonly phones: PhoneSender | null;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly hash: HashText;

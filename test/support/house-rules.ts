@@ -28,6 +28,7 @@ const IMPORT_TABLE: readonly { readonly folder: string; readonly may: readonly s
       'src/ingest/',
       'src/realtime/',
       'src/fcm/',
+      'src/outgoing/',
       'src/audit/',
       'src/sealing/',
       'src/auth/',
