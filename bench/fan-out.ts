@@ -22,7 +22,7 @@ export interface Usage {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Serves it to the benchmark, and prints the port: GET /url, POST /send, GET /usage. */
+/** Serves it to the benchmark, and prints the port: GET /url, GET /send, GET /usage. */
 export function serveFanOut(fanOut: FanOut): void {
   const answers: Readonly<Record<string, () => Promise<string>>> = {
     '/url': async () => fanOut.url,

@@ -4,10 +4,9 @@ import { WebSocket } from 'ws';
 import { inParallel } from './measure.js';
 
 /**
- * Many devices that listen, in a process of its own; prints its port. POST /open?url=&count=&isBare= opens so many sockets, each of a user of its own,
+ * Many devices that listen, in a process of its own; prints its port. GET /open?url=&count=&atOnce=&isBare= opens so many sockets, each of a user of its own,
  * and answers how long it took; GET /heard?sinceNs= waits until each had one more message, and answers after how many ms each had it.
  */
-const AT_ONCE = 200;
 const PATIENCE_MS = 30_000;
 const HINTS = JSON.stringify({
   id: '1',
@@ -59,7 +58,7 @@ async function answer(address: URL): Promise<unknown> {
   if (address.pathname === '/heard') return heard(BigInt(asked.get('sinceNs') ?? 0));
   const begunAt = performance.now();
   const first = sockets.length;
-  const atOnce = Number(asked.get('atOnce') ?? AT_ONCE);
+  const atOnce = Number(asked.get('atOnce'));
   await inParallel(Number(asked.get('count')), atOnce, (n) =>
     open(asked.get('url') ?? '', first + n, asked.get('isBare') === 'true'),
   );

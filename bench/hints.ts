@@ -17,6 +17,9 @@ const MESSAGE =
 const PAUSE_MS = 150;
 /** Files that are not sockets. */
 const OTHER_FILES = 500;
+/** That come at the same moment; and in all but one measurement, so many at a time. */
+const STORM = Number(process.env['HINT_STORM'] ?? 5_000);
+const AT_ONCE = 200;
 const MOST = Number(process.env['HINT_DEVICES'] ?? openFiles() - OTHER_FILES);
 
 const GOAL_P50_MS = 5;
@@ -30,6 +33,7 @@ const GOAL_BYTES = 25_000;
  */
 export async function benchHints(): Promise<void> {
   const source = await startInstantSource(0);
+  await storm(source);
   for (const { devices, rounds, scopes } of [
     { devices: 1, rounds: 100, scopes: 1 },
     { devices: 1_000, rounds: 40, scopes: 1 },
@@ -54,16 +58,47 @@ export async function benchHints(): Promise<void> {
   await source.stop();
 }
 
-async function measure(fanOut: RunningProcess, devices: number, rounds: number, isBare: boolean) {
+/** All devices of a gateway that went away come at once: each is let in, listens, and is hinted. */
+async function storm(source: RunningProcess): Promise<void> {
+  const gateway = await startHintGateway(source.url, { devices: STORM, scopes: 1 });
+  const clients = await startHintDevices();
+  const openedMs = await open(gateway, clients, { devices: STORM, atOnce: STORM });
+  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  const heard = await sendAndHear(gateway, clients);
+  await clients.stop();
+  await gateway.stop();
+  report({
+    bench: 'hints: all devices come at once',
+    devices: STORM,
+    openedMs,
+    perSecond: (STORM * 1_000) / openedMs,
+    heardTheNext: heard.length,
+  });
+}
+
+async function open(
+  fanOut: RunningProcess,
+  clients: RunningProcess,
+  { devices, atOnce, isBare = false }: { readonly devices: number; readonly atOnce: number; readonly isBare?: boolean },
+): Promise<number> {
   const { text: url } = await get(`${fanOut.url}/url`);
+  const query = { url, count: String(devices), atOnce: String(atOnce), isBare: String(isBare) };
+  return Number((await get(`${clients.url}/open?${new URLSearchParams(query)}`)).text);
+}
+
+/** @returns after how many ms each device had it */
+async function sendAndHear(fanOut: RunningProcess, clients: RunningProcess): Promise<readonly number[]> {
+  const { text: sinceNs } = await get(`${fanOut.url}/send`);
+  return JSON.parse((await get(`${clients.url}/heard?sinceNs=${sinceNs}`)).text) as readonly number[];
+}
+
+async function measure(fanOut: RunningProcess, devices: number, rounds: number, isBare: boolean) {
   const clients = await startHintDevices();
   const idle = await usageOf(fanOut);
-  const query = new URLSearchParams({ url, count: String(devices), isBare: String(isBare) });
-  const openedMs = Number((await get(`${clients.url}/open?${query}`)).text);
+  const openedMs = await open(fanOut, clients, { devices, atOnce: AT_ONCE, isBare });
   const round = async (): Promise<readonly number[]> => {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    const { text: sinceNs } = await get(`${fanOut.url}/send`);
-    const tookMs = JSON.parse((await get(`${clients.url}/heard?sinceNs=${sinceNs}`)).text) as readonly number[];
+    const tookMs = await sendAndHear(fanOut, clients);
     if (tookMs.length !== devices) throw new Error(`expected ${devices} hints, got ${tookMs.length}`);
     return tookMs;
   };

@@ -3,7 +3,14 @@ import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
-import { OperationTypeNode, type GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
+import {
+  OperationTypeNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+} from 'graphql';
 import { SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import { deviceOf, type Session } from '../core/session.js';
@@ -17,6 +24,7 @@ import { MAX_TOKENS } from './document-limits.js';
 import { contentTypes } from './content-types.js';
 import { createFormatError, toGraphqlError } from './errors.js';
 import { jointReads } from './joint-reads.js';
+import { createJointSubscriptions } from './joint-subscriptions.js';
 import { createOperationReader, formatErrors, type ReadOperation } from './operation-reader.js';
 import { createReadyPages } from './ready-pages.js';
 import { failingAlike } from './request-pull.js';
@@ -48,6 +56,8 @@ export interface GraphqlEngine {
   /** For transports that execute by themselves (graphql-ws): what resolvers see, the checked operation, and its errors. */
   contextFor(session: Session): RequestContext;
   readOperation(operation: WireOperation): ReadOperation;
+  /** Listens; results are made once for all who are told the same. */
+  subscribe(args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
   formatErrors(errors: readonly (GraphQLError | GraphQLFormattedError)[]): readonly GraphQLFormattedError[];
   stop(): Promise<void>;
 }
@@ -139,6 +149,7 @@ export async function createGraphqlEngine(options: EngineOptions): Promise<Graph
         return { errors: [toGraphqlError(thrown, log)] };
       }
     },
+    subscribe: createJointSubscriptions(),
     formatErrors: (errors) => formatErrors(errors, log),
     async answer(sent, session) {
       const request = documents?.resolve(sent) ?? sent;

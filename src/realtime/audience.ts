@@ -1,4 +1,4 @@
-import { pairKey, scopeSet, type ScopePair, type ScopeSet } from '../core/scope.js';
+import { scopeSet, type ScopePair, type ScopeSet } from '../core/scope.js';
 import { deviceOf, type DeviceKey, type Session } from '../core/session.js';
 
 /** Who listens, and to what. */
@@ -8,14 +8,14 @@ export interface Member {
 }
 
 /**
- * The listeners of one tenant, found by what they listen to: a commit costs what it touched, not everybody who listens.
+ * The listeners of one tenant, found by what they may see: a commit costs those who see what it touched, not everybody who listens. A member is kept
+ * once for each of its scopes, whatever the number of collections: 200 scopes of 10 collections would be 2,000 places.
  */
 export class Audience<M extends Member> {
-  private readonly byPair = new Map<string, Set<M>>();
-  private readonly pairs = new Map<string, ScopePair>();
-  /** Sessions that see every scope there is, by collection. */
-  private readonly everywhere = new Map<string, Set<M>>();
-  private readonly byDevice = new Map<string, Set<M>>();
+  private readonly byScope = new NameIndex<M>();
+  /** Sessions that see every scope there is. */
+  private readonly everywhere = new Set<M>();
+  private readonly byDevice = new NameIndex<M>();
   private readonly members = new Set<M>();
 
   get size(): number {
@@ -23,60 +23,84 @@ export class Audience<M extends Member> {
   }
 
   add(member: M): void {
+    const { grant } = member.session;
     this.members.add(member);
-    for (const [index, key] of this.placesOf(member)) index.set(key, (index.get(key) ?? new Set()).add(member));
-    for (const pair of listedPairs(member)) this.pairs.set(pairKey(pair), pair);
+    if (grant.kind === 'every') this.everywhere.add(member);
+    else for (const scope of grant.scopes) this.byScope.add(scope, member);
+    const device = deviceOf(member.session);
+    if (device !== null) this.byDevice.add(deviceText(device), member);
   }
 
   /** Leaves nothing behind. Safe to repeat. */
   remove(member: M): void {
+    const { grant } = member.session;
     this.members.delete(member);
-    for (const [index, key] of this.placesOf(member)) {
-      const there = index.get(key);
-      there?.delete(member);
-      if (there?.size !== 0) continue;
-      index.delete(key);
-      if (index === this.byPair) this.pairs.delete(key);
-    }
+    this.everywhere.delete(member);
+    if (grant.kind === 'listed') for (const scope of grant.scopes) this.byScope.remove(scope, member);
+    const device = deviceOf(member.session);
+    if (device !== null) this.byDevice.remove(deviceText(device), member);
   }
 
-  /** Those who may see records of a pair and listen to its collection. */
-  *of(pair: ScopePair): Iterable<M> {
-    yield* this.byPair.get(pairKey(pair)) ?? [];
-    yield* this.everywhere.get(pair.collection) ?? [];
+  /** Those who may see records of a pair by its name and listen to its collection. */
+  *of({ collection, scope }: ScopePair): Iterable<M> {
+    for (const member of this.byScope.of(scope)) if (member.collections.has(collection)) yield member;
   }
 
-  /** Those who see every scope, with their collections: what they may see has no list. */
-  *seeingEverything(): Iterable<readonly [collection: string, members: ReadonlySet<M>]> {
-    yield* this.everywhere;
+  /** Those who see every scope: what they may see has no list. */
+  seeingEverything(): Iterable<M> {
+    return this.everywhere;
   }
 
   /** The listeners of a device. */
   ofDevice(device: DeviceKey): Iterable<M> {
-    return this.byDevice.get(deviceText(device)) ?? [];
+    return this.byDevice.of(deviceText(device));
   }
 
   /** Every pair that somebody listens to by name. */
   listened(): ScopeSet {
-    return scopeSet(this.pairs.values());
+    const pairs = new Map<string, ScopePair>();
+    for (const [scope, members] of this.byScope.entries()) {
+      const collections = new Set<string>();
+      for (const member of members) for (const collection of member.collections) collections.add(collection);
+      for (const collection of collections) pairs.set(`${collection} ${scope}`, { collection, scope });
+    }
+    return scopeSet(pairs.values());
   }
 
   all(): readonly M[] {
     return [...this.members];
   }
+}
 
-  private *placesOf(member: M): Iterable<readonly [Map<string, Set<M>>, string]> {
-    for (const pair of listedPairs(member)) yield [this.byPair, pairKey(pair)];
-    if (member.session.grant.kind === 'every')
-      for (const collection of member.collections) yield [this.everywhere, collection];
-    const device = deviceOf(member.session);
-    if (device !== null) yield [this.byDevice, deviceText(device)];
+/** Members by name. Most names have one member, which then stands for itself: a set of its own is five times as large. */
+class NameIndex<M extends object> {
+  private readonly names = new Map<string, M | Set<M>>();
+
+  add(name: string, member: M): void {
+    const there = this.names.get(name);
+    if (there === undefined) this.names.set(name, member);
+    else if (there instanceof Set) there.add(member);
+    else if (there !== member) this.names.set(name, new Set([there, member]));
+  }
+
+  remove(name: string, member: M): void {
+    const there = this.names.get(name);
+    if (there instanceof Set) there.delete(member);
+    if (there === member || (there instanceof Set && there.size === 0)) this.names.delete(name);
+  }
+
+  of(name: string): Iterable<M> {
+    return membersOf(this.names.get(name));
+  }
+
+  *entries(): Iterable<readonly [name: string, members: Iterable<M>]> {
+    for (const [name, there] of this.names) yield [name, membersOf(there)];
   }
 }
 
-function* listedPairs({ session: { grant }, collections }: Member): Iterable<ScopePair> {
-  if (grant.kind === 'every') return;
-  for (const collection of collections) for (const scope of grant.scopes) yield { collection, scope };
+function membersOf<M extends object>(there: M | Set<M> | undefined): Iterable<M> {
+  if (there === undefined) return [];
+  return there instanceof Set ? there : [there];
 }
 
 function deviceText({ user, device }: DeviceKey): string {

@@ -1,71 +1,91 @@
-import type { Clock } from '../core/ports.js';
-
-/** "Something for you changed": collection names and a time, never data (R18). */
-export interface Hint {
-  readonly collections: readonly string[];
-  /** ISO 8601 with milliseconds, the gateway's clock. */
-  readonly at: string;
-}
+import type { Asking, Hint, HintWindow, HintWindows } from './hint-windows.js';
 
 /** The hints of one listener: what is due merges into the one hint that waits to be taken. */
 export interface HintStream {
-  offer(collection: string): void;
+  /** @param atMs when it was committed, by the clock that never goes back */
+  offer(collection: string, atMs: number): void;
   end(): void;
   readonly hints: AsyncIterableIterator<Hint>;
 }
 
+const ENDED: IteratorResult<Hint> = { done: true, value: undefined };
+
 /**
- * @param windowMs at most one hint in this time: the first goes out at once, the next at the window's end
- * @param onEnd called once, however the stream ends
+ * @param options.window shared by the listeners of a device
+ * @param options.onSent how long ago what a hint tells was committed, once whoever took the hint comes for the next one
+ * @param options.onEnd called once, however the stream ends
  */
-export function createHintStream(clock: Clock, windowMs: number, onEnd: () => void): HintStream {
-  const due = new Set<string>();
-  const over = new AbortController();
-  const ended: IteratorResult<Hint> = { done: true, value: undefined };
-  let wake: (() => void) | null = null;
-  let lastSentMs = Number.NEGATIVE_INFINITY;
-  let tail: Promise<unknown> = Promise.resolve();
+export function createHintStream(options: {
+  readonly windows: HintWindows;
+  readonly window: HintWindow;
+  readonly onSent: (sinceMs: number) => void;
+  readonly onEnd: () => void;
+}): HintStream {
+  const { windows, window, onSent, onEnd } = options;
+  let due: Set<string> | null = null;
+  let dueSinceMs = 0;
+  let sendingSinceMs: number | null = null;
+  let isReleased = false;
+  let isOver = false;
+  /** Who waits for a hint. Two that wait at once get two hints, as the contract of iterators has it. */
+  const takers: ((result: IteratorResult<Hint>) => void)[] = [];
+
+  const asking: Asking = {
+    window,
+    release() {
+      if (due === null) return;
+      isReleased = true;
+      giveOut();
+    },
+  };
+
+  function giveOut(): void {
+    if (!isReleased || due === null) return;
+    const taker = takers.shift();
+    if (taker === undefined) return;
+    const value = windows.take(window, due);
+    isReleased = false;
+    due = null;
+    sendingSinceMs = dueSinceMs;
+    taker({ done: false, value });
+  }
 
   function end(): void {
-    if (over.signal.aborted) return;
-    over.abort(new Error('no longer listening'));
-    wake?.();
+    if (isOver) return;
+    isOver = true;
+    due = null;
+    for (const taker of takers.splice(0)) taker(ENDED);
     onEnd();
   }
 
-  async function next(): Promise<IteratorResult<Hint>> {
-    while (due.size === 0 && !over.signal.aborted) {
-      await new Promise<void>((resolve) => (wake = resolve));
-      wake = null;
-    }
-    const restMs = lastSentMs + windowMs - clock.monotonicMs();
-    if (restMs > 0 && !over.signal.aborted) await clock.wait(restMs, over.signal).catch(() => undefined);
-    if (over.signal.aborted) return ended;
-    const collections = [...due].sort();
-    due.clear();
-    lastSentMs = clock.monotonicMs();
-    return { done: false, value: { collections, at: new Date(clock.nowMs()).toISOString() } };
-  }
-
   return {
-    offer(collection) {
-      due.add(collection);
-      wake?.();
+    offer(collection, atMs) {
+      if (isOver) return;
+      if (due !== null) {
+        due.add(collection);
+        return;
+      }
+      due = new Set([collection]);
+      dueSinceMs = atMs;
+      windows.ask(asking);
     },
     end,
     hints: {
       [Symbol.asyncIterator]() {
         return this;
       },
-      // One after the other, as the contract of iterators has it: two that wait at once get two hints.
       next() {
-        const answer = tail.then(next);
-        tail = answer;
-        return answer;
+        if (sendingSinceMs !== null) onSent(sendingSinceMs);
+        sendingSinceMs = null;
+        if (isOver) return Promise.resolve(ENDED);
+        return new Promise((resolve) => {
+          takers.push(resolve);
+          giveOut();
+        });
       },
       return() {
         end();
-        return Promise.resolve(ended);
+        return Promise.resolve(ENDED);
       },
       throw(thrown: unknown) {
         end();

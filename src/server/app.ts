@@ -14,6 +14,7 @@ import { checkAccess, configuredDocuments, configuredLimits, configuredSessions 
 import { openPhoneSender } from './configured-phones.js';
 import { closeAll, openConfiguredStore } from './configured-store.js';
 import { configuredTenants, type ConfiguredTenant, type TenantSettings } from './configured-tenants.js';
+import { createHintMeasures } from './hint-measures.js';
 import { createHttpGuard } from './http-guard.js';
 import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
@@ -98,7 +99,8 @@ async function build(
   const chance = Math.random;
   const { store: opened, description } = await openConfiguredStore(config, log, closers);
   const store = decorate.store?.(opened) ?? opened;
-  const hub = createHub({ announcer: store, clock, log, windowMs: config.hintWindowMs });
+  const hints = createHintMeasures(() => clock.monotonicMs());
+  const hub = createHub({ announcer: store, clock, log, windowMs: config.hintWindowMs, onSent: hints.sent });
   const presence = createPresence(store, clock);
   const [{ collections }] = configured;
   const names = collections.map(({ name }) => name);
@@ -142,7 +144,7 @@ async function build(
   const { rate, limits } = configuredLimits(config, clock);
   const sockets = createSocketServer({ graphql, session, guard, rate, limits, clock, chance, log });
   presence.onRevoked((device) => sockets.sendAway(device));
-  const metrics = createMetrics({ tenants: all.map(({ measures }) => measures), clock, sockets, hub });
+  const metrics = createMetrics({ tenants: all.map(({ measures }) => measures), clock, sockets, hub, hints });
   // Closed last to first: what is started before HTTP stops when nobody asks any more.
   closers.push(async () => void (await Promise.all(all.map((tenant) => tenant.stop()))));
   for (const tenant of all) tenant.start();

@@ -6,6 +6,7 @@ import type { Session } from '../core/session.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Operator } from '../push/operator.js';
 import type { Hub } from '../realtime/hub.js';
+import type { HintMeasures } from './hint-measures.js';
 import type { SocketServer } from './http-websocket.js';
 import type { Readiness } from './readiness.js';
 import type { Webhooks } from './webhooks.js';
@@ -31,14 +32,20 @@ export interface TenantMeasures {
 export function createMetrics(parts: {
   readonly tenants: readonly TenantMeasures[];
   readonly clock: Pick<Clock, 'nowMs'>;
-  readonly sockets: Pick<SocketServer, 'count'>;
+  readonly sockets: Pick<SocketServer, 'count' | 'droppedSlow'>;
   readonly hub: Pick<Hub, 'listening'>;
+  readonly hints: Pick<HintMeasures, 'registry'>;
 }): (operator: Pick<Session, 'tenant' | 'readsEveryTenant'>) => Promise<string> {
-  const { tenants, clock, sockets, hub } = parts;
+  const { tenants, clock, sockets, hub, hints } = parts;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const open = new Gauge({ name: 'tidegate_sockets', help: 'Open WebSockets.', registers });
+  const slow = new Counter({
+    name: 'tidegate_sockets_slow_total',
+    help: 'WebSockets that were closed with 4411 because their clients did not read.',
+    registers,
+  });
   const listeners = new Gauge({ name: 'tidegate_hint_listeners', help: 'Subscriptions to hints.', registers });
 
   return async ({ tenant, readsEveryTenant }) => {
@@ -50,8 +57,10 @@ export function createMetrics(parts: {
     const told = await gauges.registry.metrics();
     if (!isAll) return told;
     open.set(sockets.count());
+    slow.reset();
+    slow.inc(sockets.droppedSlow());
     listeners.set(hub.listening());
-    return `${await registry.metrics()}\n${told}`;
+    return `${await registry.metrics()}\n${await hints.registry.metrics()}\n${told}`;
   };
 }
 

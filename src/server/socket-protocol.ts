@@ -71,6 +71,7 @@ export function createSocketProtocol(options: {
         return { data: null, errors: [refusal(thrown)] };
       }
     },
+    subscribe: (args) => graphql.subscribe(args),
     onNext(_context, _id, _payload, _args, { data, errors }) {
       if (errors !== undefined) return { data: data ?? null, errors: graphql.formatErrors(errors) };
       return undefined;

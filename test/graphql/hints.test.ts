@@ -1,4 +1,5 @@
-import { subscribe, type ExecutionResult } from 'graphql';
+import type { ExecutionResult } from 'graphql';
+import type { Hint } from '../../src/realtime/hint-windows.js';
 import { createAnsweringClinic, createClinicWorld, type AnsweringClinic } from './answering-clinic.js';
 
 const HINTS = 'subscription ($collections: [String!]) { hints(collections: $collections) { collections at } }';
@@ -10,6 +11,8 @@ describe.each([
 ])('hints over graphql-ws, introspection %s', (_, introspection) => {
   let clinic: AnsweringClinic;
   const asked: (readonly string[])[] = [];
+  /** Instead of those below. */
+  let handed: Hint[] | null = null;
 
   beforeAll(async () => {
     clinic = await createAnsweringClinic({
@@ -18,6 +21,7 @@ describe.each([
       introspection,
       async *hints(_session, collections) {
         asked.push(collections);
+        if (handed !== null) return yield* handed;
         yield { collections: ['visits'], at: AT };
         yield { collections, at: AT };
       },
@@ -26,12 +30,13 @@ describe.each([
 
   beforeEach(() => {
     asked.length = 0;
+    handed = null;
   });
 
   async function listen(query: string, variables: Readonly<Record<string, unknown>> = {}) {
     const read = clinic.engine.readOperation({ query, variables });
     if ('errors' in read) return { errors: read.errors };
-    return subscribe({ ...read.args, contextValue: clinic.engine.contextFor(clinic.session()) });
+    return clinic.engine.subscribe({ ...read.args, contextValue: clinic.engine.contextFor(clinic.session()) });
   }
 
   async function heard(variables: Readonly<Record<string, unknown>>): Promise<readonly unknown[]> {
@@ -48,6 +53,36 @@ describe.each([
     ]);
     expect(await heard({ collections: ['patients'] })).toHaveLength(2);
     expect(asked).toEqual([['visits', 'patients'], ['patients']]);
+  });
+
+  test('a hint is executed once for all who ask the same of it', async () => {
+    let executed = 0;
+    const hint = {
+      collections: ['visits'],
+      get at() {
+        executed += 1;
+        return AT;
+      },
+    };
+    const subscribed = async (query: string, variables: Readonly<Record<string, unknown>>, told: Hint) => {
+      const read = clinic.engine.readOperation({ query, variables });
+      if ('errors' in read) throw new Error('expected an operation');
+      handed = [told];
+      const results = (await clinic.engine.subscribe({
+        ...read.args,
+        contextValue: clinic.engine.contextFor(clinic.session()),
+      })) as AsyncIterableIterator<ExecutionResult>;
+      return (await results.next()).value as unknown;
+    };
+    const [first, same] = [await subscribed(HINTS, {}, hint), await subscribed(HINTS, {}, hint)];
+    expect(first).toEqual({ data: { hints: { collections: ['visits'], at: AT } } });
+    expect(same).toBe(first);
+    expect(executed).toBe(1);
+    expect(await subscribed(HINTS, { collections: ['visits'] }, hint)).not.toBe(first);
+    expect(await subscribed('subscription { hints { at } }', {}, hint)).toEqual({ data: { hints: { at: AT } } });
+    expect(await subscribed(HINTS, {}, { collections: ['patients'], at: AT })).toEqual({
+      data: { hints: { collections: ['patients'], at: AT } },
+    });
   });
 
   test.each([

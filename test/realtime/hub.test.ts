@@ -3,7 +3,7 @@ import type { Epoch, Seq } from '../../src/core/change.js';
 import type { Announcer, FeedAdvance, TouchedPair } from '../../src/core/feed-port.js';
 import { pairKey, scopeSet, type ScopeSet } from '../../src/core/scope.js';
 import type { DeviceKey, ScopeGrant } from '../../src/core/session.js';
-import type { Hint } from '../../src/realtime/hint-stream.js';
+import type { Hint } from '../../src/realtime/hint-windows.js';
 import { createHub, type Hub } from '../../src/realtime/hub.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 
@@ -65,16 +65,19 @@ let feed: AnnouncedFeed;
 let clock: ManualClock;
 let hub: Hub;
 let warnings: string[];
+let delays: number[];
 
 beforeEach(() => {
   feed = new AnnouncedFeed();
   clock = createManualClock();
   warnings = [];
+  delays = [];
   const log = { debug: () => undefined, info: () => undefined, error: () => undefined };
   hub = createHub({
     announcer: feed,
     clock,
     windowMs: WINDOW_MS,
+    onSent: (sinceMs) => delays.push(clock.monotonicMs() - sinceMs),
     log: { ...log, warn: (what) => warnings.push(what) },
   });
 });
@@ -242,6 +245,91 @@ describe('hints of one listener', () => {
     await iterator.return?.();
     expect((await Promise.all(waiting)).map(({ done }) => done)).toEqual([false, false, true]);
   });
+});
+
+describe('one window', () => {
+  const burst = async (): Promise<void> => {
+    await tell(feed.commit(['a']));
+    await tell({ ...feed.commit([]), touched: [{ collection: PATIENTS, scope: 'a', author: null }] });
+  };
+
+  test('R18: is for all that one device listens to', async () => {
+    const visits = listen(['a'], { device: 'tablet', collections: [VISITS] });
+    const patients = listen(['a'], { device: 'tablet', collections: [PATIENTS] });
+    await burst();
+    expect([visits, patients].map(heard)).toEqual([[VISITS], []]);
+    await pass(WINDOW_MS);
+    expect([visits, patients].map(heard)).toEqual([[VISITS], [PATIENTS]]);
+  });
+
+  test.each([
+    ['two devices', 'phone', 'nurse'],
+    ['two users with devices of one name', 'tablet', 'dispatcher'],
+    ['sessions without a device', null, 'nurse'],
+  ])('R18: is not for %s', async (_who, device, user) => {
+    const visits = listen(['a'], { device: device && 'tablet', collections: [VISITS] });
+    const patients = listen(['a'], { device, user, collections: [PATIENTS] });
+    await burst();
+    expect([visits, patients].map(heard)).toEqual([[VISITS], [PATIENTS]]);
+  });
+});
+
+describe('a hint', () => {
+  test('is one object for all who are told the same at the same time, also at the end of their windows', async () => {
+    const [first, second] = [listen(['a']), listen(['a', 'b'])];
+    const patients = listen(['a'], { collections: [PATIENTS] });
+    await tell({
+      ...feed.commit(['a']),
+      touched: [VISITS, PATIENTS].map((collection) => ({ collection, scope: 'a', author: null })),
+    });
+    await tell(feed.commit(['a']));
+    await pass(WINDOW_MS);
+    expect([first, second, patients].map(heard)).toEqual([
+      [`${PATIENTS} ${VISITS}`, VISITS],
+      [`${PATIENTS} ${VISITS}`, VISITS],
+      [PATIENTS],
+    ]);
+    expect(second.hints[0]).toBe(first.hints[0]);
+    expect(second.hints[1]).toBe(first.hints[1]);
+  });
+
+  test('has left when whoever took it comes for the next one: how long it took from its commit is told then', async () => {
+    const iterator = hub.hints({ ...TABLET, grant: { kind: 'listed', scopes: ['a'] } }, [VISITS]);
+    await tell(feed.commit(['a']));
+    clock.advance(30);
+    await tell(feed.commit(['a']));
+    await iterator.next();
+    clock.advance(10);
+    expect(delays).toEqual([]);
+    void iterator.next();
+    expect(delays).toEqual([40]);
+  });
+});
+
+describe('who sees every scope', () => {
+  test.each([
+    ['by its author alone', [TABLET, TABLET], []],
+    ['by its author and another device', [TABLET, { ...TABLET, device: 'phone' }], [VISITS]],
+    ['by its author and a source', [TABLET, null], [VISITS]],
+    ['by a source and its author', [null, TABLET], [VISITS]],
+  ])('R18: is hinted of a commit that touched two scopes %s: %j', async (_how, [first, second], hinted) => {
+    const author = listen('every', { device: 'tablet' });
+    const touched = [
+      { collection: VISITS, scope: 'a', author: first ?? null },
+      { collection: VISITS, scope: 'b', author: second ?? null },
+    ];
+    await tell({ ...feed.commit([]), touched });
+    expect(heard(author)).toEqual(hinted);
+  });
+});
+
+test('R18: where more is listened to than can be compared, everybody is hinted, and the database is not asked', async () => {
+  const scopes = Array.from({ length: 25_001 }, (_, n) => `route:${n}`);
+  const [many, other] = [listen(scopes), listen(['a'])];
+  feed.announceUnknown(feed.commit(['a']));
+  await rest();
+  expect([many, other].map(heard)).toEqual([[`${PATIENTS} ${VISITS}`], [`${PATIENTS} ${VISITS}`]]);
+  expect(feed.asked).toEqual([]);
 });
 
 describe('the end', () => {

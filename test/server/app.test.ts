@@ -10,6 +10,7 @@ import { collection, defineConnector, deletesByScan, field, hmac } from '../../s
 import { get, patch, rest } from '../../src/connectors/rest.js';
 import { startGateway, type Gateway } from '../../src/server/app.js';
 import { loadConfig } from '../../src/server/config.js';
+import { listenForHints } from '../support/hint-listener.js';
 import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
@@ -56,6 +57,8 @@ test('a gateway tells what it serves, that it is ready, and how its collections 
 });
 
 test('a signed webhook makes the poll of its source come at once, or reads the record that it names; a forged one does nothing', async () => {
+  const device = listenForHints(gateway.url, 'tablet');
+  await untilListening();
   const before = system.lists();
   expect((await hook('{}', 'nobody')).status).toBe(404);
   expect((await hook('{}', 'office', 'another secret of whomever')).status).toBe(401);
@@ -70,6 +73,11 @@ test('a signed webhook makes the poll of its source come at once, or reads the r
   const metrics = await metricsOf(gateway);
   expect(metrics).toContain('tidegate_webhooks_total{tenant="default",source="office",outcome="accepted"} 2');
   expect(metrics).toContain('tidegate_webhooks_total{tenant="default",source="office",outcome="forged"} 1');
+  await until('the hints of both changes have left', async () =>
+    /^tidegate_hint_delay_seconds_count 2$/m.test(await metricsOf(gateway)),
+  );
+  await device.stop();
+  expect(metrics).toContain('tidegate_sockets_slow_total 0');
 });
 
 test('R6: pull answers from the store while sources are down, and R10: a push is accepted', async () => {
@@ -97,11 +105,15 @@ test('a gateway stops once, however often it is asked to, and its port is free t
   const hint = device.iterate({ query: 'subscription { hints { at } }' }).next();
   // An end would be one that clients do not come back from.
   const sentAway = expect(hint).rejects.toMatchObject({ code: 1001 });
-  await until('it listens', async () => /^tidegate_hint_listeners 1$/m.test(await metricsOf(gateway)));
+  await untilListening();
   await Promise.all([gateway.stop(), gateway.stop()]);
   await sentAway;
   await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow();
 });
+
+async function untilListening(): Promise<void> {
+  await until('a device listens', async () => /^tidegate_hint_listeners 1$/m.test(await metricsOf(gateway)));
+}
 
 async function metricsOf({ url }: Gateway): Promise<string> {
   return (await fetch(`${url}/metrics`)).text();
