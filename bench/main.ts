@@ -5,6 +5,7 @@ import { benchFreshness } from './freshness.js';
 import { benchHints } from './hints.js';
 import { benchIngest } from './ingest.js';
 import { benchInitialSync } from './initial-sync.js';
+import { benchNodes } from './nodes.js';
 import { benchOutage } from './outage.js';
 import { benchPoll } from './poll.js';
 import { benchPull } from './pull.js';
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   attacks: benchAttacks,
   flood: benchFlood,
   hints: benchHints,
+  nodes: benchNodes,
 };
 
 const name = process.argv[2] ?? '';

@@ -3,6 +3,7 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { cpuMs, cpuOfTreeMs, inParallel, median, percentile, report, timed } from './measure.js';
 import { startGateway, startInstantSource, type RunningGateway } from './processes.js';
+import { creations, fieldsOf, pushBatch } from './pushed-items.js';
 import { pullToEnd, requestsTo, untilIngested, type Requests } from './requests.js';
 import { benchPushAlone } from './push-alone.js';
 
@@ -11,10 +12,6 @@ const BATCH = 100;
 const BATCHES = 60;
 const CONCURRENCY = 4;
 const HINTS = 60;
-
-const PUSH = `mutation Push($changes: [ChangeInput!]!) {
-  push(changes: $changes) { results { changeId status error { code message } } }
-}`;
 
 /**
  * Pushes in batches of 100 to an instant source against calling that source directly at the same concurrency (goal: half its
@@ -34,7 +31,7 @@ export async function benchPush(): Promise<void> {
     const node = cpuMs(gateway.pid);
     const postgres = cpuOfTreeMs(gateway.postgresPid);
     const ours = await timed(() =>
-      inParallel(BATCHES, CONCURRENCY, (batch) => pushBatch(requests, creations(batch, round))),
+      inParallel(BATCHES, CONCURRENCY, (batch) => pushBatch(requests, creations(BATCH, batch))),
     );
     const cpu = cpuMs(gateway.pid) - node;
     const database = cpuOfTreeMs(gateway.postgresPid) - postgres;
@@ -71,39 +68,6 @@ export async function benchPush(): Promise<void> {
   await benchPushAlone();
 }
 
-function fieldsOf(n: number): Readonly<Record<string, unknown>> {
-  return {
-    name: `Pushed customer ${n}`,
-    street: `${n} Quay Street`,
-    city: 'Porto',
-    status: 'OPEN',
-    note: 'Written on the phone, offline, between two visits in the harbour district; to be confirmed by the office.',
-    amount: '12.50',
-    count: n % 37,
-    active: true,
-    dueAt: '2026-06-01T08:00:00.000Z',
-  };
-}
-
-function creations(batch: number, round: number): readonly Readonly<Record<string, unknown>>[] {
-  return Array.from({ length: BATCH }, (_none, n) => ({
-    changeId: `bench-${round}-${batch}-${n}-${randomUUID()}`,
-    collection: 'items',
-    id: randomUUID(),
-    kind: 'UPSERT',
-    changedAt: new Date().toISOString(),
-    json: fieldsOf(batch * BATCH + n),
-  }));
-}
-
-async function pushBatch(requests: Requests, changes: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
-  const { push } = await requests.graphql<{ push: { results: readonly { status: string; error: unknown }[] } }>(PUSH, {
-    changes,
-  });
-  const failed = push.results.find((result) => result.status !== 'APPLIED' && result.status !== 'ACCEPTED');
-  if (failed !== undefined) throw new Error(`expected APPLIED or ACCEPTED, got ${JSON.stringify(failed)}`);
-}
-
 /** From the push's own answer (its settling commit is just before it) to the hint on another device's socket. */
 async function benchHints(gateway: RunningGateway, requests: Requests): Promise<void> {
   const listener = createClient({
@@ -115,13 +79,13 @@ async function benchHints(gateway: RunningGateway, requests: Requests): Promise<
   const samples: number[] = [];
   let next = hints.next();
   // The subscription is up once a first push is heard.
-  await pushBatch(requests, creations(0, 99).slice(0, 1));
+  await pushBatch(requests, creations(1, 0));
   await next;
   for (let round = 0; round < HINTS; round++) {
     await new Promise((resolve) => setTimeout(resolve, 150));
     next = hints.next();
     const heard = next.then(() => performance.now());
-    await pushBatch(requests, creations(round, 100).slice(0, 1));
+    await pushBatch(requests, creations(1, round));
     const answered = performance.now();
     samples.push(Math.max(0, (await heard) - answered));
   }
