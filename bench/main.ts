@@ -1,5 +1,6 @@
 import { benchAttacks } from './attacks.js';
 import { benchBudget } from './budget.js';
+import { benchClient } from './client.js';
 import { benchFlood } from './flood.js';
 import { benchFreshness } from './freshness.js';
 import { benchHints } from './hints.js';
@@ -31,6 +32,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   flood: benchFlood,
   hints: benchHints,
   nodes: benchNodes,
+  client: benchClient,
 };
 
 const name = process.argv[2] ?? '';

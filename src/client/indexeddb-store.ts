@@ -81,6 +81,10 @@ export async function openIndexedDbStore(
 
   return {
     sharedAs: name,
+    async readState() {
+      const read = database.transaction([STATE], 'readonly');
+      return (await answer<SyncState | undefined>(read.objectStore(STATE).get(ONLY))) ?? null;
+    },
     async readSync() {
       const read = database.transaction([STATE, OUTBOX], 'readonly');
       const state = answer<SyncState | undefined>(read.objectStore(STATE).get(ONLY));

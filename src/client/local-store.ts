@@ -82,6 +82,9 @@ export interface StoreWrites {
 export interface LocalStore {
   /** Other tabs that share it know it by this name; null: nobody shares it. */
   readonly sharedAs: string | null;
+  /** Null: the store is new. */
+  readState(): Promise<SyncState | null>;
+  /** As long as the outbox is long. */
   readSync(): Promise<SyncRead>;
   /** @param id one record; absent: the whole collection */
   readRecords(collection: string, id?: string): Promise<RecordsRead>;

@@ -22,6 +22,7 @@ export function createMemoryStore(contents: MemoryContents = emptyContents()): L
 
   return {
     sharedAs: null,
+    readState: async () => contents.state,
     readSync: async () => ({ state: contents.state, entries: [...entries.values()] }),
     async readRecords(collection, id) {
       const held = heldOf(collection);

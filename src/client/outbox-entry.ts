@@ -70,6 +70,11 @@ export function newEntry(edit: Edit): OutboxEntry {
   };
 }
 
+/** As if it had never left. */
+export function unsent(entry: OutboxEntry): OutboxEntry {
+  return { ...entry, isSent: false, sentEpoch: null };
+}
+
 /** Refused for good: it is kept for its user, and is not laid over the record. */
 export function isRefused({ status }: OutboxEntry): boolean {
   return status === 'CONFLICT' || status === 'REJECTED';

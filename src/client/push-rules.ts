@@ -1,7 +1,7 @@
 import { changeReaction } from './error-reactions.js';
 import type { Fate, SentChange } from './gateway.js';
 import type { StoreWrites, SyncRead } from './local-store.js';
-import { isApplied, isForUser, isOpen, isRefused, type OutboxEntry } from './outbox-entry.js';
+import { isApplied, isForUser, isOpen, isRefused, unsent, type OutboxEntry } from './outbox-entry.js';
 
 /** Bounds of one push. */
 export interface PushLimits {
@@ -93,7 +93,7 @@ export function takeFates(
       if (reaction === 'newDevice') isCopied = true;
       if (reaction === 'again') return entry;
       // This body was never taken under its id, so that a new one makes no second change of it.
-      if (reaction === 'newDevice') return { ...entry, changeId: newId(), isSent: false, sentEpoch: null };
+      if (reaction === 'newDevice') return { ...unsent(entry), changeId: newId() };
     }
     const now = { ...entry, ...fateOf(fate), hasReceipt: isReceived };
     told.push(now);

@@ -87,6 +87,7 @@ export async function openSqliteStore(driver: SqliteDriver): Promise<LocalStore>
 
   return {
     sharedAs: null,
+    readState: () => alone(readState),
     readSync: () => alone(async () => ({ state: await readState(), entries: await readEntries('', []) })),
     readRecords: (collection, id) =>
       alone(async () => {

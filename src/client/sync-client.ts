@@ -104,7 +104,7 @@ export interface SyncClient<Collections> {
   close(): Promise<void>;
 }
 
-const PUSH_LIMITS: PushLimits = { changes: 100, characters: 500_000 };
+const PUSH_LIMITS: PushLimits = { changes: 250, characters: 500_000 };
 const PAGE_LIMIT = 1_000;
 const TIMEOUT_MS = 30_000;
 
@@ -208,7 +208,7 @@ export async function createSyncClient<
         transport: hints,
         session: async () => ({
           url: url.replace(/^http/, 'ws'),
-          device: (await store.readSync()).state?.device ?? '',
+          device: (await store.readState())?.device ?? '',
           headers: await headers(),
           collections: options.collections ?? null,
         }),

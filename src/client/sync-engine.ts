@@ -2,7 +2,7 @@ import type { ResetReason } from '../core/checkpoint.js';
 import { requestReaction } from './error-reactions.js';
 import { GatewayFault, type Fate, type Gateway, type PulledPage } from './gateway.js';
 import type { LocalStore, RecordName, StoreWrites, SyncRead, SyncState } from './local-store.js';
-import { isApplied, newEntry, type Edit, type OutboxEntry } from './outbox-entry.js';
+import { isApplied, newEntry, unsent, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { beginningAgain, takePage, type AskedPage } from './page-rules.js';
 import {
   asSent,
@@ -86,16 +86,18 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     throw new GatewayFault('LOCAL_STORE', 'expected the store to keep still');
   }
 
-  async function react(fault: GatewayFault): Promise<void> {
+  /** @param fresh entries that the failed request would have sent for the first time */
+  async function react(fault: GatewayFault, fresh: readonly OutboxEntry[] = []): Promise<void> {
     const reaction = requestReaction(fault.code);
     if (reaction === 'beginAgain') await beginAgain();
-    if (reaction === 'newDevice') await takeNewDevice();
+    if (reaction === 'newDevice') await takeNewDevice(fresh);
     if (reaction === 'wipe') await wipe();
   }
 
-  async function takeNewDevice(): Promise<void> {
+  async function takeNewDevice(fresh: readonly OutboxEntry[]): Promise<void> {
+    const refused = new Set(fresh.map(({ changeId }) => changeId));
     const renewed = await update(({ state, entries }) => {
-      const after = ofNewDevice(entries);
+      const after = ofNewDevice(entries.map((entry) => (refused.has(entry.changeId) ? unsent(entry) : entry)));
       const writes = { state: { ...state, device: newId() }, ...outboxWrites(entries, after.entries) };
       return { writes, value: after.told };
     });
@@ -172,7 +174,11 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
         if (batch.length === 1) setAside(batch[0]?.changeId ?? '');
         if (reaction === 'less') return null;
       }
-      await react(fault);
+      // Refused as a whole: what it would have sent for the first time was never sent.
+      await react(
+        fault,
+        batch.filter((entry) => !entry.isSent),
+      );
       throw fault;
     }
   }
@@ -197,11 +203,17 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     return true;
   }
 
+  async function readState(): Promise<SyncState> {
+    const state = await store.readState();
+    if (state === null) throw unopened();
+    return state;
+  }
+
   return {
     apply,
     beginAgain,
     async push() {
-      const { state } = standing(await store.readSync());
+      const state = await readState();
       // Without an epoch a repeat after a restore could not be told from a first time (F5): the first pull goes first.
       if (state.isRevoked || state.epoch === null) return 0;
       const tried = new Set<string>();
@@ -228,8 +240,8 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
       }
     },
     async add(edit) {
-      const { state } = standing(await store.readSync());
-      if (state.isRevoked) throw new GatewayFault('DEVICE_REVOKED', 'this installation was taken its rights');
+      if ((await readState()).isRevoked)
+        throw new GatewayFault('DEVICE_REVOKED', 'this installation was taken its rights');
       await store.commit({ added: [newEntry(edit)] }, null);
       news.changed([edit]);
     },
@@ -248,8 +260,12 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
 type Standing = SyncRead & { readonly state: SyncState };
 
 function standing(read: SyncRead): Standing {
-  if (read.state === null) throw new GatewayFault('LOCAL_STORE', 'expected a store that was opened for a device');
+  if (read.state === null) throw unopened();
   return { entries: read.entries, state: read.state };
+}
+
+function unopened(): GatewayFault {
+  return new GatewayFault('LOCAL_STORE', 'expected a store that was opened for a device');
 }
 
 /** Records of entries that are other ones now, or gone. */

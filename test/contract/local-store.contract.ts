@@ -66,10 +66,12 @@ export function localStoreContract(open: (name: string) => Promise<LocalStore>):
 
   test('a new store has nothing, and its revision is 0', async () => {
     expect(await store.readSync()).toEqual({ state: null, entries: [] });
+    expect(await store.readState()).toBeNull();
     expect(await store.readRecords('visits')).toEqual({ records: [], entries: [] });
     expect(await store.commit({ state: STATE }, 1)).toBe(false);
     expect(await store.commit({ state: STATE }, 0)).toBe(true);
     expect((await store.readSync()).state).toEqual(STATE);
+    expect(await store.readState()).toEqual(STATE);
   });
 
   test('records come back as they were put in, and the later one counts', async () => {
