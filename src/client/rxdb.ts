@@ -1,0 +1,237 @@
+import type { RxCollection, SyncOptionsGraphQL, WithDeleted } from 'rxdb';
+import {
+  GLUE_DOCUMENTS,
+  dataOf,
+  isRefused,
+  openExchange,
+  type GatewayAddress,
+  type GatewayExchange,
+  type SentChange,
+  type ToldFate,
+  type ToldPage,
+} from './gateway-exchange.js';
+import { MARK, answerTo, changeOf, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
+import { markEdits } from './rxdb/edits.js';
+import { createLatestStates } from './rxdb/latest-states.js';
+
+export { type TidegateMark } from './rxdb/mark.js';
+export { GLUE_DOCUMENTS } from './gateway-exchange.js';
+
+/** The JSON schema of the field `tidegate`, which every replicated collection has: `properties: { …, tidegate: TIDEGATE_FIELD }`. */
+export const TIDEGATE_FIELD = { type: 'object', additionalProperties: true } as const;
+
+/** An edit that came to its end without being applied. The document shows the record as it now stands; this is what it showed. */
+export interface RefusedEdit {
+  readonly collection: string;
+  /** The document's id; null for an edit of an earlier run of the app whose document shows it no more. */
+  readonly id: string | null;
+  readonly changeId: string;
+  readonly status: 'CONFLICT' | 'REJECTED';
+  readonly error: ToldFate['error'];
+  /** The document as it was pushed; null where the refusal came later, by a receipt. */
+  readonly edit: Readonly<Record<string, unknown>> | null;
+}
+
+/** What `tidegateReplication` is told. */
+export interface TidegateReplicationSettings<Doc> extends GatewayAddress {
+  /** The collection to replicate. Its schema has the field `tidegate`; its other fields are named as the gateway names them. */
+  readonly collection: RxCollection<Doc>;
+  /** The gateway's name of it; by default its own. */
+  readonly name?: string;
+  /** An edit was refused: told once, or again after a crash. */
+  readonly onRefused?: (refused: RefusedEdit) => void;
+  /** Listens to hints over a WebSocket, and pulls when one comes. False: pulls happen at the start and by `reSync()`. Default: true. */
+  readonly hints?: boolean;
+  /** Changes of one page, 1 to 5,000. Default: 1,000, which costs the gateway least per record. */
+  readonly pageSize?: number;
+  /** Where several replications of one collection are kept apart; by default the gateway's address and the collection's name. */
+  readonly replicationIdentifier?: string;
+}
+
+/** Where a replication stands: RxDB's checkpoint. */
+export interface TidegatePlace {
+  readonly since: string | null;
+  /** Counts resets: documents of an older one are stale (F25). */
+  readonly lineage: number;
+  /** The initial sync of the lineage is not over. */
+  readonly isFilling: boolean;
+}
+
+/** Rows of one push: far below `maxChangesPerPush` and `maxBodyBytes`. */
+const PUSH_BATCH = 200;
+/** Where RxDB stands before it has a checkpoint. */
+const BEGINNING: TidegatePlace = { since: null, lineage: 1, isFilling: true };
+/** Between two tries to reach a gateway by WebSocket; without a limit graphql-ws would wait ever longer, and stop after five. */
+const LONGEST_WAIT_MS = 30_000;
+
+/**
+ * Options for RxDB's `replicateGraphQL`, with which it replicates a collection with a gateway as it is. Call it once for each
+ * replication, before the app writes: from then on each edit is given its change id when it is made, in the same write (F22).
+ *
+ * - Pulls end when the gateway says so, whatever the number of documents; a page without documents is skipped here.
+ * - A refused edit is never an error, which would stop the replication: the document shows the record as it now stands, with the
+ *   reason in `tidegate.refused`, and `onRefused` is told.
+ * - A reset keeps what was not pushed, and removes what did not come again (F25).
+ * - Nothing is resolved here: the collection's conflict handler must be RxDB's own, or take `realMasterState` as it does.
+ *
+ * @throws Error - the collection's schema has no field `tidegate`
+ */
+export function tidegateReplication<Doc>(
+  settings: TidegateReplicationSettings<Doc>,
+): SyncOptionsGraphQL<Doc, TidegatePlace> {
+  const { collection, onRefused = () => undefined, hints = true, pageSize = 1_000, url, device } = settings;
+  const name = settings.name ?? collection.name;
+  const primary = collection.schema.primaryPath;
+  if (!(MARK in collection.schema.jsonSchema.properties)) {
+    throw new Error(`${collection.name}: expected a schema with ${MARK}: TIDEGATE_FIELD among its properties`);
+  }
+  const edits = markEdits(collection, name);
+  const exchange = takingTurns(openExchange(settings));
+  const latest = createLatestStates(collection);
+  const sent = new Map<string, PushRow>();
+
+  function tellRefused(fate: ToldFate, row: PushRow | null, id: string | null): void {
+    if (fate.status !== 'CONFLICT' && fate.status !== 'REJECTED') return;
+    const { changeId, status, error } = fate;
+    onRefused({ collection: name, id, changeId, status, error, edit: row?.newDocumentState ?? null });
+  }
+
+  async function readPage(since: string | null): Promise<ToldPage> {
+    return dataOf<{ readonly pull: ToldPage }>(await exchange.ask(GLUE_DOCUMENTS.pull, pullVariables(since))).pull;
+  }
+
+  function pullVariables(since: string | null): Readonly<Record<string, unknown>> {
+    return { since, collections: [name], limit: pageSize };
+  }
+
+  /** Documents of a page as RxDB takes them: tombstones of what is here, and for a body that could not be read the one that is here (F29). */
+  async function documentsOf({ changes }: ToldPage, lineage: number): Promise<MarkedDocument[]> {
+    const bodiless = changes.filter(({ json }) => json === null);
+    const here = bodiless.length === 0 ? null : await collection.findByIds(bodiless.map(({ id }) => id)).exec();
+    return changes.flatMap((change) => {
+      const document = documentOf(primary, change, lineage);
+      if (document !== null) return [document];
+      const held = here?.get(change.id)?.toMutableJSON() as MarkedDocument | undefined;
+      if (held === undefined) return [];
+      const isGone = change.kind !== 'UPSERT';
+      return [{ ...held, [MARK]: { ...held.tidegate, lineage }, _deleted: isGone }];
+    });
+  }
+
+  /** Tombstones of what a reset did not bring again. RxDB leaves alone what was not pushed yet. */
+  async function sweep(lineage: number, came: readonly MarkedDocument[]): Promise<readonly MarkedDocument[]> {
+    const ids = new Set(came.map((document) => document[primary]));
+    const all = (await collection.find().exec()).map((held) => held.toMutableJSON() as MarkedDocument);
+    return all
+      .filter((held) => held.tidegate?.lineage !== lineage && !ids.has(held[primary]))
+      .map((held) => ({ ...held, _deleted: true }));
+  }
+
+  async function tellReceipts(receipts: readonly ToldFate[]): Promise<void> {
+    for (const receipt of receipts) {
+      // A device's receipts come with each of its collections.
+      if (!isRefused(receipt) || !receipt.changeId.startsWith(`${name}:`)) continue;
+      const shown = await collection.findOne({ selector: { [`${MARK}.changeId`]: receipt.changeId } as never }).exec();
+      tellRefused(receipt, null, shown?.primary ?? receipt.change?.id ?? null);
+    }
+  }
+
+  /** Pages until one has documents or is the last: RxDB takes a page without any for the end, and forgets its checkpoint. */
+  async function takePages(first: ToldPage, from: TidegatePlace) {
+    let place = from;
+    for (let page = first; ; page = await readPage(place.since)) {
+      edits.epoch = page.epoch;
+      const lineage = page.reset ? place.lineage + 1 : place.lineage;
+      const isFilling = page.reset || place.isFilling;
+      place = { since: page.checkpoint, lineage, isFilling: isFilling && page.hasMore };
+      const documents = await documentsOf(page, lineage);
+      if (isFilling && !page.hasMore && lineage > BEGINNING.lineage)
+        documents.push(...(await sweep(lineage, documents)));
+      latest.see(documents);
+      await tellReceipts(page.receipts);
+      documents.push(...(await latest.missed(documents)));
+      if (documents.length > 0 || !page.hasMore) {
+        return { documents: documents as unknown as WithDeleted<Doc>[], checkpoint: place };
+      }
+    }
+  }
+
+  function pushVariables(rows: readonly PushRow[]): Readonly<Record<string, unknown>> {
+    const changes: SentChange[] = [];
+    for (const row of rows) {
+      const change = changeOf(name, primary, row);
+      if (change === null) continue;
+      sent.set(change.changeId, row);
+      changes.push({ ...change, ...edits.sentEpoch(change.changeId, row.newDocumentState.tidegate) });
+    }
+    return { changes, sentAt: new Date().toISOString() };
+  }
+
+  function takeResults(results: readonly ToldFate[]): readonly MarkedDocument[] {
+    // Not stored by the gateway: RxDB sends all of them again, and what is settled is answered as it was.
+    const later = results.find((result) => isRefused(result) && result.error?.retryable === true);
+    if (later !== undefined) throw new Error(`${later.error?.code}: ${later.error?.message}`);
+    return results.flatMap((result) => {
+      const row = sent.get(result.changeId);
+      if (row === undefined) return [];
+      sent.delete(result.changeId);
+      edits.settled(result.changeId);
+      const isNothing = row.newDocumentState._deleted === true && result.error?.code === 'NOT_FOUND';
+      if (!isNothing) tellRefused(result, row, String(row.newDocumentState[primary]));
+      const answer = answerTo(primary, row, result);
+      if (answer === null) return [];
+      latest.watch(answer, result.changeId);
+      return [answer];
+    });
+  }
+
+  return {
+    collection,
+    replicationIdentifier: settings.replicationIdentifier ?? `tidegate ${url} ${name}`,
+    live: true,
+    deletedField: '_deleted',
+    // Each device has its own socket, also where several share a process: RxDB keeps one for each address.
+    url: { http: url, ...(hints ? { ws: `${url.replace(/^http/, 'ws')}?device=${encodeURIComponent(device)}` } : {}) },
+    async fetch(request: Request) {
+      const { query, variables } = (await request.json()) as { query: string; variables: Record<string, unknown> };
+      return Response.json(await exchange.ask(query, variables));
+    },
+    pull: {
+      // The least: RxDB goes on until a page without documents, instead of taking a page that is not full for the end.
+      batchSize: 1,
+      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: pullVariables(place?.since ?? null) }),
+      responseModifier: (answer: ToldPage, origin, place) =>
+        origin === 'stream' ? ('RESYNC' as never) : takePages(answer, place ?? BEGINNING),
+      streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
+      wsOptions: {
+        connectionParams: async () => {
+          const { 'tidegate-device': device, ...others } = await exchange.credentials();
+          return { ...others, device };
+        },
+        retryAttempts: Number.POSITIVE_INFINITY,
+        retryWait: (retries) => {
+          const longest = Math.min(LONGEST_WAIT_MS, 500 * 2 ** retries);
+          return new Promise((resolve) => setTimeout(resolve, longest / 2 + (Math.random() * longest) / 2));
+        },
+      },
+    },
+    push: {
+      batchSize: PUSH_BATCH,
+      queryBuilder: (rows) => ({ query: GLUE_DOCUMENTS.push, variables: pushVariables(rows) }),
+      responseModifier: (answer: { readonly results: readonly ToldFate[] }) => takeResults(answer.results) as never,
+    },
+  };
+}
+
+/** One request at a time, so that answers arrive in the order in which the states that they tell of were current. */
+function takingTurns(exchange: GatewayExchange): GatewayExchange {
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    ...exchange,
+    ask(query, variables) {
+      const answer = turn.then(() => exchange.ask(query, variables));
+      turn = answer.catch(() => undefined);
+      return answer;
+    },
+  };
+}

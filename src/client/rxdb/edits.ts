@@ -1,0 +1,54 @@
+import type { RxCollection } from 'rxdb';
+import { MARK, markOfEdit, type MarkedDocument, type TidegateMark } from './mark.js';
+
+/** The edits that an app makes in one collection. */
+export interface Edits {
+  /** In force, as the last answer said; null before the first. */
+  epoch: string | null;
+  /** The epoch in which a change was first sent, or may have been by an earlier run of the app (F5). */
+  sentEpoch(changeId: string, mark: TidegateMark | undefined): { readonly sentEpoch?: string };
+  /** It has its answer. */
+  settled(changeId: string): void;
+}
+
+const KNOWN = new WeakMap<object, Edits>();
+
+/** From now on each write of the app gives its document a mark, in the same write. Once for a collection, however often it is called. */
+export function markEdits<Doc>(collection: RxCollection<Doc>, name: string): Edits {
+  const known = KNOWN.get(collection);
+  if (known !== undefined) return known;
+  const primary = collection.schema.primaryPath;
+  const startedAt = new Date().toISOString();
+  const firstSent = new Map<string, string>();
+
+  const edits: Edits = {
+    epoch: null,
+    sentEpoch(changeId, mark) {
+      const earlier = (mark?.changedAt ?? startedAt) < startedAt ? mark?.epoch : undefined;
+      const epoch = firstSent.get(changeId) ?? earlier ?? edits.epoch;
+      if (epoch === null) return {};
+      firstSent.set(changeId, epoch);
+      return { sentEpoch: epoch };
+    },
+    settled: (changeId) => void firstSent.delete(changeId),
+  };
+
+  function mark(before: MarkedDocument, after: MarkedDocument): void {
+    const stamp = {
+      changeId: `${name}:${crypto.randomUUID()}`,
+      changedAt: new Date().toISOString(),
+      epoch: edits.epoch,
+    };
+    (after as Record<string, unknown>)[MARK] = markOfEdit({ primary, before, after }, stamp);
+  }
+
+  collection.preInsert((document: unknown) => mark({}, document as MarkedDocument), false);
+  // RxDB declares the second argument as the document, and hands over what was stored.
+  collection.preSave(
+    (document: unknown, stored: unknown) => mark(stored as MarkedDocument, document as MarkedDocument),
+    false,
+  );
+  collection.preRemove((document: unknown) => mark(document as MarkedDocument, document as MarkedDocument), false);
+  KNOWN.set(collection, edits);
+  return edits;
+}

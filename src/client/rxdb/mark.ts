@@ -1,0 +1,137 @@
+import { isRefused, sameValue, type SentChange, type ToldChange, type ToldFate } from '../gateway-exchange.js';
+
+/** The field of each document in which the glue keeps what RxDB has no place for. Apps read it, and never write it. */
+export const MARK = 'tidegate';
+
+/** What the glue knows of a document. Without a `changeId` nobody here has edited it since it came. */
+export interface TidegateMark {
+  /** Of the state that came last: what edits are made from. */
+  readonly version?: string;
+  /** Of the sync that brought it: one that is older after a reset is stale (F25). */
+  readonly lineage?: number;
+  /** The source has not confirmed all that is shown. */
+  readonly pending?: true;
+  /** Why the gateway refused the last edit, until the record comes again. */
+  readonly refused?: { readonly code: string; readonly message: string };
+  /** Of the last edit: made when the edit is, so that a repeat has the same one and a toggle another one (F22). */
+  readonly changeId?: string;
+  readonly changedAt?: string;
+  /** The epoch that was in force when the last edit was made, where it was known. */
+  readonly epoch?: string;
+  /** How often each field was edited: tells an edit that was taken back from none. */
+  readonly touched?: Readonly<Record<string, number>>;
+}
+
+/** A document as replication hands it over, of any shape. */
+export interface MarkedDocument {
+  readonly [name: string]: unknown;
+  readonly tidegate?: TidegateMark;
+  readonly _deleted?: boolean;
+}
+
+/** A row of a push as RxDB makes it. */
+export interface PushRow {
+  readonly assumedMasterState?: MarkedDocument | undefined;
+  readonly newDocumentState: MarkedDocument;
+}
+
+/** Names of a document that are no fields of its record. */
+function isField(name: string, primary: string): boolean {
+  return name !== primary && name !== MARK && !name.startsWith('_');
+}
+
+function changedFields(primary: string, before: MarkedDocument, after: MarkedDocument): readonly string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].filter((name) => isField(name, primary) && !sameValue(before[name], after[name]));
+}
+
+/** The mark of a document that is about to be written by the app. Whatever the app made of the mark itself does not count. */
+export function markOfEdit(
+  edit: { readonly primary: string; readonly before: MarkedDocument; readonly after: MarkedDocument },
+  stamp: { readonly changeId: string; readonly changedAt: string; readonly epoch: string | null },
+): TidegateMark {
+  const { refused: _refused, epoch: _epoch, ...known } = edit.before.tidegate ?? {};
+  const touched: Record<string, number> = { ...known.touched };
+  for (const name of changedFields(edit.primary, edit.before, edit.after)) touched[name] = (touched[name] ?? 0) + 1;
+  const { changeId, changedAt, epoch } = stamp;
+  return { ...known, changeId, changedAt, ...(epoch === null ? {} : { epoch }), touched };
+}
+
+/**
+ * What a row of a push says, as a change of the protocol: the fields that differ from what the gateway has taken, and those that were
+ * edited since and happen to be the same again. Null: nothing, as when RxDB hands back what it just took from the gateway.
+ */
+export function changeOf(collection: string, primary: string, row: PushRow): SentChange | null {
+  const { newDocumentState: next, assumedMasterState: taken = {} } = row;
+  const [mark, known] = [next.tidegate ?? {}, taken.tidegate ?? {}];
+  const isDelete = next._deleted === true;
+  const touched = Object.keys(mark.touched ?? {}).filter((name) => mark.touched?.[name] !== known.touched?.[name]);
+  const names = new Set([...changedFields(primary, taken, next), ...(mark.changeId === known.changeId ? [] : touched)]);
+  if (isDelete ? taken._deleted === true : names.size === 0) return null;
+  const json = Object.fromEntries([...names].map((name) => [name, next[name] ?? null])) as NonNullable<
+    SentChange['json']
+  >;
+  const id = String(next[primary]);
+  const baseVersion = known.version ?? null;
+  const isMarked = mark.changeId !== undefined && mark.changeId !== known.changeId;
+  return {
+    // What was written past RxDB's hooks, as imports are, is named by what it says.
+    changeId: isMarked ? mark.changeId : `${collection}:${digest([id, baseVersion, isDelete, json])}`,
+    collection,
+    id,
+    kind: isDelete ? 'DELETE' : 'UPSERT',
+    baseVersion,
+    changedAt: (isMarked ? mark.changedAt : undefined) ?? '1970-01-01T00:00:00.000Z',
+    ...(isDelete ? {} : { json }),
+  };
+}
+
+/** A told record as a document; null where it is gone, or where its body could not be read. Fields that are null are left out. */
+export function documentOf(primary: string, change: ToldChange, lineage: number | undefined): MarkedDocument | null {
+  if (change.json === null) return null;
+  const fields = Object.entries(change.json).filter(([, value]) => value !== null);
+  return {
+    ...Object.fromEntries(fields),
+    [primary]: change.id,
+    [MARK]: {
+      version: change.version,
+      ...(lineage === undefined ? {} : { lineage }),
+      ...(change.pending ? { pending: true } : {}),
+    },
+    _deleted: false,
+  };
+}
+
+/**
+ * What RxDB is told to take for a row that was pushed, as a "conflict": the record as it now stands, so that a device also gets what
+ * was merged, what the source made of it, and the version that its next edit is made from. Null: what was pushed stays, until a pull
+ * brings the record.
+ */
+export function answerTo(primary: string, row: PushRow, fate: ToldFate): MarkedDocument | null {
+  const { newDocumentState: next, assumedMasterState: taken } = row;
+  const { change, error, status } = fate;
+  const isGone = change === null || change.kind !== 'UPSERT';
+  const told = change === null ? null : documentOf(primary, change, next.tidegate?.lineage);
+  if (!isRefused(fate))
+    return status === 'APPLIED' || status === 'MERGED' ? (next._deleted === true ? null : told) : null;
+  if (isGone) return next._deleted === true ? null : gone(next);
+  const { code, message } = error ?? { code: status, message: 'refused by the policy of its collection' };
+  // A body that cannot be read now: the one from before the edit is the best that is known.
+  const current = told ?? taken ?? gone(next);
+  return { ...current, [MARK]: { ...current.tidegate, refused: { code, message } } };
+}
+
+function gone(document: MarkedDocument): MarkedDocument {
+  return { ...document, _deleted: true };
+}
+
+/** FNV-1a over the UTF-16 units of a JSON text, twice with different beginnings: 16 hex digits. */
+function digest(value: unknown): string {
+  const text = JSON.stringify(value);
+  const half = (start: number): string => {
+    let hash = start;
+    for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+    return (hash >>> 0).toString(16).padStart(8, '0');
+  };
+  return half(0x811c9dc5) + half(0x1b873593);
+}

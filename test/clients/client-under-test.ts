@@ -1,0 +1,42 @@
+import type { CollectionName, RecordFields } from './round-system.js';
+
+/** A client library, as the conformance matrix drives it. */
+export interface ClientUnderTest {
+  /** As the table names it. */
+  readonly name: string;
+  /** Of the library that is installed. */
+  readonly version: string;
+  /** A new installation of an app: its store is empty, nothing was asked yet. */
+  open(place: ReplicaPlace): Promise<Replica>;
+}
+
+/** Where a replica finds its gateway, and who it is. */
+export interface ReplicaPlace {
+  /** Of the GraphQL endpoint, through a proxy that does what networks do. */
+  readonly url: string;
+  /** Sent with every request besides the device's id. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly device: string;
+  /** What every request goes through: the matrix loses and doubles some. */
+  readonly fetch: typeof fetch;
+  /** Changes of one page, where the client lets it be chosen: small, so that there are several. */
+  readonly pageSize: number;
+}
+
+/** One installation: what it holds is the library's own store. */
+export interface Replica {
+  /** Every record that the app would show, by id; what is null is left out. */
+  all(collection: CollectionName): Promise<ReadonlyMap<string, RecordFields>>;
+  /** Made on the device, whether there is a network or not. */
+  create(collection: CollectionName, id: string, fields: RecordFields): Promise<void>;
+  edit(collection: CollectionName, id: string, fields: RecordFields): Promise<void>;
+  remove(collection: CollectionName, id: string): Promise<void>;
+  /**
+   * Sends what was not sent and takes what is new, once, as the library does it. May reject, or resolve without having come through,
+   * when there is no network; what was not sent is kept, and the next call goes on.
+   */
+  sync(): Promise<void>;
+  /** Edits that were refused, by the ids of their records, as the app was told. */
+  refusals(): readonly string[];
+  close(): Promise<void>;
+}
