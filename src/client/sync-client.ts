@@ -1,5 +1,6 @@
 import type { ResetReason } from '../core/checkpoint.js';
 import { deviceChance, deviceClock, uuidBy, type ClientChance, type ClientClock } from './client-clock.js';
+import { deviceDigest, mendDrift, type Digest } from './drift-check.js';
 import { createHttpGateway, type Fetch, type Headers } from './http-gateway.js';
 import { keepHintLine } from './hint-line.js';
 import type { HintTransport } from './hints.js';
@@ -43,6 +44,8 @@ export interface SyncClientOptions {
   readonly fetch?: Fetch;
   /** Another way to the gateway than HTTP. */
   readonly gateway?: Gateway;
+  /** SHA-256, for `check`. Absent: the machine's, which React Native does not have. */
+  readonly digest?: Digest;
   readonly clock?: ClientClock;
   readonly chance?: ClientChance;
 }
@@ -99,6 +102,13 @@ export interface SyncClient<Collections> {
   sync(): Promise<void>;
   /** Begins with an initial sync next time. What is held stays until it came again or is swept; unsent edits stay. */
   beginAgain(): Promise<void>;
+  /**
+   * Does this device hold what it must? What had drifted is pulled anew. Costs a request and a hash of each record's version: once a day.
+   *
+   * @returns the collections that had drifted; null: nobody can say now, so that it is asked another time
+   * @throws GatewayFault
+   */
+  check(): Promise<readonly string[] | null>;
   diagnostics(): Promise<SyncDiagnostics>;
   /** Ends everything and closes the store. Safe to repeat. */
   close(): Promise<void>;
@@ -137,26 +147,30 @@ export async function createSyncClient<
   const queries = createLiveQueries(failed);
   const tabs = openTabs(store, (names) => queries.changed(names));
 
+  const changed = (names: Parameters<typeof queries.changed>[0]): void => {
+    queries.changed(names);
+    tabs.tell(names);
+  };
+  const limits = { ...PUSH_LIMITS, page: PAGE_LIMIT, ...options.limits };
+  const gateway =
+    options.gateway ??
+    createHttpGateway({
+      url,
+      headers,
+      signIn: options.signIn,
+      fetch: options.fetch ?? globalThis.fetch,
+      clock,
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    });
+
   const engine = createSyncEngine({
     store,
-    gateway:
-      options.gateway ??
-      createHttpGateway({
-        url,
-        headers,
-        signIn: options.signIn,
-        fetch: options.fetch ?? globalThis.fetch,
-        clock,
-        timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-      }),
+    gateway,
     nowMs,
     newId,
-    limits: { ...PUSH_LIMITS, page: PAGE_LIMIT, ...options.limits },
+    limits,
     news: {
-      changed(names) {
-        queries.changed(names);
-        tabs.tell(names);
-      },
+      changed,
       told(entries) {
         for (const entry of entries) tellApp(on, entry);
       },
@@ -248,6 +262,12 @@ export async function createSyncClient<
       return loop.run();
     },
     beginAgain: () => engine.beginAgain(),
+    check: () =>
+      loop.alone(() =>
+        tabs.alone(() =>
+          mendDrift({ store, gateway, digest: options.digest ?? deviceDigest, page: limits.page, changed }),
+        ),
+      ),
     async diagnostics() {
       const { state, entries } = await store.readSync();
       const outbox: Record<string, number> = {};

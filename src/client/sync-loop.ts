@@ -21,6 +21,8 @@ export interface SyncLoop {
   wake(isUrgent: boolean): void;
   /** One whole cycle that begins now, or when the one under way is over. @throws GatewayFault what it failed with */
   run(): Promise<void>;
+  /** Work of which no cycle is in the midst. @throws GatewayFault CLOSED, and what the work throws */
+  alone<T>(work: () => Promise<T>): Promise<T>;
   /** No cycle begins any more. Resolves when the one under way is over. */
   stop(): Promise<void>;
 }
@@ -43,10 +45,10 @@ export function createSyncLoop(
   let last: Promise<unknown> = Promise.resolve();
 
   /** Queued behind those before: a single flight. */
-  function run(): Promise<boolean> {
+  function alone<T>(work: () => Promise<T>): Promise<T> {
     const turn = last.then(async () => {
       if (isClosed) throw new GatewayFault('CLOSED', 'this client was closed');
-      return cycle();
+      return work();
     });
     last = turn.catch(() => undefined);
     return turn;
@@ -57,7 +59,7 @@ export function createSyncLoop(
       isDue = false;
       let leastMs = 0;
       try {
-        failures = (await run()) ? failures + 1 : 0;
+        failures = (await alone(cycle)) ? failures + 1 : 0;
       } catch (thrown) {
         const fault = GatewayFault.from(thrown, 'LOCAL_STORE');
         failures += 1;
@@ -83,7 +85,8 @@ export function createSyncLoop(
       isDue = true;
       if (isUrgent || failures === 0) pause.abort();
     },
-    run: async () => void (await run()),
+    run: async () => void (await alone(cycle)),
+    alone,
     async stop() {
       isClosed = true;
       pause.abort();

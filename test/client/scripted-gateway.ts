@@ -1,4 +1,4 @@
-import type { Fate, Gateway, PulledChange, PulledPage, SentChange } from '../../src/client/gateway.js';
+import type { CheckAnswer, Fate, Gateway, PulledChange, PulledPage, SentChange } from '../../src/client/gateway.js';
 import { GatewayFault, type FaultCode } from '../../src/client/gateway.js';
 
 export const EPOCH = 'abcdefgh';
@@ -12,12 +12,18 @@ export interface Pushed {
 /** A gateway that says what a test tells it to, and remembers what it was asked. */
 export interface ScriptedGateway extends Gateway {
   pull: (request: Parameters<Gateway['pull']>[0]) => Promise<PulledPage>;
-  readonly pulls: { readonly device: string; readonly since: string | null; readonly limit: number }[];
+  readonly pulls: {
+    readonly device: string;
+    readonly since: string | null;
+    readonly collections: readonly string[] | null;
+  }[];
   readonly pushes: Pushed[];
   /** The next pages; behind them every page is empty and the last. */
   readonly pages: Partial<PulledPage>[];
   /** What a push is answered with; by default everything is APPLIED. May throw. */
   answer: (pushed: Pushed) => readonly Fate[];
+  /** What a check is answered with. */
+  checked: CheckAnswer;
   /** The next pull fails so. */
   pullFault: FaultCode | null;
 }
@@ -30,8 +36,8 @@ export function createScriptedGateway(): ScriptedGateway {
     pages: [],
     answer: ({ changes }) => changes.map(({ changeId }) => ({ changeId, status: 'APPLIED' })),
     pullFault: null,
-    async pull({ device, since, limit }) {
-      gateway.pulls.push({ device, since, limit });
+    async pull({ device, since, collections }) {
+      gateway.pulls.push({ device, since, collections });
       const { pullFault } = gateway;
       gateway.pullFault = null;
       if (pullFault !== null) throw new GatewayFault(pullFault, 'as the test said');
@@ -42,7 +48,8 @@ export function createScriptedGateway(): ScriptedGateway {
       gateway.pushes.push(pushed);
       return gateway.answer(pushed);
     },
-    check: async () => ({ isCurrent: true, collections: [] }),
+    checked: { isCurrent: true, collections: [] },
+    check: async () => gateway.checked,
   };
   return gateway;
 }

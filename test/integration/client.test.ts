@@ -112,6 +112,13 @@ test('R10, R18, F5, F11: two phones converge through lost replies, a restart, a 
   await tablet.client.collection('visits').patch('V-3', { notes: 'after that' });
   await shows(phone, 'V-3', 'after that');
 
+  // Both hold what they must, and one that does not is mended.
+  await Promise.all(phones.map(({ client }) => client.sync()));
+  expect(await Promise.all(phones.map(({ client }) => client.check()))).toEqual([[], []]);
+  contents.records.get('visits')?.delete('V-2');
+  expect(await phone.client.check()).toEqual(['visits']);
+  expect(await phone.notes('V-2')).toBe('sent twice');
+
   // Silent for too long: it begins again under another id, and holds what it held.
   await isEmpty(tablet);
   const before = await tablet.client.collection('visits').list();
