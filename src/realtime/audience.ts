@@ -17,6 +17,12 @@ export class Audience<M extends Member> {
   private readonly everywhere = new Set<M>();
   private readonly byDevice = new NameIndex<M>();
   private readonly members = new Set<M>();
+  private listedScopes = 0;
+
+  /** Scopes of all members that list them. */
+  get places(): number {
+    return this.listedScopes;
+  }
 
   get size(): number {
     return this.members.size;
@@ -24,9 +30,13 @@ export class Audience<M extends Member> {
 
   add(member: M): void {
     const { grant } = member.session;
+    if (this.members.has(member)) return;
     this.members.add(member);
     if (grant.kind === 'every') this.everywhere.add(member);
-    else for (const scope of grant.scopes) this.byScope.add(scope, member);
+    else {
+      this.listedScopes += grant.scopes.length;
+      for (const scope of grant.scopes) this.byScope.add(scope, member);
+    }
     const device = deviceOf(member.session);
     if (device !== null) this.byDevice.add(deviceText(device), member);
   }
@@ -34,9 +44,12 @@ export class Audience<M extends Member> {
   /** Leaves nothing behind. Safe to repeat. */
   remove(member: M): void {
     const { grant } = member.session;
-    this.members.delete(member);
-    this.everywhere.delete(member);
-    if (grant.kind === 'listed') for (const scope of grant.scopes) this.byScope.remove(scope, member);
+    if (!this.members.delete(member)) return;
+    if (grant.kind === 'every') this.everywhere.delete(member);
+    else {
+      this.listedScopes -= grant.scopes.length;
+      for (const scope of grant.scopes) this.byScope.remove(scope, member);
+    }
     const device = deviceOf(member.session);
     if (device !== null) this.byDevice.remove(deviceText(device), member);
   }
@@ -44,6 +57,15 @@ export class Audience<M extends Member> {
   /** Those who may see records of a pair by its name and listen to its collection. */
   *of({ collection, scope }: ScopePair): Iterable<M> {
     for (const member of this.byScope.of(scope)) if (member.collections.has(collection)) yield member;
+  }
+
+  /** Those who may see records of a scope by its name, in whatever collection they listen to. */
+  inScope(scope: string): Iterable<M> {
+    return this.byScope.of(scope);
+  }
+
+  countIn(scope: string): number {
+    return this.byScope.count(scope);
   }
 
   /** Those who see every scope: what they may see has no list. */
@@ -91,6 +113,12 @@ class NameIndex<M extends object> {
 
   of(name: string): Iterable<M> {
     return membersOf(this.names.get(name));
+  }
+
+  count(name: string): number {
+    const there = this.names.get(name);
+    if (there === undefined) return 0;
+    return there instanceof Set ? there.size : 1;
   }
 
   *entries(): Iterable<readonly [name: string, members: Iterable<M>]> {

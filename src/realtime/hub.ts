@@ -1,10 +1,11 @@
 import { SEQ_ZERO, type Seq } from '../core/change.js';
 import type { Announcer, FeedAdvance } from '../core/feed-port.js';
 import type { Clock, Log } from '../core/ports.js';
-import { deviceOf, sameDevice, type DeviceKey, type Session } from '../core/session.js';
+import { deviceOf, type DeviceKey, type Session } from '../core/session.js';
 import { Audience } from './audience.js';
 import { createHintStream, type HintStream } from './hint-stream.js';
 import { createHintWindows, type Hint, type HintWindow } from './hint-windows.js';
+import { offerTouched } from './touched.js';
 
 /** Tells listening devices that there is something to pull. */
 export interface Hub {
@@ -61,7 +62,7 @@ export function createHub(ports: {
     const atMs = clock.monotonicMs();
     hintReceipts(audience, advance, atMs);
     if (advance.touched === null) void compare(audience, advance, atMs);
-    else hintTouched(audience, advance.touched, atMs);
+    else offerTouched(audience, advance.touched, ({ stream }, collection) => stream.offer(collection, atMs));
     windows.flush();
   });
 
@@ -129,37 +130,7 @@ export function createHub(ports: {
   };
 }
 
-/** The author is not told of its own unaltered change … */
-function hintTouched(audience: Audience<Listener>, touched: NonNullable<FeedAdvance['touched']>, atMs: number): void {
-  for (const pair of touched) {
-    for (const { device, stream } of audience.of(pair)) {
-      if (!isOwn(pair.author, device)) stream.offer(pair.collection, atMs);
-    }
-  }
-  // Who sees everything is told once of a collection, however many of its scopes were touched.
-  for (const [collection, author] of authors(touched)) {
-    for (const { device, collections, stream } of audience.seeingEverything()) {
-      if (collections.has(collection) && !isOwn(author, device)) stream.offer(collection, atMs);
-    }
-  }
-}
-
-/** The one device that wrote what moved in a collection; null: there are several, or others. */
-function authors(touched: NonNullable<FeedAdvance['touched']>): ReadonlyMap<string, DeviceKey | null> {
-  const byCollection = new Map<string, DeviceKey | null>();
-  for (const { collection, author } of touched) {
-    const other = byCollection.get(collection);
-    const isSame = other === undefined || isOwn(author, other);
-    byCollection.set(collection, isSame ? author : null);
-  }
-  return byCollection;
-}
-
-function isOwn(author: DeviceKey | null, device: DeviceKey | null): boolean {
-  return author !== null && device !== null && sameDevice(author, device);
-}
-
-/** … but always of a receipt that waits for it (R18). */
+/** The author is always told of a receipt that waits for it (R18). */
 function hintReceipts(audience: Audience<Listener>, { receipts }: FeedAdvance, atMs: number): void {
   for (const { device, collection } of receipts) {
     for (const { collections, stream } of audience.ofDevice(device)) {
