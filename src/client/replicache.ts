@@ -1,8 +1,10 @@
 import type { Puller, Pusher, ReadonlyJSONObject, ReadonlyJSONValue, ReadTransaction } from 'replicache';
+import { deviceChance, deviceClock, uuidBy, type ClientChance, type ClientClock } from './client-clock.js';
+import { keepHintLine } from './hint-line.js';
+import type { HintTransport } from './hints.js';
+import { createHttpGateway, type Fetch, type Headers } from './http-gateway.js';
 import { deviceOf, type ClientGroup } from './replicache/client-group.js';
 import { changeIdOf, createFateBook, type OnFate } from './replicache/fate-book.js';
-import { createHttpGateway, type HeaderSource } from './replicache/gateway.js';
-import { listenForHints, type SocketClass } from './replicache/hints.js';
 import {
   createMutators,
   originOf,
@@ -13,35 +15,37 @@ import {
 import { createPuller } from './replicache/puller.js';
 import { createPusher } from './replicache/pusher.js';
 import { defaultTabs, type Tabs } from './replicache/tabs.js';
+import { DEFAULT_PACE } from './sync-loop.js';
 
 export { recordKey, type Edit, type HeldRecord } from './replicache/mutators.js';
 export { type ToldFate } from './replicache/fate-book.js';
 
 /** How Replicache syncs with a gateway. */
 export interface ReplicacheSyncOptions<Collection extends string> {
-  /** Of GraphQL, like https://sync.example.com/graphql. */
+  /** Of the gateway's `/graphql`. */
   readonly url: string;
   /** What is pulled. With another list, of a newer app, all is pulled anew. */
   readonly collections: readonly Collection[];
-  /** Like `() => ({ authorization: 'Bearer …' })`; asked for before each request. Default: none. */
-  readonly headers?: HeaderSource;
+  /** Credentials of each request, like `authorization`. */
+  readonly headers?: Headers;
+  /** Absent: none; the app calls `rep.pull()` itself, or Replicache does every `pullInterval`. */
+  readonly hints?: HintTransport;
   /**
    * Takes the fate of each edit that is final, parked or unanswered: REJECTED and CONFLICT are the app's to show. It may be called twice
    * with the same one; an edit counts as done only when it returned.
    */
   readonly onFate?: OnFate;
-  /**
-   * An operator revoked this device for ever: what it held is gone already. Close Replicache and drop its database.
-   */
+  /** An operator revoked this device for ever: what it held is gone already. Close Replicache and drop its database. */
   readonly onRevoked?: () => void;
-  /** Most changes of one page, 1 to 5,000. Default 1,000, the gateway's own. */
+  /** Most changes of one page, 1 to 5,000. */
   readonly pageSize?: number;
-  /** Default: the platform's WebSocket. Null: no hints; the app calls `rep.pull()` itself, or Replicache does every `pullInterval`. */
-  readonly socketClass?: SocketClass | null;
-  /** Default: tabs by localStorage, or one process. Workers with several tabs bring their own. */
+  /** After which time a request is given up, ms. */
+  readonly timeoutMs?: number;
+  readonly fetch?: Fetch;
+  /** Absent: tabs by localStorage, or one process. Workers of several tabs bring their own. */
   readonly tabs?: Tabs;
-  /** Default: the device's clock. */
-  readonly nowMs?: () => number;
+  readonly clock?: ClientClock;
+  readonly chance?: ClientChance;
 }
 
 /** What is used of Replicache. */
@@ -62,6 +66,11 @@ export interface Edits<Collection extends string> {
   delete(collection: Collection, record: HeldRecord): Promise<void>;
 }
 
+/** The gateway's own default. */
+const PAGE_SIZE = 1_000;
+/** Well over a push's patience, 2 s unless configured. */
+const TIMEOUT_MS = 30_000;
+
 /** The parts for `new Replicache({ name, mutators, puller, pusher })`, and what connects the two. */
 export interface ReplicacheSync<Collection extends string> {
   readonly puller: Puller;
@@ -78,9 +87,17 @@ export interface ReplicacheSync<Collection extends string> {
 export function createReplicacheSync<Collection extends string>(
   options: ReplicacheSyncOptions<Collection>,
 ): ReplicacheSync<Collection> {
-  const { url, collections, headers = () => ({}), onFate = () => undefined, onRevoked = () => undefined } = options;
-  const { pageSize = 1_000, socketClass, tabs = defaultTabs(), nowMs = Date.now } = options;
-  const gateway = createHttpGateway(url, { collections, pageSize, headers });
+  const {
+    url,
+    collections,
+    headers = () => ({}),
+    hints,
+    onFate = () => undefined,
+    onRevoked = () => undefined,
+  } = options;
+  const { pageSize = PAGE_SIZE, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch } = options;
+  const { tabs = defaultTabs(), clock = deviceClock, chance = deviceChance } = options;
+  const gateway = createHttpGateway({ url, headers, fetch, clock, timeoutMs });
   const groups = new Map<string, ClientGroup>();
   const unsent = new Set<string>();
   let rep: ReplicacheLike<Collection> | null = null;
@@ -99,10 +116,10 @@ export function createReplicacheSync<Collection extends string>(
   function editsOf(connected: ReplicacheLike<Collection>): Edits<Collection> {
     async function edit(name: keyof EditMutators<Collection>, what: Pick<EditArguments, 'id' | 'base' | 'fields'>) {
       const origin = await connected.query(originOf);
-      await connected.mutate[name]({ ...what, at: new Date(nowMs()).toISOString(), origin });
+      await connected.mutate[name]({ ...what, at: new Date(clock.nowMs()).toISOString(), origin });
     }
     return {
-      async create(collection, fields, id = crypto.randomUUID()) {
+      async create(collection, fields, id = uuidBy(chance)) {
         await edit(`${collection}.create`, { id, base: null, fields });
         return id;
       },
@@ -111,25 +128,27 @@ export function createReplicacheSync<Collection extends string>(
     };
   }
 
+  function hintParts(connected: ReplicacheLike<Collection>, transport: HintTransport) {
+    const session = async () => {
+      const group = groupOf(await connected.clientGroupID);
+      const device = deviceOf(group, group.generation);
+      return { url: url.replace(/^http/, 'ws'), device, headers: await headers(), collections };
+    };
+    return { transport, session, clock, chance, connected: () => undefined, hinted: pullSoon };
+  }
+
   return {
     mutators: createMutators(collections, (client, id) => void unsent.add(changeIdOf(client, id))),
-    puller: createPuller({ gateway, tabs, groupOf, held, pushAgain, onRevoked, nowMs }),
-    pusher: createPusher({ gateway, groupOf, unsent, pullSoon }),
+    puller: createPuller({ gateway, collections, pageSize, tabs, groupOf, held, pushAgain, onRevoked, clock }),
+    pusher: createPusher({ gateway, groupOf, unsent, pullSoon, clock }),
     connect(connected) {
       rep = connected;
-      const device = async (): Promise<string> => {
-        const group = groupOf(await connected.clientGroupID);
-        return deviceOf(group, group.generation);
-      };
-      const stop =
-        socketClass === null
-          ? () => undefined
-          : listenForHints(url, { collections, headers, device, socketClass, onHint: pullSoon });
+      const line = hints === undefined ? null : keepHintLine({ ...hintParts(connected, hints), ...DEFAULT_PACE });
       return {
         edits: editsOf(connected),
         stop: () => {
           rep = null;
-          stop();
+          line?.stop();
         },
       };
     },

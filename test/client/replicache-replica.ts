@@ -1,5 +1,6 @@
 import { Replicache } from 'replicache';
 import { WebSocket } from 'ws';
+import { webSocketHints } from '../../src/client/hints.js';
 import { createReplicacheSync, type HeldRecord, type ToldFate } from '../../src/client/replicache.js';
 
 /** A phone with a Replicache of its own, its data in memory. */
@@ -51,7 +52,7 @@ export function openReplicacheReplica(options: {
     onFate: (fate) => void fates.push(fate),
     onRevoked: () => (isRevoked = true),
     pageSize,
-    socketClass: hears ? WebSocket : null,
+    ...(hears ? { hints: webSocketHints(WebSocket) } : {}),
   });
   const { mutators, puller, pusher } = sync;
   const rep = new Replicache({

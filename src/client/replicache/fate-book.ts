@@ -1,5 +1,7 @@
+import type { ChangeError } from '../../core/errors.js';
 import type { PushStatus } from '../../core/intent.js';
-import type { Fate, GatewayError } from './gateway.js';
+import { changeReaction } from '../error-reactions.js';
+import type { Fate } from '../gateway.js';
 import type { Edit } from './mutators.js';
 import type { MutationIds } from './place.js';
 
@@ -26,7 +28,7 @@ export interface FateBook {
   /** A fate of push or of a receipt. @returns false: it is none, and the mutation is to be pushed again */
   hear(fate: Fate, isReceipt: boolean): Promise<boolean>;
   /** One that will not be sent any more. */
-  giveUp(changeId: string, status: 'REJECTED' | 'UNANSWERED', error: GatewayError): Promise<void>;
+  giveUp(changeId: string, status: 'REJECTED' | 'UNANSWERED', error: ChangeError): Promise<void>;
   isFinal(changeId: string): boolean;
   /** Those that are final now. @param among only of these */
   finals(among?: readonly string[]): MutationIds;
@@ -73,7 +75,7 @@ export function createFateBook(onFate: OnFate): FateBook {
       for (const [client, id] of first) firsts.set(client, id);
     },
     async hear(fate, isReceipt) {
-      if (!isReceipt && fate.status === 'REJECTED' && fate.error?.retryable === true) return false;
+      if (!isReceipt && fate.status === 'REJECTED' && changeReaction(fate.error) === 'again') return false;
       // An operator's repeat of an edit has a receipt, too: not one of ours.
       if (!Number.isInteger(mutationOf(fate.changeId)[1])) return true;
       await tell({ ...fate, edit: edits.get(fate.changeId) ?? null });
@@ -81,7 +83,7 @@ export function createFateBook(onFate: OnFate): FateBook {
       return true;
     },
     async giveUp(changeId, status, error) {
-      await tell({ changeId, status, error, conflict: null, blockedBy: null, edit: edits.get(changeId) ?? null });
+      await tell({ changeId, status, error, edit: edits.get(changeId) ?? null });
       close(changeId);
     },
     isFinal(changeId) {

@@ -1,5 +1,5 @@
 import type { HTTPRequestInfo } from 'replicache';
-import { GatewayFault } from './gateway.js';
+import { GatewayFault } from '../gateway.js';
 
 /**
  * A fault as Replicache wants it: 401 makes it ask the app for credentials (`getAuth`), all else is tried again, ever later.

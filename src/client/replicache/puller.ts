@@ -1,13 +1,18 @@
 import type { PatchOperation, Puller, PullerResult, ReadonlyJSONValue } from 'replicache';
 import { deviceOf, type ClientGroup } from './client-group.js';
 import { refusal } from './faults.js';
-import { GatewayFault, type Gateway, type PulledChange } from './gateway.js';
+import type { ClientClock } from '../client-clock.js';
+import { GatewayFault, type Gateway, type PulledChange } from '../gateway.js';
 import { aheadKey, ORIGIN_KEY, recordKey, type HeldRecord } from './mutators.js';
 import { NOWHERE, placeOf, settle, type MutationIds, type Place } from './place.js';
 import type { Agreed, Tabs } from './tabs.js';
 
 export interface PullerParts {
   readonly gateway: Gateway;
+  readonly collections: readonly string[];
+  /** Most changes of one page. */
+  readonly pageSize: number;
+  readonly clock: ClientClock;
   readonly tabs: Tabs;
   readonly groupOf: (id: string) => ClientGroup;
   /** What is held under a key now; undefined: nothing, or nobody can tell. */
@@ -15,7 +20,6 @@ export interface PullerParts {
   /** What is on its way has to be pushed again: its receipts may be forgotten, or its device is another one. */
   readonly pushAgain: () => void;
   readonly onRevoked: () => void;
-  readonly nowMs: () => number;
 }
 
 /**
@@ -75,13 +79,15 @@ async function pull(parts: PullerParts, group: ClientGroup, place: Place, cookie
 
 /** @returns whether it ended where the feed did */
 async function pullRound(
-  { gateway }: PullerParts,
+  { gateway, collections, pageSize }: PullerParts,
   group: ClientGroup,
   collected: Collected,
   over: Map<string, Set<number>>,
 ): Promise<boolean> {
   for (let isNews = false; ;) {
-    const page = await gateway.pull(deviceOf(group, collected.generation), collected.checkpoint).catch(beginAgain);
+    const device = deviceOf(group, collected.generation);
+    const asked = { device, since: collected.checkpoint, collections, limit: pageSize };
+    const page = await gateway.pull(asked).catch(beginAgain);
     if (page === null) {
       collected.begin();
       continue;
@@ -145,7 +151,7 @@ function createCollected({ held }: PullerParts, place: Place): Collected {
 
 /** Null: nothing is new. */
 function nextPlace(
-  { nowMs }: PullerParts,
+  { clock }: PullerParts,
   group: ClientGroup,
   place: Place,
   agreed: Agreed,
@@ -153,7 +159,7 @@ function nextPlace(
   over: MutationIds,
 ): { readonly place: Place; readonly moved: Record<string, number> } | null {
   const { checkpoint, epoch, generation, isReset, records } = collected;
-  const settled = settle(place, agreed, over, group.fates.firsts(), nowMs());
+  const settled = settle(place, agreed, over, group.fates.firsts(), clock.nowMs());
   const isSame = checkpoint === place.checkpoint && !isReset && records.size === 0 && settled.isSame;
   if (isSame) return null;
   const order = Math.max(place.order, agreed.order) + 1;

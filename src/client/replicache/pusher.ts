@@ -1,13 +1,16 @@
 import type { Pusher } from 'replicache';
-import type { ErrorCode } from '../../core/errors.js';
+import type { Fields } from '../../core/change.js';
+import type { ChangeError, ErrorCode } from '../../core/errors.js';
+import type { ClientClock } from '../client-clock.js';
 import { deviceOf, type ClientGroup } from './client-group.js';
 import { changeIdOf } from './fate-book.js';
 import { refusal } from './faults.js';
-import { GatewayFault, type Gateway, type GatewayError, type SentChange } from './gateway.js';
+import { GatewayFault, type Gateway, type SentChange } from '../gateway.js';
 import { editOf, recordKey, type Edit } from './mutators.js';
 
 export interface PusherParts {
   readonly gateway: Gateway;
+  readonly clock: ClientClock;
   readonly groupOf: (id: string) => ClientGroup;
   /** Mutations that were made in this process and not handed to the network yet: of these alone it is certain that nobody has seen them. */
   readonly unsent: Set<string>;
@@ -68,7 +71,11 @@ async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly
     rest = behind;
     if (batch.length === 0) continue;
     for (const { changeId } of batch) parts.unsent.delete(changeId);
-    const fates = await parts.gateway.push(deviceOf(group, group.generation), batch);
+    const fates = await parts.gateway.push(
+      deviceOf(group, group.generation),
+      batch,
+      new Date(parts.clock.nowMs()).toISOString(),
+    );
     for (const [at, fate] of fates.entries()) {
       const sent = batch[at];
       if (sent !== undefined && !(await group.fates.hear(fate, false))) held.add(recordKey(sent.collection, sent.id));
@@ -114,13 +121,13 @@ function sentChange(changeId: string, edit: Edit, isUnsent: boolean): SentChange
     kind,
     baseVersion: base,
     changedAt: at,
-    ...(fields === undefined ? {} : { json: fields }),
+    ...(fields === undefined ? {} : { json: fields as Fields }),
     // Of one that may be a repeat: in the epoch in which it was made it was sent first, or later (F5).
     ...(isUnsent || origin.epoch === null ? {} : { sentEpoch: origin.epoch }),
   };
 }
 
 /** What this client says itself, in the words of the gateway's catalogue. */
-function ownError(code: ErrorCode, message: string): GatewayError {
+function ownError(code: ErrorCode, message: string): ChangeError {
   return { code, message, field: null, retryable: false };
 }
