@@ -1,11 +1,10 @@
 import type { Browser, Page } from 'playwright-core';
 import { closeClinics, serveClinic, type ServingClinic } from '../server/serving-clinic.js';
-import { openBrowser } from './browser.js';
+import { describeInBrowser, openBrowser, openPage, picture } from './browser.js';
 
 let browser: Browser;
 let clinic: ServingClinic;
 let page: Page;
-/** What the page said went wrong, and every address that it asked outside of the gateway. */
 let complaints: string[];
 let strangers: string[];
 
@@ -18,16 +17,7 @@ beforeEach(async () => {
   clinic = await serveClinic();
   await clinic.show('visit-1', { notes: 'first', status: 'PLANNED' });
   await clinic.show('visit-2', { notes: 'second', status: 'DONE' });
-  page = await browser.newPage({ viewport: { width: 1400, height: 850 } });
-  complaints = [];
-  strangers = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  page.on('pageerror', (fault) => complaints.push(fault.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(clinic.url) && !request.url().startsWith('data:')) strangers.push(request.url());
-  });
+  ({ page, complaints, strangers } = await openPage(browser, clinic.url));
 });
 
 afterEach(async () => {
@@ -35,17 +25,11 @@ afterEach(async () => {
   await closeClinics();
 });
 
-/** Keeps a picture for whoever asked for one. */
-async function picture(name: string): Promise<void> {
-  const folder = process.env['TIDEGATE_PICTURES'];
-  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
-}
-
 const shown = async (): Promise<{ data: { pull: { changes: { id: string }[]; checkpoint: string } } }> =>
   JSON.parse(await page.locator('#result').innerText());
 const idsShown = async (): Promise<string[]> => (await shown()).data.pull.changes.map(({ id }) => id);
 
-describe('the explorer', () => {
+describeInBrowser('explorer.test.ts', 'the explorer', () => {
   beforeEach(async () => {
     await page.goto(`${clinic.url}/explorer`);
   });
@@ -68,7 +52,7 @@ describe('the explorer', () => {
     await page.getByText('visit-3').waitFor();
     expect(await idsShown()).toEqual(['visit-3']);
     expect(JSON.parse(await page.getByLabel('Variables').inputValue())).toMatchObject({ since: checkpoint });
-    await picture('explorer');
+    await picture(page, 'explorer');
   });
 
   test('listens for hints and stops', async () => {
@@ -132,19 +116,19 @@ describe('the explorer', () => {
     const light = await back();
     await page.emulateMedia({ colorScheme: 'dark' });
     expect(await back()).not.toBe(light);
-    await picture('explorer-dark');
+    await picture(page, 'explorer-dark');
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
-    await picture('explorer-phone');
+    await picture(page, 'explorer-phone');
   });
 });
 
-describe('the landing page', () => {
+describeInBrowser('explorer.test.ts', 'the landing page', () => {
   test('without the internet says so, explains itself and leads to the explorer', async () => {
     await page.goto(clinic.url);
     await page.getByText(/^Apollo Sandbox is not available: it comes from the internet/).waitFor();
     expect(await page.getByRole('table').innerText()).toMatch(/visits\s+Visit\s+clinic/);
-    await picture('landing');
+    await picture(page, 'landing');
     expect(strangers.map((address) => new URL(address).host)).toEqual(['embeddable-sandbox.cdn.apollographql.com']);
     await page.getByRole('link', { name: 'open it' }).click();
     await page.getByLabel('Query').waitFor();
