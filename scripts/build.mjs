@@ -6,6 +6,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkBuild, PACKAGE_FOLDER, stampBuild } from './build-stamp.mjs';
 
+/** What runs in Node, and what runs in a browser. */
+const PROJECTS = ['tsconfig.build.json', 'demo/phones/tsconfig.json'];
+
 /** Builds when something changed since the last build. @returns {boolean} true when dist/ is up to date afterwards */
 export function build() {
   const { current, fingerprint } = checkBuild();
@@ -14,7 +17,7 @@ export function build() {
   const generator = path.join(PACKAGE_FOLDER, 'scripts/generate-prisma.mjs');
   const steps = [
     ...(existsSync(generator) ? [[generator]] : []),
-    [compiler(), '-p', path.join(PACKAGE_FOLDER, 'tsconfig.build.json')],
+    ...PROJECTS.map((project) => [compiler(), '-p', path.join(PACKAGE_FOLDER, project)]),
   ];
   for (const step of steps) {
     const { status } = spawnSync(process.execPath, step, { cwd: PACKAGE_FOLDER, stdio: 'inherit' });

@@ -1,5 +1,6 @@
 import type { Gateway } from '../server/app.js';
 import type { Config } from '../server/config.js';
+import type { Site } from '../server/site.js';
 
 /** What the banner says beside the gateway itself. */
 export interface RunningSource {
@@ -21,8 +22,9 @@ export function banner(running: {
   readonly sources: readonly RunningSource[];
   /** Null: an edit of the first collection that can be edited, with blanks to fill in. */
   readonly example: PushExample | null;
+  readonly site?: Pick<Site, 'path' | 'title'>;
 }): string {
-  const { gateway, config, sources } = running;
+  const { gateway, config, sources, site } = running;
   const endpoint = `${gateway.url}/graphql`;
   const signsIn = config.auth !== undefined;
   const example = running.example ?? editWithBlanks(gateway);
@@ -31,6 +33,7 @@ export function banner(running: {
     `  Tidegate is ready at ${gateway.url}`,
     '',
     `  GraphQL    ${endpoint} (HTTP and graphql-ws)`,
+    ...(signsIn || site === undefined ? [] : [`  Demo       ${gateway.url}${site.path} (${site.title.toLowerCase()})`]),
     ...(signsIn ? [] : [`  Explorer   ${gateway.url}/explorer, or Apollo Sandbox from ${gateway.url}`]),
     `  Store      ${gateway.store}`,
     ...sources.map((source) => `  ${source.name.padEnd(10)} ${source.url} (keeps ${source.keeps})`),

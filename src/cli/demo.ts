@@ -10,6 +10,7 @@ import { startGateway, type Gateway } from '../server/app.js';
 import { loadConfig, type TidegateConfig } from '../server/config.js';
 import { createLog } from '../server/telemetry.js';
 import { banner, type PushExample } from './banner.js';
+import { demoSite } from './demo-site.js';
 import { endWhenStalled, untilSignal } from './process-signals.js';
 
 /** How often the back office edits the sources, when it is switched on. */
@@ -52,7 +53,8 @@ export async function demo(
   const sources = await startSources(path.join(settings.dataFolder, 'demo'), options.backOffice, log);
   try {
     const config = await loadConfig(env, process.cwd(), demoConfig(sources.restUrl, sources.wsdlUrl));
-    const gateway = await startGateway(config, { log });
+    const site = demoSite(sources.restUrl);
+    const gateway = await startGateway(config, { log, site });
     const watchdog = endWhenStalled(log);
     const ended = untilSignal();
     await showFirstIngest(gateway, ended);
@@ -65,6 +67,7 @@ export async function demo(
           { name: 'SOAP', url: sources.wsdlUrl, keeps: 'supplies' },
         ],
         example: newVisit(),
+        site,
       }),
     );
     if (options.backOffice) console.log(`  The back office edits something every ${BACK_OFFICE_EVERY_MS / 1000} s.\n`);

@@ -18,6 +18,10 @@ import { createSyncLoop, DEFAULT_PACE, type Pace } from './sync-loop.js';
 import { openTabs } from './tabs.js';
 import { pageTriggers, type Triggers } from './triggers.js';
 
+export type { Fetch } from './http-gateway.js';
+export type { LocalRecord } from './overlay.js';
+export type { OutboxEntry } from './outbox-entry.js';
+
 /** What a sync client is made of. Everything but `url` and `store` has a default. */
 export interface SyncClientOptions {
   /** Of the gateway's `/graphql`. */

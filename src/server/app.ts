@@ -20,6 +20,7 @@ import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
 import { createMetrics } from './metrics.js';
 import { readSealingKeys } from './sealing-keys.js';
+import type { Site } from './site.js';
 import { hashText } from './telemetry.js';
 import { createPresence } from './presence.js';
 import { openTenant, type SharedParts, type Tenant } from './tenant.js';
@@ -54,6 +55,8 @@ export interface GatewayPorts {
   readonly log: Log;
   /** What commands of the same program send: executed besides those that the configuration names. Absent: none. */
   readonly ownDocuments?: readonly string[];
+  /** Shown beside the gateway's own pages. */
+  readonly site?: Site;
   /** Instead of this machine's. The product passes none. */
   readonly clock?: Clock;
   /** Put around store and sources when they are opened: where a test ends the process, or looks on. The product passes none. */
@@ -92,7 +95,7 @@ export async function printSchemaOf(config: TenantSettings): Promise<string> {
 async function build(
   config: Config,
   configured: readonly [ConfiguredTenant, ...ConfiguredTenant[]],
-  { log, ownDocuments = [], clock = systemClock, decorate = {} }: GatewayPorts,
+  { log, ownDocuments = [], site, clock = systemClock, decorate = {} }: GatewayPorts,
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<Gateway> {
@@ -164,6 +167,7 @@ async function build(
     webhooksOf: (tenant) => tenants.get(tenant)?.webhooks ?? nobodysWebhooks,
     about: { collections },
     hasPages: config.auth === undefined,
+    site,
   });
   closers.push(async () => {
     await http.close();

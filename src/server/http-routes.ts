@@ -9,9 +9,9 @@ import { errorAnswer, JSON_HEADERS } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
 import { LANDING_POLICY, renderLandingPage, type About, type WritableField } from './landing-page.js';
 import { addWebhookRoutes } from './http-webhooks.js';
-import type { PagePolicy } from './page-frame.js';
 import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
+import { addPage, type Site } from './site.js';
 import type { Webhooks } from './webhooks.js';
 
 /** Of a webhook's body: what names a record is small, and its bytes are kept until its proof is checked. */
@@ -35,6 +35,8 @@ export interface RouteOptions {
   readonly hasPages: boolean;
   /** What the landing page shows a push of. */
   readonly writable: WritableField | null;
+  /** Shown with the pages, if there are any. */
+  readonly site?: Site | undefined;
 }
 
 /** Every address but /graphql. */
@@ -45,8 +47,9 @@ export interface HttpRoutes {
 
 /** @param server the server whose requests these are; it is neither started nor stopped here */
 export async function createHttpRoutes(server: Server, options: RouteOptions): Promise<HttpRoutes> {
-  const { guard, session, rate, log, isReady, metrics, webhooksOf, about, hasPages, writable } = options;
-  const addresses = [...ADDRESSES, ...(hasPages ? PAGES : [])].join(', ');
+  const { guard, session, rate, log, isReady, metrics, webhooksOf, about, hasPages, writable, site } = options;
+  const pages = hasPages ? [...PAGES, ...(site === undefined ? [] : [site.path])] : [];
+  const addresses = [...ADDRESSES, ...pages].join(', ');
   let handle: HttpRoutes['handle'] | undefined;
   const app = Fastify({
     serverFactory: (handler) => {
@@ -94,28 +97,16 @@ export async function createHttpRoutes(server: Server, options: RouteOptions): P
       .send(await metrics(who));
   });
   addWebhookRoutes(app, webhooksOf);
-  if (hasPages) addPages(app, about, writable);
+  if (hasPages) addPages(app, about, writable, site);
 
   await app.ready();
   return { handle: handle as HttpRoutes['handle'], close: () => app.close() };
 }
 
-function addPages(app: FastifyInstance, about: About, writable: WritableField | null): void {
-  app.get('/', { helmet: pageHeaders(LANDING_POLICY) }, async ({ protocol, host }, reply) =>
-    sendPage(reply, renderLandingPage({ about, writable, origin: `${protocol}://${host}`, nonces: reply.cspNonce })),
-  );
-  app.get('/explorer', { helmet: pageHeaders(EXPLORER_POLICY) }, async (_request, reply) =>
-    sendPage(reply, renderExplorerPage(reply.cspNonce)),
-  );
-}
-
-function pageHeaders(policy: PagePolicy) {
-  return { enableCSPNonces: true, contentSecurityPolicy: { useDefaults: false, directives: policy } };
-}
-
-function sendPage(reply: FastifyReply, html: string): FastifyReply {
-  // Each answer has its own nonces.
-  return reply.header('cache-control', 'no-store').type('text/html; charset=utf-8').send(html);
+function addPages(app: FastifyInstance, about: About, writable: WritableField | null, site: Site | undefined): void {
+  addPage(app, '/', LANDING_POLICY, (page) => renderLandingPage({ about, writable, site, ...page }));
+  addPage(app, '/explorer', EXPLORER_POLICY, ({ nonces }) => renderExplorerPage(nonces));
+  site?.addRoutes(app);
 }
 
 function sendJson(reply: FastifyReply, status: number, body: object): FastifyReply {

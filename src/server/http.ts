@@ -17,6 +17,7 @@ import type { SocketServer } from './http-websocket.js';
 import type { About, WritableField } from './landing-page.js';
 import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
+import type { Site } from './site.js';
 import type { Webhooks } from './webhooks.js';
 
 /** Bounds of what a client may take of us before its request is there. */
@@ -65,6 +66,7 @@ export async function openHttpServer(options: {
   /** What the landing page tells: collection names and modes. */
   readonly about: About;
   readonly hasPages: boolean;
+  readonly site?: Site | undefined;
 }): Promise<HttpServer> {
   const { host, port, graphql, sockets, log } = options;
   const server = createServer(SERVER_SETTINGS);

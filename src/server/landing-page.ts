@@ -1,4 +1,5 @@
 import { escapeHtml, OWN_POLICY, renderFrame, scriptValue, type PageNonces, type PagePolicy } from './page-frame.js';
+import type { Site } from './site.js';
 
 /** What runs here, for people who open the address in a browser. */
 export interface About {
@@ -28,10 +29,11 @@ export const LANDING_POLICY: PagePolicy = {
 export function renderLandingPage(page: {
   readonly about: About;
   readonly writable: WritableField | null;
+  readonly site?: Pick<Site, 'path' | 'title'> | undefined;
   readonly origin: string;
   readonly nonces: PageNonces;
 }): string {
-  const { about, writable, origin, nonces } = page;
+  const { about, writable, site, origin, nonces } = page;
   const endpoint = `${origin}/graphql`;
   const body = `
 <main>
@@ -43,6 +45,7 @@ export function renderLandingPage(page: {
   <section aria-labelledby="endpoint">
     <h2 id="endpoint">Endpoint</h2>
     <p><code>POST ${escapeHtml(endpoint)}</code>, and graphql-ws on the same address for hints.</p>
+    ${site === undefined ? '' : `<p><a class="button" href="${escapeHtml(site.path)}">${escapeHtml(site.title)}</a></p>`}
     <p><a class="button" href="/explorer">Open the local explorer</a> <span class="soft">works without the internet</span></p>
   </section>
   <section aria-labelledby="collections">

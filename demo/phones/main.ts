@@ -1,0 +1,17 @@
+import { element } from './element.js';
+import { openOffice } from './office.js';
+import { openPhone, type Nurse } from './phone.js';
+
+/** The demo's two nurses; the office between them. */
+const NURSES: readonly Nurse[] = [
+  { user: 'nadia', name: 'Nadia’s phone', route: 'route R-01' },
+  { user: 'omar', name: 'Omar’s phone', route: 'route R-02' },
+];
+
+const place = document.getElementById('places') as HTMLElement;
+try {
+  const phones = await Promise.all(NURSES.map(openPhone));
+  place.replaceChildren(...phones, openOffice());
+} catch (fault) {
+  place.replaceChildren(element('p', { role: 'alert' }, `This browser cannot hold the phones: ${String(fault)}`));
+}

@@ -1,0 +1,110 @@
+import { createSyncClient, type LocalRecord, type OutboxEntry, type SyncStatus } from 'tidegate/client';
+import { openIndexedDbStore } from 'tidegate/client/indexeddb';
+import { createAirplaneMode } from './airplane-mode.js';
+import { arrange, element, setText, timeOf } from './element.js';
+import { createVisitCard, type VisitCard } from './visit-card.js';
+import { nextVisits, type Patient, type Visit } from './visit.js';
+
+const MOST_VISITS = 6;
+const COLLECTIONS = ['visits', 'patients'] as const;
+
+/** Whose phone it is. */
+export interface Nurse {
+  /** Her name at the gateway, and in names of the page. */
+  readonly user: string;
+  readonly name: string;
+  readonly route: string;
+}
+
+/** A phone of the page: a device of its own, with its own store in this browser, that survives a reload. */
+export async function openPhone({ user, name, route }: Nurse): Promise<HTMLElement> {
+  const hint = element('p', { class: 'hint', role: 'status' }, 'no hint yet');
+  const airplane = createAirplaneMode((collections) =>
+    setText(hint, `hint: ${collections.join(', ')} · ${timeOf(Date.now())}`),
+  );
+  const client = await createSyncClient<{ readonly visits: Visit; readonly patients: Patient }>({
+    url: `${location.origin}/graphql`,
+    store: await openIndexedDbStore(`tidegate-demo-${user}`),
+    collections: COLLECTIONS,
+    user,
+    headers: () => ({ authorization: `Bearer ${user}` }),
+    ...airplane,
+  });
+
+  const state = element('p', { class: 'state', role: 'status' });
+  const plane = element('button', { type: 'button', class: 'plane', 'aria-pressed': 'false' }, 'Airplane mode');
+  const list = element('ol', { class: 'visits' });
+  const panel = element(
+    'section',
+    { id: user, class: 'phone', 'aria-labelledby': `${user}-name` },
+    element('header', {}, element('h2', { id: `${user}-name` }, `${name} · ${route}`), plane),
+    state,
+    hint,
+    list,
+  );
+
+  const cards = new Map<string, VisitCard>();
+  const patients = new Map<string, string>();
+  let visits: readonly LocalRecord<Visit>[] = [];
+  let edits: readonly OutboxEntry[] = [];
+
+  function show(): void {
+    const next = nextVisits(visits, ({ fields }) => fields.plannedAt, MOST_VISITS);
+    for (const id of cards.keys()) if (!next.some((visit) => visit.id === id)) cards.delete(id);
+    for (const visit of next) {
+      const card = cards.get(visit.id) ?? newCard(visit.id);
+      const patient = patients.get(visit.fields.patientId) ?? visit.fields.patientId;
+      card.show(
+        visit,
+        patient,
+        edits.filter((edit) => edit.collection === 'visits' && edit.id === visit.id),
+      );
+    }
+    arrange(
+      list,
+      next.flatMap(({ id }) => cards.get(id)?.item ?? []),
+    );
+  }
+
+  function newCard(id: string): VisitCard {
+    const card = createVisitCard(`${user}-${id}`, {
+      save: async (fields) => void (await client.collection('visits').patch(id, fields)),
+      keepMine: async (changeId) => void (await client.outbox.retry(changeId)),
+      takeTheirs: async (changeId) => void (await client.outbox.discard(changeId)),
+    });
+    cards.set(id, card);
+    return card;
+  }
+
+  async function showEdits(status: SyncStatus): Promise<void> {
+    setText(state, stateOf(status, airplane.isOn()));
+    edits = await client.outbox.list();
+    show();
+  }
+
+  plane.addEventListener('click', () => {
+    airplane.set(!airplane.isOn());
+    plane.setAttribute('aria-pressed', String(airplane.isOn()));
+    panel.classList.toggle('offline', airplane.isOn());
+    setText(state, stateOf(client.status.get(), airplane.isOn()));
+  });
+  client.collection('visits').observeList((records) => {
+    visits = records;
+    void showEdits(client.status.get());
+  });
+  client.collection('patients').observeList((records) => {
+    for (const { id, fields } of records) patients.set(id, `${fields.firstName} ${fields.lastName}`);
+    show();
+  });
+  client.status.observe((status) => void showEdits(status));
+  client.start();
+  return panel;
+}
+
+function stateOf(status: SyncStatus, isOffline: boolean): string {
+  const waiting = status.pendingCount === 0 ? 'nothing waits' : `${status.pendingCount} waiting`;
+  const synced = status.lastSyncedAtMs === null ? 'not synced yet' : `synced ${timeOf(status.lastSyncedAtMs)}`;
+  if (isOffline) return `airplane mode · ${synced} · ${waiting}`;
+  if (!status.isConnected) return `no connection · ${synced} · ${waiting}`;
+  return `${status.isSyncing ? 'syncing' : 'online'} · ${synced} · ${waiting}`;
+}
