@@ -3,6 +3,7 @@ import type { AuditStore } from './audit.js';
 import type { CallBudgetStore } from './call-budget-port.js';
 import type { Announcer, FeedReader } from './feed-port.js';
 import type { DeviceStore } from './device-port.js';
+import type { ErasureStore } from './erasure-port.js';
 import type { IngestStore } from './ingest-port.js';
 import type { KeepingStore } from './keeping.js';
 import type { OperatorStore } from './operator-port.js';
@@ -26,6 +27,7 @@ export interface Store
     DeviceStore,
     PhoneStore,
     RetentionStore,
+    ErasureStore,
     CallBudgetStore,
     Announcer {
   /** Makes the tenant's feed if it is not there yet. Safe to repeat. */

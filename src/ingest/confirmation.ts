@@ -8,7 +8,8 @@ import { ingestBatch, RECHECK_AGAIN_MS, type BatchContext, type IngestPorts } fr
 import { readToken } from './observed-batches.js';
 import { askCanary, isObservation, readEach, type Answer } from './keyed-reads.js';
 import { noteGone } from './told-gone.js';
-import { isDeletable, mayLag, tombstone } from './tombstone.js';
+import { mayLag, tombstone } from '../core/tombstone.js';
+import { isDeletable } from './deletable.js';
 
 /** What reading keys again came to. */
 export interface Confirmed {

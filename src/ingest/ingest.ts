@@ -9,7 +9,7 @@ import type { ReadingChange } from '../core/reading.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import type { Collection } from '../core/collection.js';
 import type { Observation, ObservedBatch, SourceCollection } from '../core/source-port.js';
-import { keyGivenUp } from '../core/tombstone.js';
+import { keyGivenUp, tombstone } from '../core/tombstone.js';
 import { isOlderVersion } from '../core/version-order.js';
 import { isPastDeleteLimit } from './delete-limit.js';
 import { commitFenced } from './fenced-commit.js';
@@ -28,7 +28,7 @@ import { firstId, idsAgain } from './record-ids.js';
 import type { SeenPages } from './seen-pages.js';
 import { laggingForMs, staleReason } from './staleness.js';
 import { noteGone, ofToldGone, type ToldGone } from './told-gone.js';
-import { isDeletable, tombstone } from './tombstone.js';
+import { isDeletable } from './deletable.js';
 
 /** What ingest needs of the store. */
 export type IngestPorts = {

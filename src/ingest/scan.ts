@@ -6,7 +6,8 @@ import { commitFenced } from './fenced-commit.js';
 import { ingestBatch, type BatchContext, type IngestPorts } from './ingest.js';
 import { knownStates } from './known-states.js';
 import { observedBatches, readToken, type ObservationToken } from './observed-batches.js';
-import { isDeletable, mayLag, tombstone } from './tombstone.js';
+import { mayLag, tombstone } from '../core/tombstone.js';
+import { isDeletable } from './deletable.js';
 
 /** Candidates confirmed, or deleted, in portions of this many. */
 const PORTION = 500;

@@ -4,7 +4,7 @@ import type { RecordMark, RecordView } from '../core/record-port.js';
 import { SOURCE_WRITER } from '../core/session.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { ObservationToken } from './observed-batches.js';
-import { mayLag } from './tombstone.js';
+import { mayLag } from '../core/tombstone.js';
 
 /** R15: why an observation may be older than what we know; null when it is not. */
 export function staleReason(

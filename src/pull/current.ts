@@ -1,6 +1,7 @@
 import type { Change, RecordId } from '../core/change.js';
 import { formatVersion } from '../core/change.js';
 import { parseBody, type Collection } from '../core/collection.js';
+import { isErased } from '../core/erasure-port.js';
 import type { FeedReader } from '../core/feed-port.js';
 import { forgiving, visibleFields } from '../core/overlay.js';
 import type { RecordStore, RecordView } from '../core/record-port.js';
@@ -46,7 +47,8 @@ export function createReadCurrent(ports: {
       const known = view.body === null ? fields : parseBody(view.body);
       // Its author sees a record that the source does not have yet, whatever its scopes will be (F21).
       const isOwn = view.body === null && view.intents.some((one) => device !== null && sameDevice(one.device, device));
-      const scopes = collection.via === undefined ? forgiving(collection).scopesOf(known) : view.scopes;
+      const isByRule = collection.via === undefined && !isErased(view);
+      const scopes = isByRule ? forgiving(collection).scopesOf(known) : view.scopes;
       if (!isOwn && !grantsAny(session.grant, scopes)) return null;
       return changeOf(view, formatVersion(feed.epoch, view.seq), view.deleted ? null : fields);
     });

@@ -1,4 +1,5 @@
 import { correctedTimeMs } from '../core/conflict.js';
+import { isErased } from '../core/erasure-port.js';
 import { SyncError } from '../core/errors.js';
 import { forgiving, layerOf, nextState } from '../core/overlay.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
@@ -52,7 +53,7 @@ export function acceptanceWrite(
   const accepted = { device, changeId, bodyHash };
   if (decision.kind === 'final') {
     const { status, error, conflicting, blockedBy } = decision;
-    const isKept = status === 'CONFLICT' && !(checked instanceof SyncError);
+    const isKept = status === 'CONFLICT' && !(checked instanceof SyncError) && !isErased(view);
     const more = {
       ...(isKept ? { kept: keptEdit(checked, conflicting ?? []) } : {}),
       ...(blockedBy === undefined ? {} : { blockedBy }),

@@ -1,3 +1,4 @@
+import { ERASED_HASH } from '../core/erasure-port.js';
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import type { KnownChange } from '../core/record-port.js';
 import type { SourceWriteOutcome } from '../core/source-port.js';
@@ -24,7 +25,7 @@ export function answerOf(
 ): PushResult {
   const known = stored.get(change.changeId);
   const first = known?.bodyHash ?? firsts.get(change.changeId)?.bodyHash;
-  if (first !== bodyHash) {
+  if (first !== bodyHash && first !== ERASED_HASH) {
     const error = new SyncError('KEY_REUSED', 'expected a new changeId, this one names another change already', {
       field: 'changeId',
     });

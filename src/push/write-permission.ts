@@ -1,5 +1,6 @@
 import type { Fields } from '../core/change.js';
 import { changedFields, parseBody, type Collection } from '../core/collection.js';
+import { isErased } from '../core/erasure-port.js';
 import { SyncError } from '../core/errors.js';
 import { KEPT } from '../core/keeping.js';
 import { isDeviceMadeId } from '../core/id.js';
@@ -52,13 +53,14 @@ export function checkImages(
 }
 
 /**
- * Is a record, as its source has it, in a scope of the session? One that its source does not have yet: as devices see it. (R13)
+ * Is a record, as its source has it, in a scope of the session? One that its source does not have yet: as devices see it. One that was
+ * erased is nobody's: no change makes it again. (R13)
  *
  * @throws SyncError VALIDATION - the rule gave no scopes
  */
 export function sees(grant: ScopeGrant, collection: Collection, view: RecordView): boolean {
   const known = view.body ?? view.vis;
-  if (known === null) return false;
+  if (known === null || isErased(view)) return false;
   if (collection.via !== undefined) return grantsAny(grant, view.scopes);
   return grantsAny(grant, checkScopes(collection.name, collection.scopesOf(wholeOf(collection, parseBody(known)))));
 }

@@ -13,6 +13,7 @@ import { storeFault } from './database.js';
 import { endDeadLeases } from './dead-leases.js';
 import { deviceStore } from './devices.js';
 import { duePhones } from './due-phones.js';
+import { erasureStore } from './erasure.js';
 import { readSnapshot } from './feed-snapshot.js';
 import { headReader } from './head-reader.js';
 import { ingestProgress } from './ingest-progress.js';
@@ -118,6 +119,7 @@ export async function openStore(options: {
     ...phoneContacts(database),
     ...duePhones(database),
     ...retention(database, watch),
+    ...erasureStore(database),
     ...callBudgetStore(database),
     onAdvance: (listener) => announcer.onAdvance(listener),
     changedPairs: (tenant, pairs, after) => announcer.changedPairs(tenant, pairs, after),

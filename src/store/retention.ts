@@ -4,24 +4,13 @@ import type { RetentionStore } from '../core/retention-port.js';
 import { onConnection, queryRows, type Database } from './database.js';
 import { PHONES_LOCK } from './phones.js';
 import { beginEpoch, type RestoreWatch } from './restore-watch.js';
+import { inTransaction, type Run } from './tenant-transaction.js';
 
 /** Forgetting by age and new epochs: rare, each one transaction under the tenant's lock (specification parts 2 and 8). */
 export function retention(database: Database, { seenOf }: Pick<RestoreWatch, 'seenOf'>): RetentionStore {
-  function inTransaction<T>(tenant: string, work: (run: Run) => Promise<T>): Promise<T> {
-    return onConnection(database, async (connection) => {
-      await connection.query('begin');
-      // These may touch many rows; the limits of the hot path are not for them.
-      await connection.query('set local statement_timeout = 0');
-      await connection.query('select 1 from tenant where id = $1 for update', [tenant]);
-      const value = await work(async (text, values) => (await connection.query(text, [...values])).rows as never);
-      await connection.query('commit');
-      return value;
-    });
-  }
-
   return {
     purge: (tenant, olderThanMs) =>
-      inTransaction(tenant, async (run) => {
+      inTransaction(database, tenant, async (run) => {
         const older = new Date(olderThanMs).toISOString();
         // Seqs and times of change grow together: the youngest of the old is the horizon.
         const [{ horizon } = { horizon: 0 }] = await run<{ horizon: number }>(
@@ -108,5 +97,3 @@ async function forgetUnseen(run: Run, tenant: string): Promise<void> {
   );
   await run("delete from presence where tenant = $1 and until < now() - interval '1 hour'", [tenant]);
 }
-
-type Run = <Row extends object>(text: string, values: readonly unknown[]) => Promise<readonly Row[]>;

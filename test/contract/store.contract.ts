@@ -6,6 +6,7 @@ import { budgetPromises } from './store/budget-promises.js';
 import { changePromises } from './store/change-promises.js';
 import { commitPromises } from './store/commit-promises.js';
 import { dependencyPromises } from './store/dependency-promises.js';
+import { erasurePromises } from './store/erasure-promises.js';
 import { epochPromises } from './store/epoch-promises.js';
 import { feedPromises } from './store/feed-promises.js';
 import { ingestPromises } from './store/ingest-promises.js';
@@ -51,6 +52,7 @@ export function runStoreContract(name: string, openStore: () => Promise<Store>):
     describe('registrations for hints', () => registrationPromises(begin));
     describe('hints that are due', () => duePromises(begin));
     describe('retention', () => retentionPromises(begin));
+    describe('erasure', () => erasurePromises(begin));
     describe('epochs', () => epochPromises(begin));
     describe('tenants', () => tenantPromises(begin));
     describe('scopes via a reference', () => viaPromises(begin));

@@ -4,11 +4,14 @@ import type { TenantTables } from './tables.js';
 
 type Owed = OwedBody & { readonly tenant: string; readonly notBeforeMs: number };
 
+/** @returns how many */
+type ForgetOwed = (tenant: string, collection: string, ids: readonly string[]) => number;
+
 /** What is kept for collections whose values are not. */
 export function createKeepingTables(ports: {
   readonly clock: Clock;
   readonly tablesOf: (tenant: string) => TenantTables;
-}): KeepingStore {
+}): { readonly keeping: KeepingStore; readonly forgetOwed: ForgetOwed } {
   const { clock, tablesOf } = ports;
   const storages = new Map<string, Storage>();
   const secrets = new Map<string, string>();
@@ -18,7 +21,7 @@ export function createKeepingTables(ports: {
   const numbered = (tenant: string, owedNos: readonly number[]): readonly (readonly [string, Owed])[] =>
     [...owed].filter(([, one]) => one.tenant === tenant && owedNos.includes(one.owedNo));
 
-  return {
+  const keeping: KeepingStore = {
     async keepAs(tenant, collection, storage) {
       const key = `${tenant} ${collection}`;
       const hasRecords = [...tablesOf(tenant).records.values()].some((record) => record.collection === collection);
@@ -77,5 +80,9 @@ export function createKeepingTables(ports: {
     async owingCollections(tenant) {
       return new Set([...owed.values()].filter((one) => one.tenant === tenant).map(({ collection }) => collection));
     },
+  };
+  return {
+    keeping,
+    forgetOwed: (tenant, collection, ids) => ids.filter((id) => owed.delete(`${tenant} ${collection} ${id}`)).length,
   };
 }

@@ -12,6 +12,7 @@ import { createAskedPolls } from './asked-polls.js';
 import { callBudgets } from './call-budget.js';
 import { commitWrites } from './commit.js';
 import { createDeviceTables, deviceIn } from './device-tables.js';
+import { createErasureTables } from './erasure-tables.js';
 import { createIngestTables, leaseKey, type Lease } from './ingest-tables.js';
 import { createOutbox } from './intents.js';
 import { createKeepingTables } from './keeping-tables.js';
@@ -149,6 +150,7 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     },
   };
 
+  const { keeping, forgetOwed } = createKeepingTables({ clock, tablesOf });
   return {
     ...feed,
     ...records,
@@ -158,9 +160,10 @@ export function createMemoryStore(ports: { readonly clock: Clock; readonly chanc
     ...createIngestTables({ clock, leases, tablesOf, forWriting }),
     ...createAuditTables({ clock, tablesOf, forWriting }),
     ...createAskedPolls({ tablesOf, forWriting }),
-    ...createKeepingTables({ clock, tablesOf }),
+    ...keeping,
     ...createDeviceTables({ clock, tablesOf, forWriting }),
     ...createPhoneTables({ clock, leases, tablesOf, forWriting }),
+    ...createErasureTables({ clock, forWriting, forgetOwed }),
     ...retention,
     ...callBudgets(clock),
     onAdvance(listener) {
