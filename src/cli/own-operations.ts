@@ -78,6 +78,16 @@ export const REVOKE_DEVICE = own(
   `mutation ($device: ID!, $user: String!) { revokeDevice(device: $device, user: $user) ${DEVICE} }`,
 );
 
+const ERASURE = `{
+  erased { states keys marks answers keptEdits listed devices registrations scopes }
+  unknown refused { id error { code message field retryable } } remains { what until } }`;
+
+export const ERASE_RECORDS = own(
+  `mutation ($collection: ID!, $ids: [ID!]!) { eraseRecords(collection: $collection, ids: $ids) ${ERASURE} }`,
+);
+
+export const ERASE_USER = own(`mutation ($user: String!) { eraseUser(user: $user) ${ERASURE} }`);
+
 export const READ_AUDIT = own(`query ($after: ID, $limit: Int) { audit(after: $after, limit: $limit) {
   tenant next anchor { no hash } head { no hash }
   rows { no at user device action collection subject outcome count outcomeOf previous hash } } }`);

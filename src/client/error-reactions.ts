@@ -42,6 +42,7 @@ export const REACTIONS: Readonly<Record<ErrorCode, readonly [RequestReaction, Ch
   CONFLICT: LATER,
   SOURCE_REFUSED: LATER,
   OPERATOR_REFUSED: LATER,
+  STILL_THERE: AGAIN,
   SOURCE_UNAVAILABLE: AGAIN,
   OUTCOME_UNKNOWN: LATER,
   UNAUTHENTICATED: ['signIn', 'refused'],

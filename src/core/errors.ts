@@ -55,6 +55,12 @@ export const ERROR_CATALOGUE = {
     status: 502,
     advice: 'The call to the source may have taken effect; an operator settles it.',
   },
+  STILL_THERE: {
+    retryable: true,
+    status: 409,
+    advice:
+      'Have the record deleted at its source first, and wait until that is seen here: what is kept of it is only a copy.',
+  },
   UNAUTHENTICATED: { retryable: false, status: 401, advice: 'Send a valid bearer token; a webhook, its proof.' },
   FORBIDDEN: { retryable: false, status: 403, advice: 'This session may not do that.' },
   PERSISTED_QUERY_NOT_FOUND: {

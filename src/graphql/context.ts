@@ -5,6 +5,7 @@ import type { Clock, Log } from '../core/ports.js';
 import type { DeviceStore, KnownDevice, Registration } from '../core/device-port.js';
 import type { CollectionState } from '../core/record-port.js';
 import type { DeviceKey, Session } from '../core/session.js';
+import type { Erasure } from '../erasure/erasure.js';
 import type { Check } from '../pull/check.js';
 import type { ReadCurrent } from '../pull/current.js';
 import type { Pull } from '../pull/pull.js';
@@ -33,6 +34,7 @@ export interface UseCases {
   readonly operator: Operator;
   readonly conflicts: KeptConflicts;
   readonly oversight: Oversight;
+  readonly erasure: Erasure;
   readonly audit: Pick<Audit, 'around' | 'sawOperator' | 'read'>;
   collections(session: Session): Promise<readonly CollectionView[]>;
   /** The epoch in force. */

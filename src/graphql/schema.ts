@@ -17,6 +17,7 @@ import { IngestResolver } from './ingest-resolver.js';
 import { DeviceResolver } from './device-resolver.js';
 import { AuditResolver } from './audit-resolver.js';
 import { CheckResolver } from './check-resolver.js';
+import { ErasureResolver } from './erasure-resolver.js';
 
 /**
  * The schema of these collections: the static part from the decorated classes, the typed part from the collections. Pure:
@@ -37,6 +38,7 @@ export function createSchema(collections: readonly Collection[]): GraphQLSchema 
         DeviceResolver,
         AuditResolver,
         CheckResolver,
+        ErasureResolver,
         ReceiptResolver,
         PushResultResolver,
         ConflictResolver,

@@ -7,6 +7,13 @@ const KEEP_MS = 5_000;
 /** Pages kept at once, each of at most 5,000 changes; past it the oldest is forgotten. */
 const MOST_PAGES = 32;
 
+/** A pull that reads ahead. */
+export interface ReadAhead {
+  readonly pull: Pull;
+  /** What was read ahead is given to nobody: something in it was erased. */
+  forget(): void;
+}
+
 interface Ahead {
   readonly page: Promise<PullPage | null>;
   readonly readAtMs: number;
@@ -18,7 +25,7 @@ interface Ahead {
  * never ends on anything older than its last request; and only to a request that is equal in all that decides about it, the
  * session's scopes included. A repeated request is read anew (R2).
  */
-export function readAhead(pull: Pull, clock: Clock): Pull {
+export function readAhead(pull: Pull, clock: Clock): ReadAhead {
   const pages = new Map<string, Ahead>();
 
   function begin(session: Session, request: PullRequest): void {
@@ -38,10 +45,13 @@ export function readAhead(pull: Pull, clock: Clock): Pull {
     return page?.hasMore === true && !page.reset ? page : null;
   }
 
-  return async (session, request) => {
-    const page = (await take(session, request)) ?? (await pull(session, request));
-    if (page.hasMore) begin(session, { ...request, since: page.checkpoint });
-    return page;
+  return {
+    async pull(session, request) {
+      const page = (await take(session, request)) ?? (await pull(session, request));
+      if (page.hasMore) begin(session, { ...request, since: page.checkpoint });
+      return page;
+    },
+    forget: () => pages.clear(),
   };
 }
 

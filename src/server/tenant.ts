@@ -7,6 +7,7 @@ import type { Chance, Clock, HashText, Log } from '../core/ports.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Store } from '../core/store-port.js';
 import type { UseCases } from '../graphql/context.js';
+import { createErasure } from '../erasure/erasure.js';
 import { createAskedPolls } from '../ingest/asked-polls.js';
 import { createOversight } from '../ingest/oversight.js';
 import { createPoller } from '../ingest/poller.js';
@@ -127,6 +128,13 @@ export async function openTenant(
       await store.newEpoch(tenant, epoch, seenHead);
     },
   });
+  const ahead = readAhead(pull, clock);
+  const erasure = createErasure(ports, {
+    sources,
+    keptFor: { retentionDays, auditDays },
+    forgetPages: () => ahead.forget(),
+    revoked: (device) => presence.revoked(device),
+  });
   const webhooks = createWebhooks(ports, opened, ({ collection, keys }) => askedPolls.ask(collection, keys));
   const owed = createOwedBodies(ports, { tenant, live });
   let running: readonly { stop(): Promise<void> }[] = [];
@@ -135,7 +143,7 @@ export async function openTenant(
     id: tenant,
     collections,
     useCases: {
-      pull: withLiveBodies(readAhead(pull, clock), ports, { collections: names.toSorted(), live }),
+      pull: withLiveBodies(ahead.pull, ports, { collections: names.toSorted(), live }),
       check: createCheck({ store, collections, keys }),
       push: pushOf,
       readCurrent: createReadCurrent({
@@ -146,6 +154,7 @@ export async function openTenant(
       operator,
       conflicts: createKeptConflicts(ports, pushOf),
       oversight: createOversight(store, collections, (name) => poller.pollNow(name)),
+      erasure,
       audit,
       collections: () => viewCollections(tenant, collections, readiness),
       readEpoch: async () => (await store.readHead(tenant)).epoch,

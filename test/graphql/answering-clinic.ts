@@ -8,6 +8,7 @@ import type { UseCases } from '../../src/graphql/context.js';
 import type { PushedChange } from '../../src/push/pushed-change.js';
 import { createGraphqlEngine, type GraphqlEngine, type GraphqlRequest } from '../../src/graphql/engine.js';
 import { createReadCurrent } from '../../src/pull/current.js';
+import { createErasure } from '../../src/erasure/erasure.js';
 import { createOversight } from '../../src/ingest/oversight.js';
 import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
 import { createOperator } from '../../src/push/operator.js';
@@ -123,6 +124,15 @@ export async function createAnsweringClinic(options: ClinicOptions): Promise<Ans
       operator: createOperator({ store, clock, hash: hashText }, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts({ store, clock, hash: hashText }, nobodyPushes),
       oversight: createOversight(store, collections, ignore),
+      erasure: createErasure(
+        { store, clock },
+        {
+          sources: [],
+          keptFor: { retentionDays: 90, auditDays: 400 },
+          forgetPages: ignore,
+          revoked: ignore,
+        },
+      ),
       audit,
       collections: async () => [],
       readEpoch: async () => (await store.readHead(tenant)).epoch,

@@ -22,6 +22,8 @@ const OPERATIONS: readonly string[] = [
   'mutation { reapplyConflict(device: "tablet", changeId: "c1") { status } }',
   '{ devices { next } }',
   'mutation { revokeDevice(device: "tablet") { state } }',
+  'mutation { eraseRecords(collection: "visits", ids: ["V-1"]) { unknown } }',
+  'mutation { eraseUser(user: "nurse") { unknown } }',
   'mutation { newEpoch(from: "aaaaaaaa") }',
   '{ audit { next } }',
 ];

@@ -43,6 +43,8 @@ describe('the schema of the collections', () => {
       'scanNow: IngestProgress!',
       'allowDeletions: IngestProgress!',
       'revokeDevice: KnownDevice!',
+      'eraseRecords: Erasure!',
+      'eraseUser: Erasure!',
     ]);
     expect(signature('Subscription')).toEqual(['hints: Hint!']);
   });

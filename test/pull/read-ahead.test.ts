@@ -25,7 +25,7 @@ test('a round read ahead has the pages that it has without, each read once, and 
     [since, more] = [page.checkpoint, page.hasMore];
   }
   const before = clinic.snapshots();
-  const ahead = readAhead(clinic.pull, clock);
+  const { pull: ahead } = readAhead(clinic.pull, clock);
   const read: string[][] = [];
   for (let since: string | null = null, more = true; more;) {
     const page = await ahead(session, request(since));
@@ -40,7 +40,7 @@ test('a round read ahead has the pages that it has without, each read once, and 
 test('R2: what is committed before the last page is asked for is in it, although that page was read ahead', async () => {
   const clinic = await clinicOf(3);
   const session = clinic.session({ kind: 'listed', scopes: ['route:1'] });
-  const ahead = readAhead(clinic.pull, clock);
+  const { pull: ahead } = readAhead(clinic.pull, clock);
   const first = await ahead(session, request(null));
   expect(first.hasMore).toBe(true);
   // By now the next page has been read.
@@ -52,7 +52,7 @@ test('R2: what is committed before the last page is asked for is in it, although
 
 test('R4: a session that lost a scope meanwhile is given nothing that was read for the old one', async () => {
   const clinic = await clinicOf(6);
-  const ahead = readAhead(clinic.pull, clock);
+  const { pull: ahead } = readAhead(clinic.pull, clock);
   const first = await ahead(clinic.session({ kind: 'listed', scopes: ['route:1'] }), request(null));
   const next = await ahead(clinic.session({ kind: 'listed', scopes: [] }), request(first.checkpoint));
   expect(said(next)).toEqual(['REVOKE v1', 'REVOKE v2']);
@@ -61,7 +61,7 @@ test('R4: a session that lost a scope meanwhile is given nothing that was read f
 test('R2: a repeated request is read anew, and a page that was not asked for in time is forgotten', async () => {
   const clinic = await clinicOf(6);
   const session = clinic.session({ kind: 'listed', scopes: ['route:1'] });
-  const ahead = readAhead(clinic.pull, clock);
+  const { pull: ahead } = readAhead(clinic.pull, clock);
   const first = await ahead(session, request(null));
   const second = await ahead(session, request(first.checkpoint));
   expect(said(await ahead(session, request(first.checkpoint)))).toEqual(said(second));
@@ -71,11 +71,22 @@ test('R2: a repeated request is read anew, and a page that was not asked for in 
   expect(clinic.snapshots() - before).toBeGreaterThanOrEqual(1);
 });
 
+test('what was read ahead is given to nobody once it is to be forgotten', async () => {
+  const clinic = await clinicOf(6);
+  const session = clinic.session({ kind: 'listed', scopes: ['route:1'] });
+  const ahead = readAhead(clinic.pull, clock);
+  const first = await ahead.pull(session, request(null));
+  await new Promise((resolve) => setImmediate(resolve));
+  await clinic.world.lose('v3');
+  ahead.forget();
+  expect(said(await ahead.pull(session, request(first.checkpoint)))).toEqual(['UPSERT v4', 'UPSERT v5']);
+});
+
 test('a page that could not be read ahead is read when it is asked for, and its fault is told then', async () => {
   const clinic = await clinicOf(4);
   const session = clinic.session({ kind: 'listed', scopes: ['route:1'] });
   let failures = 0;
-  const ahead = readAhead(async (who, asked) => {
+  const { pull: ahead } = readAhead(async (who, asked) => {
     if (asked.since !== null && failures++ === 0) throw new Error('database away');
     return clinic.pull(who, asked);
   }, clock);

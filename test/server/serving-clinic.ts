@@ -9,6 +9,7 @@ import { createGraphqlEngine } from '../../src/graphql/engine.js';
 import type { TrustedDocuments } from '../../src/graphql/trusted-documents.js';
 import type { UseCases } from '../../src/graphql/context.js';
 import { createReadCurrent } from '../../src/pull/current.js';
+import { createErasure } from '../../src/erasure/erasure.js';
 import { createOversight } from '../../src/ingest/oversight.js';
 import { createKeptConflicts } from '../../src/push/kept-conflicts.js';
 import { createOperator } from '../../src/push/operator.js';
@@ -119,6 +120,12 @@ export async function serveClinic(options: ServingOptions = {}): Promise<Serving
       operator: createOperator(ports, { sources: [], wake: ignore }),
       conflicts: createKeptConflicts(ports, push),
       oversight: createOversight(store, CLINIC, ignore),
+      erasure: createErasure(ports, {
+        sources: [],
+        keptFor: { retentionDays: 90, auditDays: 400 },
+        forgetPages: ignore,
+        revoked: ignore,
+      }),
       audit,
       collections: async () => [],
       readEpoch: async () => (await store.readHead(world.tenant)).epoch,

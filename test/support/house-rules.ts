@@ -20,13 +20,17 @@ const IMPORT_TABLE: readonly ImportRow[] = [
   { folder: 'src/ingest/', may: ['src/core/', '*'] },
   { folder: 'src/realtime/', may: ['src/core/', '*'] },
   { folder: 'src/audit/', may: ['src/core/', '*'] },
+  { folder: 'src/erasure/', may: ['src/core/', '*'] },
   { folder: 'src/sealing/', may: ['src/core/', '*'] },
   { folder: 'src/outgoing/', may: ['*'] },
   { folder: 'src/fcm/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/auth/', may: ['src/core/', 'src/outgoing/', '*'] },
   { folder: 'src/store/', may: ['src/core/', '*'] },
   { folder: 'src/connectors/', may: ['src/core/', 'src/outgoing/', '*'] },
-  { folder: 'src/graphql/', may: ['src/core/', 'src/pull/', 'src/push/', 'src/ingest/', 'src/audit/', '*'] },
+  {
+    folder: 'src/graphql/',
+    may: ['src/core/', 'src/pull/', 'src/push/', 'src/ingest/', 'src/audit/', 'src/erasure/', '*'],
+  },
   {
     folder: 'src/server/',
     may: [
@@ -38,6 +42,7 @@ const IMPORT_TABLE: readonly ImportRow[] = [
       'src/fcm/',
       'src/outgoing/',
       'src/audit/',
+      'src/erasure/',
       'src/sealing/',
       'src/auth/',
       'src/store/',

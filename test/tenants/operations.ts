@@ -27,6 +27,7 @@ const PUSH = `mutation ($changes: [ChangeInput!]!) { push(changes: $changes) {
 const INTENT = 'intentNo changeId user device collection id kind state blockedBy fields';
 const PROGRESS = 'collection source state records heldDeletions allowedDeletions quarantined';
 const AUDIT = 'tenant rows { no action subject outcome hash } next anchor { no } head { no hash }';
+const ERASURE = 'erased { states keys marks answers keptEdits listed devices registrations scopes } remains { what }';
 const AT = '2026-01-01T08:00:00Z';
 
 /**
@@ -135,6 +136,17 @@ export const PROBES: Readonly<Record<string, (theirs: Foreign) => readonly Probe
     [null, user].map((owner) => ({
       query: 'mutation ($device: ID!, $user: String) { revokeDevice(device: $device, user: $user) { device state } }',
       variables: { device: `${device}-spare`, user: owner },
+    })),
+  'Mutation.eraseRecords': ({ id, sourceKey, conflictId }) =>
+    [id, sourceKey, conflictId].map((one) => ({
+      query: `mutation ($ids: [ID!]!) { eraseRecords(collection: "visits", ids: $ids) {
+        ${ERASURE} unknown refused { id error { code message } } } }`,
+      variables: { ids: [one] },
+    })),
+  'Mutation.eraseUser': ({ user, device }) =>
+    [`${user}-spare`, device].map((one) => ({
+      query: `mutation ($user: String!) { eraseUser(user: $user) { ${ERASURE} } }`,
+      variables: { user: one },
     })),
   // Over HTTP it is refused; what comes over a socket is tested by itself.
   'Subscription.hints': () => [{ query: 'subscription { hints { collections } }' }],
