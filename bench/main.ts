@@ -8,6 +8,7 @@ import { benchIngest } from './ingest.js';
 import { benchInitialSync } from './initial-sync.js';
 import { benchNodes } from './nodes.js';
 import { benchOutage } from './outage.js';
+import { benchPhones } from './phones.js';
 import { benchPoll } from './poll.js';
 import { benchPull } from './pull.js';
 import { benchPush } from './push.js';
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   soap: benchSoap,
   attacks: benchAttacks,
   flood: benchFlood,
+  phones: benchPhones,
   hints: benchHints,
   nodes: benchNodes,
   client: benchClient,

@@ -32,6 +32,11 @@ export async function startOutageSource(): Promise<RunningProcess> {
   return startPrinting('outage-source.js', []);
 }
 
+/** What stands for the push service, and takes every hint. */
+export async function startPushServiceProcess(): Promise<RunningProcess> {
+  return startPrinting('push-service-process.js', []);
+}
+
 /** The limit: ready bytes over node:http, nothing else. */
 export async function startReadyBytes(bytes: number): Promise<RunningProcess> {
   return startPrinting('ready-bytes.js', [String(bytes)]);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { clinic } from '../../connectors/clinic.js';
 import { supplies } from '../../connectors/supplies.js';
 import { startDemoSources, type DemoSources } from '../../demo/demo-sources.js';
+import { startPushService, type PushedMessage, type PushService } from '../../demo/push-service.js';
 import { StartupError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import { startGateway, type Gateway } from '../server/app.js';
@@ -18,6 +19,7 @@ const BACK_OFFICE_EVERY_MS = 5_000;
 /** The sources' usual ports, so that the README's curl lines work; any free ones where these are taken. */
 const REST_PORT = 5001;
 const SOAP_PORT = 5002;
+const PUSH_PORT = 5003;
 const PROGRESS_EVERY_MS = 1_000;
 
 /** Two nurses, each on a route of her own; what belongs to no route is everybody's. */
@@ -51,8 +53,11 @@ export async function demo(
   const log = createLog(settings.logLevel);
   console.log('Starting the clinic: a REST system, a SOAP system, and Tidegate in front of them …');
   const sources = await startSources(path.join(settings.dataFolder, 'demo'), options.backOffice, log);
+  const pushService = await startPhones(log);
   try {
-    const config = await loadConfig(env, process.cwd(), demoConfig(sources.restUrl, sources.wsdlUrl));
+    const push = { fcm: { endpoint: pushService.url } };
+    const clinicConfig = { ...demoConfig(sources.restUrl, sources.wsdlUrl), push };
+    const config = await loadConfig(env, process.cwd(), clinicConfig);
     const site = demoSite(sources.restUrl);
     const gateway = await startGateway(config, { log, site });
     const watchdog = endWhenStalled(log);
@@ -65,6 +70,11 @@ export async function demo(
         sources: [
           { name: 'REST', url: sources.restUrl, keeps: 'patients, visits, incidents, staff, routes, places' },
           { name: 'SOAP', url: sources.wsdlUrl, keeps: 'supplies' },
+          {
+            name: 'Push',
+            url: pushService.url,
+            keeps: 'nothing: it stands for Firebase, and shows here what phones get',
+          },
         ],
         example: newVisit(),
         site,
@@ -75,6 +85,7 @@ export async function demo(
     await gateway.stop();
     await watchdog.stop();
   } finally {
+    await pushService.stop();
     await sources.stop();
   }
 }
@@ -108,6 +119,23 @@ async function startSources(folder: string, backOffice: boolean, log: Log): Prom
     log.warn('the usual ports of the sources are taken, using free ones', { message });
     return start(0, 0);
   }
+}
+
+/** The phones of the demo: what comes for one is a line on the terminal. */
+async function startPhones(log: Log): Promise<PushService> {
+  const start = (port: number): Promise<PushService> => startPushService({ port, told: showHint });
+  try {
+    return await start(PUSH_PORT);
+  } catch (cause) {
+    log.warn('the usual port of the push service is taken, using a free one', { message: (cause as Error).message });
+    return start(0);
+  }
+}
+
+function showHint({ message }: PushedMessage): void {
+  const { collections = '[]' } = (message['data'] ?? {}) as { readonly collections?: string };
+  const names = JSON.parse(collections) as readonly string[];
+  console.log(`  Phone ${message.token} wakes up: hint for ${names.join(', ') || 'everything'}`);
 }
 
 /** A visit that a nurse plans on her phone; the clinic has the patient and the route. */

@@ -29,6 +29,10 @@ const SECRETS = {
   database: 'CANARY-database-password',
 } as const;
 const SEALING = randomBytes(32).toString('base64');
+/** Of the service account that hints phones. */
+const PUSH_KEY = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tidegate-secrets-'));
 const operator = { authorization: `Bearer ${SECRETS.machine}` };
@@ -153,6 +157,8 @@ test.each<readonly [string, Readonly<Record<string, string>>, string, RegExp]>([
     /databaseUrl|DATABASE_URL/,
   ],
   ['a passphrase of another key', {}, 'PASSPHRASE', /tls/],
+  ['half a push key', { TIDEGATE_FCM_CREDENTIALS: 'half.json' }, '', /whose "private_key" is none/],
+  ['a push key that is no JSON', { TIDEGATE_FCM_CREDENTIALS: 'gate.key' }, '', /got no JSON object/],
   ['a syntax error behind a secret', {}, `port: '${SECRETS.bearer}' 'x',`, /cannot be read/],
   ['a fault that nobody foresaw', {}, 'CRASH', /it fell over/],
 ])('attack 34: a start that fails, or falls over, tells no secret: %s', async (what, env, more, says) => {
@@ -185,6 +191,7 @@ function tellers(): readonly string[] {
     'CANARY',
     SEALING,
     SEALING.slice(0, 30),
+    ...PUSH_KEY.split('\n').slice(1, 3),
     new URL(databaseUrl).password,
     encoded(`gate:${SECRETS.basic}`),
   ];
@@ -222,8 +229,10 @@ function configure(name: string, more = ''): void {
     'gate.crt': SERVER.cert,
     'ca.crt': AUTHORITY,
     'gate.key': more === 'PASSPHRASE' ? lockedKey() : SERVER.key,
+    'push.json': pushAccount(PUSH_KEY),
+    'half.json': pushAccount(PUSH_KEY.slice(0, 800)),
   };
-  for (const [file, text] of Object.entries(files)) writeFileSync(path.join(folder, file), text);
+  for (const [file, text] of Object.entries(files)) writeFileSync(path.join(folder, file), text, { mode: 0o600 });
   const at = (file: string): string => JSON.stringify(path.join(folder, file));
   const fields = `{ type: 'T', key: 'id', fields: { note: field.string() }, read: { list: get('/all') } }`;
   const own = (source: string, options: string, extra = ''): string => `defineConnector({ source: '${source}', ${extra}
@@ -243,6 +252,7 @@ export default defineConfig({
     session: () => ({ user: 'ops', scopes: 'every', isOperator: true }),
   },
   patienceMs: 3000,
+  push: { fcm: { credentials: 'push.json', endpoint: '${url}' } },
   ${['CRASH', 'PASSPHRASE'].includes(more) ? '' : more}
   connectors: [
     defineConnector({
@@ -277,6 +287,11 @@ export default defineConfig({
 });
 `,
   );
+}
+
+function pushAccount(privateKey: string): string {
+  const account = { type: 'service_account', project_id: 'care-app', client_email: 'gate@care-app.example' };
+  return JSON.stringify({ ...account, private_key_id: 'CANARY-push-key-id', private_key: privateKey });
 }
 
 /** A private key under a passphrase that nobody configured. */
