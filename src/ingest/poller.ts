@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { SyncError } from '../core/errors.js';
 import type { Chance } from '../core/ports.js';
 import { createReferenceMap } from '../core/reference-map.js';
@@ -84,6 +85,8 @@ export function createPoller(
 
   async function stoppable<T>(work: (controller: AbortController) => Promise<T>): Promise<T> {
     const controller = new AbortController();
+    // Each call to the source that is under way listens; all of them end with the work.
+    setMaxListeners(0, controller.signal);
     if (stopped) controller.abort(stopReason());
     running.add(controller);
     try {
