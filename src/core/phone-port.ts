@@ -13,12 +13,17 @@ export interface PhoneStore {
    */
   noteContacts(tenant: string, contacts: readonly PhoneContact[]): Promise<readonly Answered[]>;
   /**
-   * Marks due whose scopes have rows between the tenant's hint cursor and its head that are not their own unaltered changes, or for whom
-   * receipts wait there, and moves the cursor: one transaction under the fence. What is due stays due. In a new epoch everybody is.
+   * Marks due whose scopes have rows behind the tenant's hint cursor that are not their own unaltered changes, or for whom receipts wait
+   * there, and moves the cursor: one transaction under the fence. What is due stays due. In a new epoch everybody is.
    *
+   * @param options.upTo what is behind it is left for the next time
    * @returns how many were marked; null: the fence is lost
    */
-  markDue(tenant: string, fence: Fence, collections: readonly string[]): Promise<number | null>;
+  markDue(
+    tenant: string,
+    fence: Fence,
+    options: { readonly collections: readonly string[]; readonly upTo: Seq },
+  ): Promise<number | null>;
   /**
    * Takes phones that are due and may be hinted for sending: durably, so that neither a crash nor another node hints one of them again
    * within its window. What is awake is put off until it may be asleep.

@@ -50,6 +50,8 @@ export interface PullPage {
   /** The device now equals one snapshot, and every collection of the list had its first ingest. */
   readonly complete: boolean;
   readonly epoch: Epoch;
+  /** Up to where the device has everything once there is no more; never told it. */
+  readonly seq: Seq;
 }
 
 /** Collections whose first ingest is not complete, and the epoch in which that was true: in another one nothing is known. */
@@ -251,7 +253,7 @@ async function finish(tokens: CheckpointTokens, page: SnapshotPage, primed: bool
   const { texts, count, receipts, state, hasMore, atHead, resetReason: reason, epoch } = page;
   const checkpoint = await tokens.write(state);
   const reset = { reset: reason !== null, resetReason: reason };
-  return { texts, count, receipts, checkpoint, hasMore, ...reset, complete: atHead && primed, epoch };
+  return { texts, count, receipts, checkpoint, hasMore, ...reset, complete: atHead && primed, epoch, seq: state.seq };
 }
 
 /** What is told of several reasons: whose records these are first, then that its id is over. */
@@ -270,6 +272,7 @@ function nothingNew(checkpoint: string, since: CheckpointState, primed: boolean)
     resetReason: null,
     complete: primed,
     epoch: since.epoch,
+    seq: since.seq,
   };
 }
 

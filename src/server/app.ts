@@ -8,6 +8,7 @@ import type { Store } from '../core/store-port.js';
 import { createGraphqlEngine } from '../graphql/engine.js';
 import { printTidegateSchema } from '../graphql/schema.js';
 import { createHub } from '../realtime/hub.js';
+import { createOpenSockets } from '../realtime/open-sockets.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { checkAccess, configuredDocuments, configuredLimits, configuredSessions } from './configured-access.js';
@@ -19,6 +20,7 @@ import { createHttpGuard } from './http-guard.js';
 import { createSocketServer } from './http-websocket.js';
 import { openHttpServer } from './http.js';
 import { createMetrics } from './metrics.js';
+import { createPhoneMeasures } from './phone-measures.js';
 import { readSealingKeys } from './sealing-keys.js';
 import type { Site } from './site.js';
 import { hashText } from './telemetry.js';
@@ -109,6 +111,9 @@ async function build(
   const names = collections.map(({ name }) => name);
   const phones = await openPhoneSender(config, names, { clock, chance, log });
   if (phones !== null) closers.push(() => phones.close());
+  const holder = randomUUID();
+  const openSockets = phones === null ? null : createOpenSockets({ store, clock, log }, { node: holder });
+  const phoneMeasures = phones === null ? null : createPhoneMeasures(store, clock);
   const shared: SharedParts = {
     store,
     hub,
@@ -119,7 +124,8 @@ async function build(
     hash: hashText,
     log,
     sealingKeys: await readSealingKeys(config),
-    holder: randomUUID(),
+    holder,
+    hintCountsOf: (tenant) => phoneMeasures?.of(tenant) ?? null,
     decorateSource: (source) => decorate.source?.(source) ?? source,
   };
   const tenants = new Map<string, Tenant>();
@@ -145,12 +151,31 @@ async function build(
   const guard = createHttpGuard(config);
   const session = presence.admitting(configuredSessions(config, [...tenants.keys()], { clock, log }));
   const { rate, limits } = configuredLimits(config, clock);
-  const sockets = createSocketServer({ graphql, session, guard, rate, limits, clock, chance, log });
+  const sockets = createSocketServer({
+    graphql,
+    session,
+    guard,
+    rate,
+    limits,
+    clock,
+    chance,
+    log,
+    onOpen: (device) => openSockets?.opened(device) ?? null,
+  });
   presence.onRevoked((device) => sockets.sendAway(device));
-  const metrics = createMetrics({ tenants: all.map(({ measures }) => measures), clock, sockets, hub, hints });
+  const metrics = createMetrics({
+    tenants: all.map(({ measures }) => measures),
+    clock,
+    sockets,
+    hub,
+    hints,
+    phones: phoneMeasures,
+  });
   // Closed last to first: what is started before HTTP stops when nobody asks any more.
   closers.push(async () => void (await Promise.all(all.map((tenant) => tenant.stop()))));
   for (const tenant of all) tenant.start();
+  if (openSockets !== null) closers.push(() => openSockets.stop());
+  openSockets?.start();
   const nobodysWebhooks = createWebhooks({ clock, log }, [], () => undefined);
   const http = await openHttpServer({
     host: config.host,

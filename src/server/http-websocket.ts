@@ -49,6 +49,8 @@ export function createSocketServer(options: {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
+  /** Told of each socket of a device that was let in; null: nobody wants to know more of it. */
+  readonly onOpen?: (device: DeviceKey) => { seen(): void; closed(): void } | null;
   /** How long a socket may take to say who it is, and how often it is asked whether it lives. */
   readonly initTimeoutMs?: number;
   readonly keepAliveMs?: number;
@@ -99,6 +101,11 @@ export function createSocketServer(options: {
     if (socket.readyState !== socket.OPEN) return;
     staying.set(socket, session);
     socket.once('close', () => staying.delete(socket));
+    const device = deviceOf(session);
+    const open = device === null ? null : (options.onOpen?.(device) ?? null);
+    if (open === null) return;
+    socket.on('pong', () => open.seen());
+    socket.once('close', () => open.closed());
   }
 
   /** Closes a socket when its token ends, when its user is nobody any more, or when what it may see is another thing. */

@@ -8,6 +8,7 @@ import type { Operator } from '../push/operator.js';
 import type { Hub } from '../realtime/hub.js';
 import type { HintMeasures } from './hint-measures.js';
 import type { SocketServer } from './http-websocket.js';
+import type { PhoneMeasures } from './phone-measures.js';
 import type { Readiness } from './readiness.js';
 import type { Webhooks } from './webhooks.js';
 
@@ -35,8 +36,10 @@ export function createMetrics(parts: {
   readonly sockets: Pick<SocketServer, 'count' | 'droppedSlow'>;
   readonly hub: Pick<Hub, 'listening'>;
   readonly hints: Pick<HintMeasures, 'registry'>;
+  /** Null: sleeping phones are not hinted. */
+  readonly phones: Pick<PhoneMeasures, 'text'> | null;
 }): (operator: Pick<Session, 'tenant' | 'readsEveryTenant'>) => Promise<string> {
-  const { tenants, clock, sockets, hub, hints } = parts;
+  const { tenants, clock, sockets, hub, hints, phones } = parts;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -54,7 +57,8 @@ export function createMetrics(parts: {
     // Made anew for each answer: another operator may be answered at the same time.
     const gauges = createTenantGauges();
     await Promise.all(shown.map((one) => measure(gauges, one, clock.nowMs())));
-    const told = await gauges.registry.metrics();
+    const ofPhones = (await phones?.text(shown.map((one) => one.tenant))) ?? '';
+    const told = `${await gauges.registry.metrics()}\n${ofPhones}`;
     if (!isAll) return told;
     open.set(sockets.count());
     slow.reset();

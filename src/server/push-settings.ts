@@ -64,6 +64,17 @@ export const PUSH_SETTINGS = z.strictObject({
       web: WINDOW.default(60_000),
     })
     .prefault({}),
+  /** When hints bring no pull. */
+  escalation: z
+    .strictObject({
+      /** A phone that was hinted and did not pull for so long, ms, is counted, and gets `notice` once: a night's sleep is no reason. */
+      afterMs: z.int().min(60_000).max(2_592_000_000).default(43_200_000),
+      /** One that did not pull for so long, ms, is stale: hinted once a day until it pulls. A week: FCM keeps its token for months. */
+      staleAfterMs: z.int().min(60_000).max(7_776_000_000).default(604_800_000),
+    })
+    .prefault({}),
+  /** Registrations of one user: more than anybody has devices, and little for somebody who registers token after token. */
+  maxDevicesPerUser: z.int().min(1).max(100_000).default(100),
 });
 
 export type PushSettings = Readonly<z.output<typeof PUSH_SETTINGS>>;

@@ -22,6 +22,7 @@ import { createKeptConflicts } from '../push/kept-conflicts.js';
 import { createOperator } from '../push/operator.js';
 import { createPush } from '../push/push.js';
 import type { Hub } from '../realtime/hub.js';
+import type { HintCounts } from '../realtime/hint-counts.js';
 import { createRegistration } from '../realtime/registration.js';
 import { createSeenScopes } from '../realtime/seen-scopes.js';
 import type { Config } from './config.js';
@@ -29,6 +30,7 @@ import { closeAll } from './configured-store.js';
 import type { ConfiguredTenant } from './configured-tenants.js';
 import { openKeeping } from './keeping.js';
 import type { TenantMeasures } from './metrics.js';
+import { createPhones } from './phones.js';
 import { planOf } from './plan.js';
 import type { Presence } from './presence.js';
 import { createReadiness, type Readiness } from './readiness.js';
@@ -37,7 +39,7 @@ import { logOf } from './tenant-log.js';
 import { startUpkeep } from './upkeep.js';
 import { createWebhooks, type Webhooks } from './webhooks.js';
 
-/** Registrations for hints of one user: more than anybody has devices. */
+/** Registrations for hints of one user where nobody is hinted. */
 const MOST_PHONES = 100;
 
 /** Everything that serves one tenant, and no other: whoever has it reaches nothing of anybody else. */
@@ -65,6 +67,8 @@ export interface SharedParts {
   readonly presence: Presence;
   /** Null: nobody hints sleeping phones. */
   readonly phones: PhoneSender | null;
+  /** Null: nothing is measured of phones. */
+  readonly hintCountsOf: (tenant: string) => HintCounts | null;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly hash: HashText;
@@ -137,15 +141,24 @@ export async function openTenant(
   });
   const webhooks = createWebhooks(ports, opened, ({ collection, keys }) => askedPolls.ask(collection, keys));
   const owed = createOwedBodies(ports, { tenant, live });
+  const { phones: sender } = shared;
+  const phones =
+    sender === null || config.push === undefined
+      ? null
+      : createPhones(
+          { ...ports, sender, seenBy, counts: shared.hintCountsOf(tenant) },
+          { tenant, holder, collections: names, push: config.push },
+        );
+  const wholePull = withLiveBodies(ahead.pull, ports, { collections: names.toSorted(), live });
   let running: readonly { stop(): Promise<void> }[] = [];
 
   return {
     id: tenant,
     collections,
     useCases: {
-      pull: withLiveBodies(ahead.pull, ports, { collections: names.toSorted(), live }),
+      pull: phones?.noting(wholePull) ?? wholePull,
       check: createCheck({ store, collections, keys }),
-      push: pushOf,
+      push: phones?.notingPush(pushOf) ?? pushOf,
       readCurrent: createReadCurrent({
         store,
         collections: sources.map(({ collection }) => collection),
@@ -159,7 +172,7 @@ export async function openTenant(
       collections: () => viewCollections(tenant, collections, readiness),
       readEpoch: async () => (await store.readHead(tenant)).epoch,
       newEpoch: (_session, from) => store.newEpoch(tenant, from),
-      registerDevice: createRegistration({ store, seenBy }, { atMost: MOST_PHONES }),
+      registerDevice: createRegistration({ store, seenBy }, { atMost: config.push?.maxDevicesPerUser ?? MOST_PHONES }),
       unregisterDevice: (device) => store.unregisterDevice(device),
       readDevices: (id, request) => store.readDevices(id, request),
       async revokeDevice(device) {
@@ -183,6 +196,7 @@ export async function openTenant(
       owed.start();
       poller.start();
       askedPolls.start();
+      phones?.start();
       // Stopped last to first.
       running = [
         audit,
@@ -191,6 +205,7 @@ export async function openTenant(
         owed,
         poller,
         askedPolls,
+        ...(phones === null ? [] : [phones]),
       ];
     },
     stop: () =>

@@ -7,14 +7,14 @@ import { lockingPhones } from './phones.js';
 /** What phones are owed, and what became of it: see `PhoneStore`. */
 export function duePhones(database: Database): Pick<PhoneStore, 'markDue' | 'takeDue' | 'settleHints' | 'findSilent'> {
   return {
-    markDue: (tenant, fence, collections) =>
+    markDue: (tenant, fence, { collections, upTo }) =>
       lockingPhones(database, tenant, async (connection) => {
         const { rowCount } = await connection.query(
           'select 1 from lease where tenant = $1 and name = $2 and fence = $3 and until > clock_timestamp() for share',
           [tenant, fence.name, fence.fence],
         );
         if (rowCount === 0) return null;
-        const place = await readCursor(connection, tenant);
+        const place = await readCursor(connection, tenant, upTo);
         if (place === null) return 0;
         return place.isOfOtherEpoch ? markAll(connection, tenant, place) : mark(connection, tenant, place, collections);
       }),
@@ -69,7 +69,7 @@ interface Place {
 }
 
 /** @returns null: nothing is behind the cursor */
-async function readCursor(connection: Connection, tenant: string): Promise<Place | null> {
+async function readCursor(connection: Connection, tenant: string, upTo: Seq): Promise<Place | null> {
   // With the first phones comes the first cursor: what was before it they have pulled, or will.
   await connection.query(
     'insert into hint_cursor (tenant, epoch, seq) select t.id, t.epoch, t.head from tenant t where t.id = $1 on conflict do nothing',
@@ -77,12 +77,13 @@ async function readCursor(connection: Connection, tenant: string): Promise<Place
   );
   const { rows } = await connection.query<{ after: Seq; head: Seq; is_of_other_epoch: boolean }>({
     name: 'read_hint_cursor',
-    text: `select c.seq as after, t.head, c.epoch <> t.epoch as is_of_other_epoch
+    text: `select c.seq as after, c.epoch <> t.epoch as is_of_other_epoch,
+        case when c.epoch <> t.epoch then t.head else least(t.head, $2) end as head
       from hint_cursor c join tenant t on t.id = $1 where c.tenant = $1`,
-    values: [tenant],
+    values: [tenant, upTo],
   });
   const [row] = rows;
-  if (row === undefined || (row.head === row.after && !row.is_of_other_epoch)) return null;
+  if (row === undefined || (row.head <= row.after && !row.is_of_other_epoch)) return null;
   return { after: row.after, head: row.head, isOfOtherEpoch: row.is_of_other_epoch };
 }
 

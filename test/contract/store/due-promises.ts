@@ -2,11 +2,22 @@ import { EVERY_SCOPE } from '../../../src/core/device-port.js';
 import type { HintWindows, PhoneContact, TakenHint } from '../../../src/core/phone-port.js';
 import type { DeviceKey } from '../../../src/core/session.js';
 import { fenceOf } from './registration-promises.js';
-import { acceptedFinal, PATIENTS, registered, seenScopes, settled, shown, VISITS, type World } from './world.js';
+import {
+  acceptedFinal,
+  BEGINNING,
+  NO_END,
+  PATIENTS,
+  registered,
+  seenScopes,
+  settled,
+  shown,
+  VISITS,
+  type World,
+} from './world.js';
 
 const AT_ONCE: HintWindows = { ANDROID: 0, IOS: 0, WEB: 0, staleMs: 0 };
 const AN_HOUR: HintWindows = { ANDROID: 3_600_000, IOS: 3_600_000, WEB: 3_600_000, staleMs: 7_200_000 };
-const ALL = [VISITS, PATIENTS];
+const ALL = { collections: [VISITS, PATIENTS], upTo: NO_END };
 
 /** What every store keeps of what sleeping phones are owed (R18, F27). */
 export function duePromises(begin: () => Promise<World>): void {
@@ -57,6 +68,18 @@ export function duePromises(begin: () => Promise<World>): void {
     await world.show('v1', ['south']);
     await world.mark();
     expect(await world.due()).toEqual(['dispatcher', 'nurse']);
+  });
+
+  test('F27: what is behind the seq that was asked for is left for the next time', async () => {
+    const world = await ward();
+    const { store, tenant } = world;
+    const upTo = await world.show('v1', ['south']);
+    await world.show('v2', ['north']);
+    const fence = await fenceOf(world);
+    expect(await store.markDue(tenant, fence, { ...ALL, upTo })).toBe(1);
+    expect(await store.markDue(tenant, fence, { ...ALL, upTo: BEGINNING })).toBe(0);
+    expect(await world.due()).toEqual(['dispatcher']);
+    expect(await world.mark()).toBe(2);
   });
 
   test('a hint names the collections in which something moved, of those that the device asked for', async () => {
@@ -137,7 +160,7 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual(['nurse']);
   });
 
-  test('who has pulled is not due, neither before nor after it is marked', async () => {
+  test('H3: who has pulled is not due, neither before nor after it is marked', async () => {
     const world = await ward();
     await world.show('v1', ['north']);
     await world.pulled(world.nurse, ['north']);
@@ -167,7 +190,7 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual(['dispatcher']);
   });
 
-  test('what a device sees is what its user saw when it was here last', async () => {
+  test('H1: what a device sees is what its user saw when it was here last', async () => {
     const world = await ward();
     await world.store.noteContacts(world.tenant, [contactOf(world.nurse, ['south', 'west'])]);
     await world.show('v1', ['north']);
@@ -184,7 +207,7 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual(['dispatcher', 'nurse']);
   });
 
-  test('R18: a phone that was taken is not taken again within its window, whatever comes of it, and at its end it is', async () => {
+  test('H5: a phone that was taken is not taken again within its window, whatever comes of it, and at its end it is', async () => {
     const world = await ward();
     await world.show('v1', ['north']);
     await world.mark();
@@ -222,7 +245,7 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual([]);
   });
 
-  test('a token that reaches nobody ends its registration, but not one that came since', async () => {
+  test('H7: a token that reaches nobody ends its registration, but not one that came since', async () => {
     const world = await ward();
     const { store, nurse, tenant } = world;
     await world.show('v1', ['north']);
@@ -237,7 +260,7 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual(['nurse']);
   });
 
-  test('R18: the window goes with the token to whoever registers it', async () => {
+  test('H2: the window goes with the token to whoever registers it', async () => {
     const world = await ward();
     const { store, nurse, tenant } = world;
     await world.show('v1', ['north']);
@@ -251,7 +274,7 @@ export function duePromises(begin: () => Promise<World>): void {
     expect((await store.countPhones(tenant)).due).toBe(2);
   });
 
-  test('a new epoch is news for everybody', async () => {
+  test('H8: a new epoch is news for everybody', async () => {
     const world = await ward();
     const { store, tenant } = world;
     await world.show('v1', ['north']);

@@ -1,6 +1,6 @@
 import type { HintWindows } from '../../../src/core/phone-port.js';
 import type { DeviceKey } from '../../../src/core/session.js';
-import { registered, type World } from './world.js';
+import { NO_END, registered, type World } from './world.js';
 
 const AT_MOST = 3;
 const AT_ONCE: HintWindows = { ANDROID: 0, IOS: 0, WEB: 0, staleMs: 0 };
@@ -86,9 +86,9 @@ export function registrationPromises(begin: () => Promise<World>): void {
     const { store, tenant, nurse } = world;
     await store.registerDevice(nurse, registered('one'), AT_MOST);
     const fence = await fenceOf(world);
-    await store.markDue(tenant, fence, ['visits']);
+    await store.markDue(tenant, fence, { collections: ['visits'], upTo: NO_END });
     await world.show('v1', ['all']);
-    await store.markDue(tenant, fence, ['visits']);
+    await store.markDue(tenant, fence, { collections: ['visits'], upTo: NO_END });
     const take = async () => (await store.takeDue(tenant, { windows: AT_ONCE, limit: 10 })).taken.length;
     const awake = (node: string, forMs: number) => store.noteAwake(tenant, node, [{ device: nurse, forMs }]);
     expect(await awake('north', 60_000)).toEqual([]);
@@ -106,9 +106,9 @@ export function registrationPromises(begin: () => Promise<World>): void {
     const { store, tenant, nurse } = world;
     await store.registerDevice(nurse, registered('one'), AT_MOST);
     const fence = await fenceOf(world);
-    await store.markDue(tenant, fence, ['visits']);
+    await store.markDue(tenant, fence, { collections: ['visits'], upTo: NO_END });
     await world.show('v1', ['all']);
-    await store.markDue(tenant, fence, ['visits']);
+    await store.markDue(tenant, fence, { collections: ['visits'], upTo: NO_END });
     await store.noteAwake(tenant, 'north', [{ device: nurse, forMs: -1 }]);
     expect((await store.takeDue(tenant, { windows: AT_ONCE, limit: 10 })).taken).toHaveLength(1);
   });

@@ -20,6 +20,8 @@ import type { Store } from '../../../src/core/store-port.js';
 export const VISITS = 'visits';
 export const PATIENTS = 'patients';
 export const BEGINNING = 0 as Seq;
+/** A seq that no feed comes to. */
+export const NO_END = Number.MAX_SAFE_INTEGER as Seq;
 /** A time after every test. */
 export const FAR_FUTURE_MS = Date.UTC(2100, 0, 1);
 

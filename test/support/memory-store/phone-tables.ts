@@ -72,17 +72,18 @@ export function createPhoneTables(ports: {
       return answers;
     },
 
-    async markDue(tenant, fence, collections) {
+    async markDue(tenant, fence, { collections, upTo }) {
       const lease = leases.get(leaseKey(tenant, fence.name));
       if (lease?.fence !== fence.fence || lease.untilMs <= clock.nowMs()) return null;
       const tables = forWriting(tenant);
-      const { epoch, head } = tables;
-      const cursor = tables.hintCursor ?? { epoch, seq: head };
-      tables.hintCursor = { epoch, seq: head };
+      const { epoch } = tables;
+      const cursor = tables.hintCursor ?? { epoch, seq: tables.head };
       const isNewEpoch = cursor.epoch !== epoch;
+      const head = isNewEpoch ? tables.head : (Math.min(tables.head, upTo) as Seq);
+      tables.hintCursor = { epoch, seq: isNewEpoch ? head : (Math.max(head, cursor.seq) as Seq) };
       let marked = 0;
       for (const [name, phone] of tables.phones) {
-        const names = isNewEpoch ? [] : movedFor(tables, phone, cursor.seq, collections);
+        const names = isNewEpoch ? [] : movedFor(tables, phone, { after: cursor.seq, upTo: head }, collections);
         if (!isNewEpoch && names.length === 0) continue;
         marked += 1;
         const isForAll = isNewEpoch || phone.due?.collections.length === 0;
@@ -242,18 +243,25 @@ function afterContact(
   };
 }
 
-/** Collections in which something that a phone has to pull moved behind a seq. */
-function movedFor(tables: TenantTables, phone: StoredPhone, after: Seq, all: readonly string[]): readonly string[] {
+/** Collections in which something moved that a phone has to pull. */
+function movedFor(
+  tables: TenantTables,
+  phone: StoredPhone,
+  { after, upTo }: { readonly after: Seq; readonly upTo: Seq },
+  all: readonly string[],
+): readonly string[] {
+  const isBehind = (seq: Seq | null, ...places: readonly Seq[]): boolean =>
+    seq !== null && seq > Math.max(after, ...places) && seq <= upTo;
   const ofIt = [...tables.changes.values()].filter((change) => sameDevice(change.device, phone.key));
   const own = new Set(ofIt.filter(({ status }) => status === 'APPLIED').map(({ settledSeq }) => settledSeq));
   const isSeen = ({ scope }: Membership): boolean => phone.scopes.includes(EVERY_SCOPE) || phone.scopes.includes(scope);
   const rows = [...tables.memberships.values()]
     .flat()
-    .filter((row) => row.seq > Math.max(after, phone.pulledSeq) && isSeen(row) && !own.has(row.seq))
+    .filter((row) => isBehind(row.seq, phone.pulledSeq) && isSeen(row) && !own.has(row.seq))
     .map(({ collection }) => collection)
     .filter((name) => all.includes(name));
   const receipts = ofIt
-    .filter(({ settledSeq }) => (settledSeq ?? 0) > Math.max(after, phone.pulledSeq, phone.toldSeq))
+    .filter(({ settledSeq }) => isBehind(settledSeq, phone.pulledSeq, phone.toldSeq))
     .map(({ collection }) => collection);
   return [...new Set([...rows, ...receipts])].filter((name) => phone.collections?.includes(name) ?? true);
 }

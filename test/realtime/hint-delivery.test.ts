@@ -1,0 +1,202 @@
+import fc from '../support/properties.js';
+import {
+  createPhoneWard,
+  TENANTS,
+  WINDOWS,
+  type Answer,
+  type PhoneWard,
+  type SentHint,
+  type WardPhone,
+} from './phone-ward.js';
+
+const RUNS = Number(process.env['PHONE_RUNS'] ?? 25);
+/** Longest that nobody works: a lease that has to end, and a socket that counts as open. */
+const TAKEOVER_MS = 70_000;
+const SCOPES = ['a', 'b', 'elsewhere'] as const;
+
+type Step =
+  | { readonly what: 'commit'; readonly tenant: string; readonly scope: string }
+  | { readonly what: 'push' | 'pull' | 'open' | 'close'; readonly phone: number }
+  | { readonly what: 'answers'; readonly answer: Answer }
+  | { readonly what: 'kill' };
+
+const phone = fc.nat({ max: 4 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant('commit' as const),
+      tenant: fc.constantFrom(...TENANTS),
+      scope: fc.constantFrom(...SCOPES),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ what: fc.constantFrom('push' as const, 'pull' as const), phone }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('open' as const, 'close' as const), phone }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      what: fc.constant('answers' as const),
+      answer: fc.constantFrom<Answer>('sent', 'quota', 'unreachable', 'none'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ what: 'kill' as const }) },
+);
+const schedule = fc.array(fc.tuple(step, fc.constantFrom(0, 1_000, 4_000, 20_000)), { maxLength: 20 });
+
+/** Since when each phone has something to pull that it was not told; it may have been hinted. */
+class Owed {
+  readonly since = new Map<WardPhone, number>();
+  readonly ever = new Set<WardPhone>();
+
+  note(one: WardPhone, nowMs: number): void {
+    this.since.set(one, nowMs);
+    this.ever.add(one);
+  }
+}
+
+async function play(ward: PhoneWard, steps: readonly (readonly [Step, number])[]): Promise<Owed> {
+  const owed = new Owed();
+  /** What a node did not note before it ended is as if the answer to the push had been lost: its author is hinted. */
+  const mayEnd = steps.some(([one]) => one.what === 'kill' || (one.what === 'answers' && one.answer === 'none'));
+  const seeing = (tenant: string, scope: string): readonly WardPhone[] =>
+    ward.phones.filter(({ key, scopes }) => key.tenant === tenant && scopes.includes(scope));
+  for (const [one, waitMs] of steps) {
+    const nowMs = ward.clock.nowMs();
+    const subject = 'phone' in one ? (ward.phones[one.phone] as WardPhone) : null;
+    if (one.what === 'commit') {
+      await ward.commit(one.tenant, one.scope);
+      for (const other of seeing(one.tenant, one.scope)) owed.note(other, nowMs);
+    } else if (one.what === 'answers') ward.answer = one.answer;
+    else if (one.what === 'kill') ward.kill();
+    else if (subject === null) continue;
+    else if (one.what === 'push') {
+      await ward.push(subject);
+      if (mayEnd) owed.ever.add(subject);
+      for (const other of seeing(subject.key.tenant, subject.scopes[0] as string)) {
+        if (other !== subject) owed.note(other, nowMs);
+      }
+    } else if (one.what === 'pull') {
+      await ward.pull(subject);
+      owed.since.delete(subject);
+    } else if (one.what === 'open') ward.open(subject);
+    else ward.close(subject);
+    await ward.pass(waitMs);
+  }
+  return owed;
+}
+
+const ofToken = (hints: readonly SentHint[], { token }: WardPhone): readonly SentHint[] =>
+  hints.filter((hint) => hint.token === token);
+
+describe('R18, F27, H1 to H6: sleeping phones', () => {
+  test('whatever happens: who has something to pull is hinted in the end, none twice in its window, and nobody else', async () => {
+    await fc.assert(
+      fc.asyncProperty(schedule, async (steps) => {
+        const ward = await createPhoneWard();
+        await ward.pass(1_000);
+        const owed = await play(ward, steps);
+        ward.answer = 'sent';
+        for (const one of ward.phones) ward.close(one);
+        await ward.pass(TAKEOVER_MS + 2 * WINDOWS.IOS);
+        await ward.stop();
+        for (const one of ward.phones) {
+          const hints = ofToken(ward.hints, one);
+          for (const { device } of hints) expect(device).toEqual(one.key);
+          const sinceMs = owed.since.get(one);
+          const arrived = hints.filter(({ answer }) => answer === 'sent');
+          if (!owed.ever.has(one)) expect(hints).toEqual([]);
+          if (sinceMs !== undefined) expect(arrived.some(({ sentAtMs }) => sentAtMs >= sinceMs)).toBe(true);
+          const mayHaveArrived = hints.filter(({ answer }) => answer !== 'later');
+          mayHaveArrived.slice(1).forEach(({ sentAtMs }, at) => {
+            expect(sentAtMs - (mayHaveArrived[at]?.sentAtMs ?? 0)).toBeGreaterThanOrEqual(WINDOWS[one.platform]);
+          });
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  async function awakeFor(ms: number, work: (ward: PhoneWard) => Promise<void>): Promise<PhoneWard> {
+    const ward = await createPhoneWard();
+    await ward.pass(1_000);
+    await work(ward);
+    await ward.pass(ms);
+    await ward.stop();
+    return ward;
+  }
+  const users = ({ hints }: PhoneWard): readonly string[] => hints.map(({ device }) => device.user);
+  const [ann, ben] = [0, 1] as const;
+  const at = (ward: PhoneWard, n: number): WardPhone => ward.phones[n] as WardPhone;
+
+  test('H4, H5: a commit is hinted within six seconds, at once and once more at the window’s end for what came in between', async () => {
+    const ward = await awakeFor(45_000, async (one) => {
+      const beganMs = one.clock.nowMs();
+      await one.commit(TENANTS[0], 'a');
+      await one.pass(6_000);
+      expect([...users(one)].sort()).toEqual(['ann', 'ben']);
+      expect(one.hints.every(({ sentAtMs }) => sentAtMs - beganMs <= 6_000)).toBe(true);
+      for (let n = 0; n < 5; n++) await one.commit(TENANTS[0], 'a');
+    });
+    expect(users(ward).filter((user) => user === 'ann')).toHaveLength(2);
+    const [first, second] = ofToken(ward.hints, at(ward, ann));
+    expect((second?.sentAtMs ?? 0) - (first?.sentAtMs ?? 0)).toBeLessThanOrEqual(WINDOWS.ANDROID + 6_000);
+    expect(first?.collections).toEqual(['visits']);
+  });
+
+  test('H6: the author is not hinted for its own change; others are', async () => {
+    const ward = await awakeFor(20_000, async (one) => {
+      await one.push(at(one, ann));
+      await one.pass(5_000);
+    });
+    expect(users(ward)).toEqual(['ben']);
+  });
+
+  test('H3: who is awake is not hinted, who is not any more is, and a half-open socket holds a hint back for half a minute', async () => {
+    const ward = await awakeFor(0, async (one) => {
+      one.open(at(one, ann));
+      await one.pass(6_000);
+      await one.commit(TENANTS[0], 'a');
+      await one.pass(20_000);
+      expect(users(one)).toEqual(['ben']);
+      one.close(at(one, ann));
+      await one.pass(45_000);
+    });
+    expect(users(ward)).toContain('ann');
+  });
+
+  test('H3: a pull takes back what is due', async () => {
+    const ward = await awakeFor(60_000, async (one) => {
+      await one.commit(TENANTS[0], 'a');
+      await one.pass(6_000);
+      await one.commit(TENANTS[0], 'a');
+      for (const n of [ann, ben]) await one.pull(at(one, n));
+    });
+    expect([...users(ward)].sort()).toEqual(['ann', 'ben']);
+  });
+
+  test('H4, H5: a node that ends between commit and answer loses nothing: another one hints when its lease and the window are over', async () => {
+    const ward = await awakeFor(TAKEOVER_MS + WINDOWS.IOS, async (one) => {
+      one.answer = 'none';
+      await one.commit(TENANTS[0], 'a');
+      await one.pass(6_000);
+      one.answer = 'sent';
+    });
+    for (const n of [ann, ben]) {
+      const hints = ofToken(ward.hints, at(ward, n));
+      expect(hints.map(({ answer }) => answer)).toEqual(['none', 'sent']);
+    }
+  });
+
+  test('who does not pull gets one notice that people see, and is stale in the end', async () => {
+    const ward = await createPhoneWard({ afterMs: 100_000, staleAfterMs: 400_000, hasNotice: true });
+    await ward.pass(1_000);
+    await ward.commit(TENANTS[0], 'a');
+    await ward.pass(600_000);
+    await ward.stop();
+    for (const n of [ann, ben]) {
+      expect(ofToken(ward.hints, at(ward, n)).map(({ isNotice }) => isNotice)).toEqual([false, true]);
+    }
+    expect((await ward.store.countPhones(TENANTS[0])).stale).toBe(2);
+    expect(ward.warnings).toContain('hints: phones are stale, they are hinted rarely');
+  });
+});
