@@ -90,6 +90,19 @@ describe('hints', () => {
     while (clinic.hub.listening() > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
+  test('R18: reach every device of two hundred that came at the same moment, as 5,000 do in the benchmark', async () => {
+    const clinic = await serveClinic({ initTimeoutMs: 60_000, limits: { maxSockets: 200, maxSocketsPerUser: 200 } });
+    const devices = await Promise.all(Array.from({ length: 200 }, () => ready(clinic)));
+    for (const raw of devices) raw.send({ id: '1', type: 'subscribe', payload: { query: HINTS } });
+    while (clinic.hub.listening() < devices.length) await new Promise((resolve) => setImmediate(resolve));
+    await clinic.show('visit-1', { notes: null });
+    const told = await Promise.all(devices.map((raw) => raw.next()));
+    expect(told).toEqual(devices.map(() => expect.objectContaining({ id: '1', type: 'next' })));
+    expect(told[0]).toMatchObject({ payload: { data: { hints: { collections: ['visits'] } } } });
+    expect(clinic.faults).toEqual([]);
+    for (const raw of devices) raw.socket.terminate();
+  });
+
   test('end in the hub when their socket goes away without a word', async () => {
     const clinic = await serveClinic();
     const raw = await ready(clinic);
