@@ -44,6 +44,10 @@ export function remainsOfUser({ auditDays }: KeptFor): readonly Remaining[] {
     },
     { what: 'what the user wrote into records, and records about it', until: 'erase those records by their ids' },
     { what: 'names of scopes that the configuration makes of it', until: 'for ever' },
+    {
+      what: 'what a push service knows of its phones: their tokens, and when they were hinted',
+      until: 'as that service says',
+    },
     { what: 'what its devices hold', until: 'they come in once more and are told to wipe it, or never' },
     {
       what: 'its right to sign in, on a new device',

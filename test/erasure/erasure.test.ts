@@ -93,6 +93,7 @@ describe('pushes to a record that was erased', () => {
   test.each([
     ['in the common case', {}],
     ['where edits win over deletions', { declares: { deletedRecord: 'editWins' } } as const],
+    ['where everybody sees everything', { declares: { deletedRecord: 'editWins', scopesOf: () => ['all'] } } as const],
   ])('are NOT_FOUND, keep nothing, and make it no record again: %s', async (_where, how) => {
     const version = await open(how);
     await lose();

@@ -74,7 +74,8 @@ export async function createClinic(
   options: {
     readonly policy?: Policy;
     /** What else the collection declares. */
-    readonly declares?: Pick<Collection, 'visibility' | 'deletedRecord' | 'rules'>;
+    readonly declares?: Pick<Collection, 'visibility' | 'deletedRecord' | 'rules'> &
+      Partial<Pick<Collection, 'scopesOf'>>;
     readonly facts?: Partial<SourceFacts>;
     readonly store?: Store;
     readonly clock?: ManualClock;
