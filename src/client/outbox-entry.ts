@@ -55,6 +55,11 @@ export type Edit = Pick<
   'changeId' | 'collection' | 'id' | 'kind' | 'fields' | 'isCreate' | 'baseVersion' | 'changedAt'
 >;
 
+/** A record's name as one text, for maps. */
+export function nameOf({ collection, id }: { readonly collection: string; readonly id: string }): string {
+  return JSON.stringify([collection, id]);
+}
+
 /** An edit that was just made. */
 export function newEntry(edit: Edit): OutboxEntry {
   return {

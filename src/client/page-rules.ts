@@ -1,6 +1,6 @@
 import type { PulledChange, PulledPage } from './gateway.js';
 import type { HeldRecord, RecordName, StoreWrites, SyncRead, SyncState } from './local-store.js';
-import type { OutboxEntry } from './outbox-entry.js';
+import { nameOf, type OutboxEntry } from './outbox-entry.js';
 import { askedAgain, ofNewDevice, outboxWrites, takeFates, withoutEffected } from './push-rules.js';
 
 /** What a page was asked with. */
@@ -97,5 +97,5 @@ function sorted(page: PulledPage, generation: number) {
 /** A record that left one scope and entered another is in one page twice: what came last is what it is. */
 function lastOfEach(changes: readonly PulledChange[]): Iterable<PulledChange> {
   if (changes.every(({ kind }) => kind === 'UPSERT')) return changes;
-  return new Map(changes.map((change) => [JSON.stringify([change.collection, change.id]), change])).values();
+  return new Map(changes.map((change) => [nameOf(change), change])).values();
 }

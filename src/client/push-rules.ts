@@ -1,7 +1,7 @@
 import { changeReaction } from './error-reactions.js';
 import type { Fate, SentChange } from './gateway.js';
 import type { StoreWrites, SyncRead } from './local-store.js';
-import { isApplied, isForUser, isOpen, isRefused, unsent, type OutboxEntry } from './outbox-entry.js';
+import { isApplied, isForUser, isOpen, isRefused, nameOf, unsent, type OutboxEntry } from './outbox-entry.js';
 
 /** Bounds of one push. */
 export interface PushLimits {
@@ -26,7 +26,7 @@ export function nextBatch(
   let characters = 0;
   for (const entry of entries) {
     if (entry.status !== null) continue;
-    const name = JSON.stringify([entry.collection, entry.id]);
+    const name = nameOf(entry);
     if (passed.has(name)) continue;
     passed.add(name);
     if (isHeld(entry)) continue;
@@ -137,10 +137,10 @@ export function withoutEffected(
   const isIn = (entry: OutboxEntry): boolean => isApplied(entry) && (entry.hasReceipt || isKnown(entry));
   const last = new Map<string, number>();
   entries.forEach((entry, at) => {
-    if (isIn(entry)) last.set(JSON.stringify([entry.collection, entry.id]), at);
+    if (isIn(entry)) last.set(nameOf(entry), at);
   });
   return entries.flatMap((entry, at) => {
-    const isBelow = at < (last.get(JSON.stringify([entry.collection, entry.id])) ?? -1);
+    const isBelow = at < (last.get(nameOf(entry)) ?? -1);
     if (isIn(entry) || (isBelow && isApplied(entry))) return [];
     return [isBelow && !entry.isCovered && !isRefused(entry) ? { ...entry, isCovered: true } : entry];
   });

@@ -41,7 +41,7 @@ export interface EngineNews {
 export interface SyncEngine {
   /**
    * Sends what is queued. @returns how many changes were answered
-   * @throws GatewayFault - the rest stays queued
+   * @throws GatewayFault - the rest stays queued; DEVICE_REVOKED, for ever, without asking
    */
   push(): Promise<number>;
   /** One round of pages. @throws GatewayFault - the round goes on with the next pull */
@@ -203,19 +203,12 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     return true;
   }
 
-  async function readState(): Promise<SyncState> {
-    const state = await store.readState();
-    if (state === null) throw unopened();
-    return state;
-  }
-
   return {
     apply,
     beginAgain,
     async push() {
-      const state = await readState();
       // Without an epoch a repeat after a restore could not be told from a first time (F5): the first pull goes first.
-      if (state.isRevoked || state.epoch === null) return 0;
+      if (opened(await store.readState()).epoch === null) return 0;
       const tried = new Set<string>();
       for (let answered = 0; ;) {
         const batch = await pushBatch(tried);
@@ -226,7 +219,6 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     async pull() {
       for (let isFirst = true; ; isFirst = false) {
         const { state, entries } = standing(await store.readSync());
-        if (state.isRevoked) return;
         const { device, checkpoint: since, collections } = state;
         const final = new Set(entries.filter(isApplied).map((entry) => entry.changeId));
         try {
@@ -240,9 +232,8 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
       }
     },
     async add(edit) {
-      if ((await readState()).isRevoked)
-        throw new GatewayFault('DEVICE_REVOKED', 'this installation was taken its rights');
-      await store.commit({ added: [newEntry(edit)] }, null);
+      // Not into a store that was wiped in between.
+      while (!(await store.commit({ added: [newEntry(edit)] }, opened(await store.readState()).revision)));
       news.changed([edit]);
     },
     async discard(changeId) {
@@ -259,13 +250,15 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
 
 type Standing = SyncRead & { readonly state: SyncState };
 
-function standing(read: SyncRead): Standing {
-  if (read.state === null) throw unopened();
-  return { entries: read.entries, state: read.state };
+function standing({ state, entries }: SyncRead): Standing {
+  return { state: opened(state), entries };
 }
 
-function unopened(): GatewayFault {
-  return new GatewayFault('LOCAL_STORE', 'expected a store that was opened for a device');
+/** @throws GatewayFault LOCAL_STORE - nobody opened it; DEVICE_REVOKED, for ever */
+function opened(state: SyncState | null): SyncState {
+  if (state === null) throw new GatewayFault('LOCAL_STORE', 'expected a store that was opened for a device');
+  if (state.isRevoked) throw new GatewayFault('DEVICE_REVOKED', "this installation's rights were taken away");
+  return state;
 }
 
 /** Records of entries that are other ones now, or gone. */

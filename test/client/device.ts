@@ -1,6 +1,7 @@
 import type { LocalStore } from '../../src/client/local-store.js';
 import { createMemoryStore, emptyContents, type MemoryContents } from '../../src/client/memory-store.js';
-import { createSyncClient, type SyncClient, type SyncClientOptions } from '../../src/client/sync-client.js';
+import type { SyncClientOptions } from '../../src/client/client-options.js';
+import { createSyncClient, type SyncClient } from '../../src/client/sync-client.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 import { seededChance } from '../support/seeded-chance.js';
 import { createScriptedGateway, upsert, type ScriptedGateway } from './scripted-gateway.js';

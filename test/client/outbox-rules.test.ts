@@ -64,6 +64,23 @@ describe('the outbox', () => {
     expect(await tablet.client.outbox.list()).toEqual([]);
   });
 
+  test('R10: what another tab was told while a page was under way is not in that page', async () => {
+    const tablet = await openFilledTablet();
+    await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
+    tablet.gateway.answer = ({ changes }) => changes.map(({ changeId }) => ({ changeId, status: 'ACCEPTED' }));
+    const pull = tablet.gateway.pull.bind(tablet.gateway);
+    tablet.gateway.pull = (request) => {
+      const [entry] = tablet.contents.entries.values();
+      if (entry !== undefined) tablet.contents.entries.set(entry.changeId, { ...entry, status: 'APPLIED' });
+      tablet.gateway.pull = pull;
+      return pull(request);
+    };
+    await tablet.client.sync();
+    expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe('mine');
+    await tablet.client.sync();
+    expect(await tablet.client.outbox.list()).toEqual([]);
+  });
+
   test('R8: of each record one edit at a time, in order; other records do not wait', async () => {
     const tablet = await openFilledTablet();
     const visits = tablet.client.collection('visits');
@@ -242,8 +259,10 @@ describe('a revoked device', () => {
     expect(await tablet.client.outbox.list()).toEqual([]);
     const pulls = tablet.gateway.pulls.length;
     const again = await tablet.reopen();
-    await again.client.sync();
+    again.client.start();
+    await expect(again.client.sync()).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
     expect(again.gateway.pulls.length).toBe(pulls);
+    expect(again.client.status.get().error?.code).toBe('DEVICE_REVOKED');
     await expect(again.client.collection('visits').put({ notes: '', status: null })).rejects.toMatchObject({
       code: 'DEVICE_REVOKED',
     });

@@ -100,6 +100,14 @@ describe('what is observed', () => {
   test('only what concerns a question asks it again', async () => {
     const tablet = await openFilledTablet();
     const [one, list, others]: [unknown[], unknown[], unknown[]] = [[], [], []];
+    const asked: string[] = [];
+    const read = tablet.store.readRecords.bind(tablet.store);
+    Object.assign(tablet.store, {
+      readRecords(...name: Parameters<typeof read>) {
+        asked.push(name.join(' ').trim());
+        return read(...name);
+      },
+    });
     tablet.client.collection('visits').observe('V-1', (visit) => one.push(visit));
     const stop = tablet.client.collection('visits').observeList((visits) => list.push(visits.length));
     tablet.client.collection('patients').observeList((patients) => others.push(patients.length));
@@ -110,6 +118,7 @@ describe('what is observed', () => {
     await tablet.client.sync();
     await settled();
     expect([one.length, list, others]).toEqual([1, [2, 2, 1], [0]]);
+    expect(asked).toEqual(['visits V-1', 'visits', 'patients', 'visits', 'visits']);
     stop();
     tablet.gateway.pages.push({ changes: [gone('V-1', 'REVOKE')] });
     await tablet.client.sync();

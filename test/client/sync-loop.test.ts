@@ -173,9 +173,15 @@ describe('hints', () => {
     expect(lines.length).toBe(2);
     await pass(tablet.clock, 1_000);
     expect(lines.length).toBe(3);
+    // One that was up begins anew.
+    lines[2]?.listener.up();
+    lines[2]?.listener.down(1006);
+    await settled();
+    await pass(tablet.clock, 1_000);
+    expect(lines.length).toBe(4);
     await tablet.client.close();
     await pass(tablet.clock, 60_000);
-    expect(lines.length).toBe(3);
+    expect(lines.length).toBe(4);
   });
 
   test('a device that is sent away asks once more, and hears why', async () => {
@@ -184,6 +190,8 @@ describe('hints', () => {
     lines[0]?.listener.down(4410);
     await settled();
     expect(tablet.heard).toContain('revoked');
+    await pass(tablet.clock, 60_000);
+    expect(lines.length).toBe(1);
     await tablet.client.close();
   });
 

@@ -6,7 +6,7 @@ export const SDK_MUTATIONS: Readonly<Record<string, { readonly from: number; rea
   'R3: a page is applied to whatever checkpoint there is': { from: 30, sdk: { isLateTaken: true } },
 
   'R2: the checkpoint is kept without the rows of its page': {
-    from: 20,
+    from: 21,
     sdk: { writes: (writes, pages) => (pages % 12 === 11 ? without(writes, 'records', 'gone') : writes) },
   },
 
