@@ -106,7 +106,7 @@ describe('a socket', () => {
     expect(socket.told).toEqual(['close 4411', 'terminate']);
   });
 
-  test('that is behind is not read until it has caught up', async () => {
+  test('attack 10: that is behind is not read until it has caught up', async () => {
     const socket = watched();
     const asWebSocket = socket as unknown as WebSocket;
     socket.bufferedAmount = MAX_WAITING_BYTES;
