@@ -51,7 +51,7 @@ export interface ReplicacheSyncOptions<Collection extends string> {
 /** What is used of Replicache. */
 interface ReplicacheLike<Collection extends string> {
   readonly clientGroupID: Promise<string>;
-  readonly mutate: { readonly [Name in keyof EditMutators<Collection>]: (edit: EditArguments) => Promise<void> };
+  readonly mutate: Readonly<Record<keyof EditMutators<Collection>, (edit: EditArguments) => Promise<void>>>;
   query<Result>(body: (tx: ReadTransaction) => Promise<Result>): Promise<Result>;
   pull(options?: { readonly now?: boolean }): Promise<void>;
   push(options?: { readonly now?: boolean }): Promise<void>;
@@ -116,7 +116,8 @@ export function createReplicacheSync<Collection extends string>(
   function editsOf(connected: ReplicacheLike<Collection>): Edits<Collection> {
     async function edit(name: keyof EditMutators<Collection>, what: Pick<EditArguments, 'id' | 'base' | 'fields'>) {
       const origin = await connected.query(originOf);
-      await connected.mutate[name]({ ...what, at: new Date(clock.nowMs()).toISOString(), origin });
+      const mutate: (edit: EditArguments) => Promise<void> = connected.mutate[name];
+      await mutate({ ...what, at: new Date(clock.nowMs()).toISOString(), origin });
     }
     return {
       async create(collection, fields, id = uuidBy(chance)) {
