@@ -66,6 +66,7 @@ export interface Edits<Collection extends string> {
   delete(collection: Collection, record: HeldRecord): Promise<void>;
 }
 
+const NO_CREDENTIALS: Headers = () => ({});
 /** The gateway's own default. */
 const PAGE_SIZE = 1_000;
 /** Well over a push's patience, 2 s unless configured. */
@@ -90,7 +91,7 @@ export function createReplicacheSync<Collection extends string>(
   const {
     url,
     collections,
-    headers = () => ({}),
+    headers = NO_CREDENTIALS,
     hints,
     onFate = () => undefined,
     onRevoked = () => undefined,

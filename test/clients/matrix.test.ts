@@ -1,11 +1,12 @@
 import type { ClientUnderTest, Replica } from './client-under-test.js';
 import { openRoundWorld, type RoundWorld } from './round-world.js';
+import { replicacheClient } from './replicache-client.js';
 import { rxdbClient } from './rxdb-client.js';
 import { SCENARIOS } from './scenarios.js';
 import { commitTable, committedTable, tableOf } from './table.js';
 
 /** Each on a world of its own: a system, a Postgres, a gateway process, a network. */
-const CLIENTS: readonly ClientUnderTest[] = [rxdbClient];
+const CLIENTS: readonly ClientUnderTest[] = [rxdbClient, replicacheClient];
 
 const matrix = new Map<string, Map<string, boolean>>();
 
