@@ -41,6 +41,8 @@ export function createSyncLoop(
   let isStarted = false;
   /** A reason came that no cycle has begun for. */
   let isDue = false;
+  /** And one that ends the pause after a failure, too. */
+  let isUrgentlyDue = false;
   let pause = new AbortController();
   let last: Promise<unknown> = Promise.resolve();
 
@@ -56,7 +58,7 @@ export function createSyncLoop(
 
   async function loop(): Promise<void> {
     while (!isClosed) {
-      isDue = false;
+      [isDue, isUrgentlyDue] = [false, false];
       let leastMs = 0;
       try {
         failures = (await alone(cycle)) ? failures + 1 : 0;
@@ -66,7 +68,7 @@ export function createSyncLoop(
         leastMs = fault.retryAfterMs ?? 0;
         if (!isClosed) failed(fault);
       }
-      if (isClosed || (isDue && failures === 0)) continue;
+      if (isClosed || (isDue && failures === 0) || (isUrgentlyDue && leastMs === 0)) continue;
       pause = new AbortController();
       // Many devices that lost the same gateway do not come back in the same moment.
       const steadyMs =
@@ -83,6 +85,7 @@ export function createSyncLoop(
     },
     wake(isUrgent) {
       isDue = true;
+      isUrgentlyDue ||= isUrgent;
       if (isUrgent || failures === 0) pause.abort();
     },
     run: async () => void (await alone(cycle)),

@@ -96,6 +96,27 @@ test('one cycle at a time: whatever comes in the midst of it is one more', async
   await loop.stop();
 });
 
+test('the network that comes back while a request fails for want of it is not forgotten; a gateway’s wish counts for more', async () => {
+  let fail: () => void = () => undefined;
+  const hangs = (fault: GatewayFault) => (): Promise<boolean> =>
+    new Promise((_resolve, reject) => (fail = () => reject(fault)));
+  const { loop, begun } = loopOf([
+    hangs(new GatewayFault('UNREACHABLE', 'away')),
+    hangs(new GatewayFault('RATE_LIMITED', 'too many', { retryAfterMs: 20_000 })),
+  ]);
+  loop.start();
+  const begins: number[] = [];
+  for (let n = 0; n < 2; n++) {
+    await settled();
+    loop.wake(true);
+    fail();
+    await settled();
+    begins.push(begun.length);
+  }
+  expect(begins).toEqual([2, 2]);
+  await loop.stop();
+});
+
 test('what is left queued is tried again soon, without being a failure', async () => {
   const { loop, clock, begun, told } = loopOf([async () => true]);
   loop.start();
