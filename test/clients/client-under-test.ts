@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { PROJECT_FOLDER } from '../support/source-tree.js';
 import type { CollectionName, RecordFields } from './round-system.js';
 
 /** A client library, as the conformance matrix drives it. */
@@ -39,4 +42,13 @@ export interface Replica {
   /** Edits that were refused, by the ids of their records, as the app was told. */
   refusals(): readonly string[];
   close(): Promise<void>;
+}
+
+/** Of this package, or of one that it is tested with: all are pinned exactly. */
+export function pinnedVersion(name: string): string {
+  const own = JSON.parse(readFileSync(path.join(PROJECT_FOLDER, 'package.json'), 'utf8')) as {
+    readonly version: string;
+    readonly devDependencies: Readonly<Record<string, string>>;
+  };
+  return own.devDependencies[name] ?? own.version;
 }

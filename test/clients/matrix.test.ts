@@ -2,11 +2,13 @@ import type { ClientUnderTest, Replica } from './client-under-test.js';
 import { openRoundWorld, type RoundWorld } from './round-world.js';
 import { replicacheClient } from './replicache-client.js';
 import { rxdbClient } from './rxdb-client.js';
+import { sdkClient } from './sdk-client.js';
 import { SCENARIOS } from './scenarios.js';
 import { commitTable, committedTable, tableOf } from './table.js';
+import { watermelondbClient } from './watermelondb-client.js';
 
 /** Each on a world of its own: a system, a Postgres, a gateway process, a network. */
-const CLIENTS: readonly ClientUnderTest[] = [rxdbClient, replicacheClient];
+const CLIENTS: readonly ClientUnderTest[] = [sdkClient, rxdbClient, watermelondbClient, replicacheClient];
 
 const matrix = new Map<string, Map<string, boolean>>();
 

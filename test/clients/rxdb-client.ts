@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module';
 import { addRxPlugin, createRxDatabase, type RxCollection } from 'rxdb';
 import { RxDBQueryBuilderPlugin } from 'rxdb/plugins/query-builder';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import { TIDEGATE_FIELD, tidegateReplication } from '../../src/client/rxdb.js';
-import type { ClientUnderTest } from './client-under-test.js';
+import { pinnedVersion, type ClientUnderTest } from './client-under-test.js';
 import { withoutNulls, type CollectionName } from './round-system.js';
 
 addRxPlugin(RxDBQueryBuilderPlugin);
@@ -35,7 +34,7 @@ const PATIENCE_MS = 400;
 /** RxDB with its own GraphQL replication, one for each collection, on the memory storage. */
 export const rxdbClient: ClientUnderTest = {
   name: 'RxDB',
-  version: (createRequire(import.meta.url)('rxdb/package.json') as { version: string }).version,
+  version: pinnedVersion('rxdb'),
   async open({ url, headers, device, fetch, pageSize }) {
     const database = await createRxDatabase({
       name: `round-${device}`,

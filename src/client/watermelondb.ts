@@ -1,0 +1,140 @@
+import {
+  dataOf,
+  GLUE_DOCUMENTS,
+  openExchange,
+  type GatewayAddress,
+  type GatewayExchange,
+  type ToldFate,
+} from './gateway-exchange.js';
+import { pairColumns, type DeclaredField, type TableColumns } from './watermelondb/columns.js';
+import type { WatermelonDatabase } from './watermelondb/notes.js';
+import { forgetCorrections, pullRows, resolveRow, type PulledRows } from './watermelondb/pull.js';
+import { forgetSent, pushRows, type LocalChanges, type RejectedIds } from './watermelondb/push.js';
+
+export { VERSION_COLUMN } from './watermelondb/columns.js';
+export { GLUE_DOCUMENTS } from './gateway-exchange.js';
+
+/** An edit that came to its end without being applied. The row shows the record as it now stands. */
+export interface RefusedRow {
+  readonly table: string;
+  readonly id: string;
+  readonly changeId: string;
+  readonly status: ToldFate['status'];
+  readonly error: ToldFate['error'];
+}
+
+/** What `syncWithTidegate` is told. */
+export interface TidegateSyncSettings extends GatewayAddress {
+  readonly database: WatermelonDatabase;
+  /** WatermelonDB's own, from `@nozbe/watermelondb/sync`. */
+  readonly synchronize: (settings: never) => Promise<void>;
+  /** Tables to sync, named as the gateway names its collections. Each has the column `tidegate_version`. */
+  readonly tables: readonly string[];
+  /** An edit was refused: told at least once. */
+  readonly onRefused?: (refused: RefusedRow) => void;
+  /** Changes of one page, 1 to 5,000. Default: 1,000. */
+  readonly pageSize?: number;
+}
+
+/** What the gateway declares, by database: it does not change while an app runs. */
+const DECLARED = new WeakMap<object, ReadonlyMap<string, TableColumns>>();
+
+/**
+ * Syncs a WatermelonDB with a gateway as it is: what was edited is pushed first, so that no edit is lost to a deletion that a pull
+ * would bring, then pages are pulled, each kept when it came. One at a time for a database. Safe to repeat after any failure.
+ *
+ * @throws GatewayFault, or what fetch throws; nothing is lost, and the next call goes on
+ */
+export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<void> {
+  const { database, tables, onRefused = () => undefined, pageSize = 1_000 } = settings;
+  const exchange = openExchange(settings);
+  const columnsOf = DECLARED.get(database) ?? (await readColumns(exchange, database, tables));
+  DECLARED.set(database, columnsOf);
+  const tellRefused = (table: string, id: string, { changeId, status, error }: ToldFate): void =>
+    onRefused({ table, id, changeId, status, error });
+
+  await push(settings, async (changes) => pushRows({ database, exchange, columnsOf, tellRefused }, changes));
+
+  for (let hasMore = true; hasMore;) {
+    await synchronize(settings, {
+      conflictResolver: resolveRow,
+      async pullChanges({ lastPulledAt }) {
+        const readUnsent = (): Promise<LocalChanges> => unsentRows(settings);
+        const pulled = await pullRows(
+          { database, exchange, columnsOf, pageSize, tellRefused, readUnsent },
+          lastPulledAt,
+        );
+        hasMore = pulled.hasMore;
+        return pulled.rows;
+      },
+    });
+    await forgetCorrections(database);
+  }
+}
+
+interface Synchronizing {
+  pullChanges(request: { readonly lastPulledAt: number | null }): Promise<PulledRows>;
+  pushChanges?(request: { readonly changes: LocalChanges }): Promise<{ readonly experimentalRejectedIds: RejectedIds }>;
+  readonly conflictResolver?: typeof resolveRow;
+}
+
+async function synchronize({ database, ...settings }: TidegateSyncSettings, steps: Synchronizing): Promise<void> {
+  // Records are told as they stand: WatermelonDB makes those that it does not have.
+  await settings.synchronize({ database, sendCreatedAsUpdated: true, ...steps } as never);
+}
+
+/** A synchronize that pulls nothing. */
+async function push(
+  settings: TidegateSyncSettings,
+  send: (changes: LocalChanges) => Promise<RejectedIds>,
+): Promise<void> {
+  let rejected: RejectedIds = {};
+  await synchronize(settings, {
+    pullChanges: async ({ lastPulledAt }) => ({ changes: {}, timestamp: lastPulledAt ?? 1 }),
+    async pushChanges({ changes }) {
+      rejected = await send(changes);
+      return { experimentalRejectedIds: rejected };
+    },
+  });
+  await forgetSent(settings.database, rejected);
+}
+
+/** What WatermelonDB would push now; it goes on to count as unsynced. */
+async function unsentRows(settings: TidegateSyncSettings): Promise<LocalChanges> {
+  let unsent: LocalChanges = {};
+  await synchronize(settings, {
+    pullChanges: async ({ lastPulledAt }) => ({ changes: {}, timestamp: lastPulledAt ?? 1 }),
+    async pushChanges({ changes }) {
+      unsent = changes;
+      const idsOf = ({ created, updated, deleted }: LocalChanges[string]): string[] => [
+        ...[...created, ...updated].map(({ id }) => id),
+        ...deleted,
+      ];
+      return {
+        experimentalRejectedIds: Object.fromEntries(
+          Object.entries(changes).map(([table, rows]) => [table, idsOf(rows)]),
+        ),
+      };
+    },
+  });
+  return unsent;
+}
+
+async function readColumns(
+  exchange: GatewayExchange,
+  { schema }: WatermelonDatabase,
+  tables: readonly string[],
+): Promise<ReadonlyMap<string, TableColumns>> {
+  const { collections } = dataOf<{
+    readonly collections: readonly { readonly name: string; readonly fields: readonly DeclaredField[] }[];
+  }>(await exchange.ask(GLUE_DOCUMENTS.fields, {}));
+  return new Map(
+    tables.map((table) => {
+      const declared = collections.find(({ name }) => name === table);
+      const columns = schema.tables[table]?.columns;
+      if (declared === undefined || columns === undefined)
+        throw new Error(`${table}: expected a table of the database and a collection of the gateway with this name`);
+      return [table, pairColumns(columns, declared.fields)];
+    }),
+  );
+}
