@@ -187,6 +187,24 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
     }
   });
 
+  test.each([
+    ['does not say whether it was sent, for the end of the window', 'unreachable', WINDOWS.ANDROID],
+    ['says that it was not, for as long as it says', 'quota', 5_000],
+  ] as const)('H5: after an answer that %s, the next hint waits', async (_what, answer, leastMs) => {
+    const ward = await awakeFor(WINDOWS.ANDROID + 10_000, async (one) => {
+      one.answer = answer;
+      await one.commit(TENANTS[0], 'a');
+      await one.pass(6_000);
+      one.answer = 'sent';
+    });
+    const [first, second] = ofToken(ward.hints, at(ward, ann));
+    expect(first?.answer).not.toBe('sent');
+    expect(second?.answer).toBe('sent');
+    const waitedMs = (second?.sentAtMs ?? 0) - (first?.sentAtMs ?? 0);
+    expect(waitedMs).toBeGreaterThanOrEqual(leastMs);
+    expect(waitedMs).toBeLessThan(leastMs + 15_000);
+  });
+
   test('who does not pull gets one notice that people see, and is stale in the end', async () => {
     const ward = await createPhoneWard({ afterMs: 100_000, staleAfterMs: 400_000, hasNotice: true });
     await ward.pass(1_000);
