@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as connector from '../../src/connectors/define.js';
 import * as rest from '../../src/connectors/rest.js';
-import { startGateway, type Gateway } from '../../src/server/app.js';
+import { startGateway } from '../../src/server/app.js';
 import { loadConfig } from '../../src/server/config.js';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
 import { visitsConnector } from '../support/journal-connector.js';
@@ -19,7 +19,6 @@ export interface Office {
   readonly gatewayUrl: string;
   /** Of GraphQL, past the network, as an operator. */
   ask(query: string, variables?: object): Promise<Readonly<Record<string, unknown>>>;
-  restartGateway(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -31,22 +30,17 @@ export async function openOffice(options: { readonly visits: number; readonly pa
   const environment = { PORT: '0', DATABASE_URL: await postgres.freshDatabase(), TIDEGATE_DATA: folder };
   const settings = {
     connectors: [visitsConnector({ ...connector, ...rest }, system.url, 'key')],
-    developmentUsers: { nurse: { scopes: ['route:r0'] } },
     patienceMs: options.patienceMs ?? 2_000,
   };
-  const start = async (): Promise<Gateway> =>
-    startGateway(await loadConfig(environment, folder, settings), { log: silentLog });
-  let gateway = await start();
-  const network = await startFaultProxy(() => gateway.url);
+  const gateway = await startGateway(await loadConfig(environment, folder, settings), { log: silentLog });
+  const network = await startFaultProxy(gateway.url);
   await until('the first ingest is over', async () =>
     (await gateway.progress()).every(({ state }) => state === 'READY'),
   );
   return {
     system,
     network,
-    get gatewayUrl() {
-      return gateway.url;
-    },
+    gatewayUrl: gateway.url,
     async ask(query, variables = {}) {
       const response = await fetch(`${gateway.url}/graphql`, {
         method: 'POST',
@@ -56,10 +50,6 @@ export async function openOffice(options: { readonly visits: number; readonly pa
       const { data, errors } = (await response.json()) as { data: Readonly<Record<string, unknown>>; errors?: unknown };
       if (errors !== undefined) throw new Error(JSON.stringify(errors));
       return data;
-    },
-    async restartGateway() {
-      await gateway.stop();
-      gateway = await start();
     },
     async stop() {
       await network.close();

@@ -10,9 +10,7 @@ export interface ReplicacheReplica {
   readonly fates: readonly ToldFate[];
   /** True once the app was told that its device is revoked. */
   readonly isRevoked: boolean;
-  create(fields: VisitFields): Promise<string>;
   edit(id: string, fields: Partial<VisitFields>): Promise<void>;
-  delete(id: string): Promise<void>;
   /** What the app shows: visits by id. */
   all(): Promise<ReadonlyMap<string, HeldRecord>>;
   note(id: string): Promise<unknown>;
@@ -37,18 +35,16 @@ let opened = 0;
  */
 export function openReplicacheReplica(options: {
   readonly urlOf: () => string;
-  readonly user?: string;
   readonly name?: string;
   readonly hears?: boolean;
   readonly pageSize?: number;
 }): ReplicacheReplica {
-  const { urlOf, user, name = `phone-${(opened += 1)}`, hears = false, pageSize = 1_000 } = options;
+  const { urlOf, name = `phone-${(opened += 1)}`, hears = false, pageSize = 1_000 } = options;
   const fates: ToldFate[] = [];
   let isRevoked = false;
   const sync = createReplicacheSync({
     url: `${urlOf()}/graphql`,
     collections: ['visits'],
-    headers: () => (user === undefined ? {} : { authorization: `Bearer ${user}` }),
     onFate: (fate) => void fates.push(fate),
     onRevoked: () => (isRevoked = true),
     pageSize,
@@ -88,9 +84,7 @@ export function openReplicacheReplica(options: {
     get isRevoked() {
       return isRevoked;
     },
-    create: (fields) => edits.create('visits', { ...fields }),
     edit: async (id, fields) => edits.update('visits', await seen(id), fields),
-    delete: async (id) => edits.delete('visits', await seen(id)),
     all,
     note: async (id) => (await all()).get(id)?.fields['note'],
     pending: async () => (await rep.experimentalPendingMutations()).length,

@@ -151,6 +151,21 @@ describe('pull', () => {
     expect([second.cookie, second.patch, second.lastMutationIDChanges]).toEqual([first.cookie, [], {}]);
   });
 
+  test('a round that broke off is gone on with, and what became final meanwhile counts in the next one', async () => {
+    const phone = scripted({
+      pages: [
+        { changes: [upsert('V-1')], checkpoint: 'c1', hasMore: true },
+        new GatewayFault('UNREACHABLE', 'a tunnel'),
+        { changes: [upsert('V-2')], checkpoint: 'c2' },
+      ],
+    });
+    await expect(phone.pull(null)).rejects.toThrow('a tunnel');
+    await phone.push({ id: 1 });
+    const { patch, cookie, lastMutationIDChanges } = await phone.pull(null);
+    expect([phone.asked, patch.length, lastMutationIDChanges]).toEqual([[null, 'c1', 'c1'], 3, {}]);
+    expect((await phone.pull(cookie)).lastMutationIDChanges).toEqual({ tab: 1 });
+  });
+
   test('R10: a mutation is done in the first round that began after its fate was known, or that brings its receipt', async () => {
     const phone = scripted({ pages: [{ checkpoint: 'c1' }] });
     const { cookie } = await phone.pull(null);

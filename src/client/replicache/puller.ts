@@ -33,6 +33,7 @@ const MOST_ROUNDS = 8;
  * cookie, which Replicache writes together with the patch, and only if it still stands at the one that was sent.
  */
 export function createPuller(parts: PullerParts): Puller {
+  const unfinished = new Map<string, { readonly from: string; readonly collected: Collected }>();
   return async (request): Promise<PullerResult> => {
     if (request.pullVersion !== 1) return { response: { error: 'VersionNotSupported', versionType: 'pull' }, ...OK };
     const group = parts.groupOf(request.clientGroupID);
@@ -40,7 +41,14 @@ export function createPuller(parts: PullerParts): Puller {
     group.generation = Math.max(group.generation, place.generation);
     group.fates.forget((client) => place.done[client]?.[0] ?? 0);
     try {
-      return { response: await pull(parts, group, place, request.cookie), ...OK };
+      // What a pull that broke off had collected is gone on with: a first sync is long, and networks are short.
+      const from = JSON.stringify(request.cookie);
+      const known = unfinished.get(group.id);
+      const collected = known?.from === from ? known.collected : createCollected(parts, place);
+      unfinished.set(group.id, { from, collected });
+      const response = await pull(parts, group, place, collected);
+      unfinished.delete(group.id);
+      return { response, ...OK };
     } catch (thrown) {
       if (!(thrown instanceof GatewayFault && thrown.code === 'DEVICE_REVOKED'))
         return { httpRequestInfo: refusal(thrown) };
@@ -59,18 +67,18 @@ type Response = {
 };
 
 /** Everything since the place, up to the end of the feed. */
-async function pull(parts: PullerParts, group: ClientGroup, place: Place, cookie: unknown): Promise<Response> {
-  const collected = createCollected(parts, place);
-  const over = new Map<string, Set<number>>();
+async function pull(parts: PullerParts, group: ClientGroup, place: Place, collected: Collected): Promise<Response> {
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const agreed = await parts.tabs.agreed(group.id);
-    // What was final before a round began has its effect in it; what is told meanwhile may lie behind its end.
-    add(over, group.fates.finals());
-    const isAtEnd = await pullRound(parts, group, collected, over);
+    if (!collected.isMidRound) {
+      collected.agreed = await parts.tabs.agreed(group.id);
+      // What was final before a round began has its effect in it; what is told meanwhile may lie behind its end.
+      add(collected.over, group.fates.finals());
+    }
+    const isAtEnd = await pullRound(parts, group, collected);
     if (!isAtEnd && round < MOST_ROUNDS) continue;
-    const next = nextPlace(parts, group, place, agreed, collected, over);
-    if (next === null) return { cookie: cookie as Place, lastMutationIDChanges: {}, patch: [] };
-    if (!(await parts.tabs.agree(group.id, agreed.order, next.place))) continue;
+    const next = nextPlace(parts, group, place, collected);
+    if (next === null) return { cookie: place, lastMutationIDChanges: {}, patch: [] };
+    if (!(await parts.tabs.agree(group.id, collected.agreed.order, next.place))) continue;
     if (collected.isReset) parts.pushAgain();
     return { cookie: next.place, lastMutationIDChanges: next.moved, patch: patchOf(place, next.place, collected) };
   }
@@ -82,7 +90,6 @@ async function pullRound(
   { gateway, collections, pageSize }: PullerParts,
   group: ClientGroup,
   collected: Collected,
-  over: Map<string, Set<number>>,
 ): Promise<boolean> {
   for (let isNews = false; ;) {
     const device = deviceOf(group, collected.generation);
@@ -97,9 +104,11 @@ async function pullRound(
     for (const change of page.changes) await collected.take(change);
     // In the page that carries their effect (F10).
     for (const receipt of page.receipts) await group.fates.hear(receipt, true);
-    if (page.receipts.length > 0) add(over, group.fates.finals(page.receipts.map(({ changeId }) => changeId)));
+    if (page.receipts.length > 0)
+      add(collected.over, group.fates.finals(page.receipts.map(({ changeId }) => changeId)));
     collected.checkpoint = page.checkpoint;
     collected.epoch = page.epoch;
+    collected.isMidRound = page.hasMore;
     isNews ||= page.changes.length > 0;
     // A last page that is full of news may not have come to the end of its snapshot.
     if (!page.hasMore) return page.complete || !isNews;
@@ -120,8 +129,15 @@ interface Collected {
   generation: number;
   /** All that is held goes, but for what came since (F25). */
   isReset: boolean;
+  /** Pages of the round under way are still to come. */
+  isMidRound: boolean;
+  /** Of the tabs, when the last round began. */
+  agreed: Agreed;
+  /** Mutations whose effect is in what was collected, at the end of the round. */
+  readonly over: Map<string, Set<number>>;
   /** By key; null: it is gone. */
   readonly records: Map<string, HeldRecord | null>;
+  /** From the start: nothing that is held counts. */
   begin(): void;
   take(change: PulledChange): Promise<void>;
 }
@@ -133,6 +149,9 @@ function createCollected({ held }: PullerParts, place: Place): Collected {
     epoch: place.epoch,
     generation: place.generation,
     isReset: false,
+    isMidRound: false,
+    agreed: NOWHERE,
+    over: new Map(),
     records,
     begin() {
       this.checkpoint = null;
@@ -154,11 +173,9 @@ function nextPlace(
   { clock }: PullerParts,
   group: ClientGroup,
   place: Place,
-  agreed: Agreed,
   collected: Collected,
-  over: MutationIds,
 ): { readonly place: Place; readonly moved: Record<string, number> } | null {
-  const { checkpoint, epoch, generation, isReset, records } = collected;
+  const { checkpoint, epoch, generation, isReset, records, agreed, over } = collected;
   const settled = settle(place, agreed, over, group.fates.firsts(), clock.nowMs());
   const isSame = checkpoint === place.checkpoint && !isReset && records.size === 0 && settled.isSame;
   if (isSame) return null;
