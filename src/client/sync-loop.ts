@@ -44,6 +44,7 @@ export function createSyncLoop(
   /** And one that ends the pause after a failure, too. */
   let isUrgentlyDue = false;
   let pause = new AbortController();
+  const closing = new AbortController();
   let last: Promise<unknown> = Promise.resolve();
 
   /** Queued behind those before: a single flight. */
@@ -68,12 +69,14 @@ export function createSyncLoop(
         leastMs = fault.retryAfterMs ?? 0;
         if (!isClosed) failed(fault);
       }
-      if (isClosed || (isDue && failures === 0) || (isUrgentlyDue && leastMs === 0)) continue;
+      if (isClosed || (leastMs === 0 && (isUrgentlyDue || (isDue && failures === 0)))) continue;
       pause = new AbortController();
       // Many devices that lost the same gateway do not come back in the same moment.
       const steadyMs =
         failures === 0 ? pace.intervalMs : Math.min(pace.mostRetryMs, pace.retryMs * 2 ** (failures - 1));
-      await clock.wait(Math.max(leastMs, steadyMs * (0.5 + chance() / 2)), pause.signal).catch(() => undefined);
+      // A gateway that asked to be left alone is, whatever comes.
+      const { signal } = leastMs > 0 ? closing : pause;
+      await clock.wait(Math.max(leastMs, steadyMs * (0.5 + chance() / 2)), signal).catch(() => undefined);
     }
   }
 
@@ -92,6 +95,7 @@ export function createSyncLoop(
     alone,
     async stop() {
       isClosed = true;
+      closing.abort();
       pause.abort();
       await last;
     },

@@ -11,15 +11,20 @@ function loopOf(ends: (() => Promise<boolean>)[]) {
   const clock = createManualClock();
   const begun: number[] = [];
   const told: string[] = [];
+  const pauses: (AbortSignal | undefined)[] = [];
+  const wait: ManualClock['wait'] = (ms, signal) => {
+    pauses.push(signal);
+    return clock.wait(ms, signal);
+  };
   const loop = createSyncLoop(
     () => {
       begun.push(clock.monotonicMs());
       return (ends.shift() ?? (async () => false))();
     },
-    { clock, chance: () => 1, pace: PACE },
+    { clock: { ...clock, wait }, chance: () => 1, pace: PACE },
     ({ code }) => told.push(code),
   );
-  return { loop, clock, begun, told };
+  return { loop, clock, begun, told, pauses };
 }
 
 const fails = (retryAfterMs?: number) => async (): Promise<boolean> => {
@@ -55,6 +60,8 @@ test('the gateway’s wish to be left alone counts for more', async () => {
   loop.start();
   await settled();
   await pass(clock, 19_999);
+  loop.wake(true);
+  await settled();
   expect(begun.length).toBe(1);
   await pass(clock, 1);
   expect(begun.length).toBe(2);
@@ -124,6 +131,18 @@ test('what is left queued is tried again soon, without being a failure', async (
   await pass(clock, 1_000);
   expect([begun.length, told]).toEqual([2, []]);
   await loop.stop();
+});
+
+test.each([
+  ['after a sync', []],
+  ['after a failure', [fails()]],
+  ['that the gateway asked for', [fails(20_000)]],
+])('stopping ends the pause %s, so that no timer is left', async (_what, ends) => {
+  const { loop, pauses } = loopOf([...ends]);
+  loop.start();
+  await settled();
+  await loop.stop();
+  expect(pauses.map((signal) => signal?.aborted)).toEqual([true]);
 });
 
 test('stopping waits for the cycle under way', async () => {
