@@ -59,7 +59,7 @@ test('tabs: an order is given once, and only on top of the newest', async () => 
 
 /** A client group before a gateway that says what the test tells it to say. */
 function scripted(answers: {
-  pages?: (Partial<PulledPage> | GatewayFault)[];
+  pages?: (Partial<PulledPage> | GatewayFault | (() => Promise<Partial<PulledPage>>))[];
   fates?: (change: SentChange) => Partial<Fate>;
 }) {
   const { pages = [], fates = () => ({}) } = answers;
@@ -72,7 +72,8 @@ function scripted(answers: {
   const gateway: Gateway = {
     async pull({ since }) {
       asked.push(since);
-      const page = pages.shift() ?? {};
+      const next = pages.shift() ?? {};
+      const page = typeof next === 'function' ? await next() : next;
       if (page instanceof GatewayFault) throw page;
       const none = { changes: [], receipts: [], hasMore: false, reset: false, resetReason: null, complete: true };
       return { ...none, checkpoint: since ?? 'c0', epoch: 'e1', ...page };
@@ -101,6 +102,7 @@ function scripted(answers: {
     told,
     sent,
     asked,
+    tabs: parts.tabs,
     unsent,
     group,
     async pull(cookie: Place | null): Promise<PullResponseOKV1 & { readonly cookie: Place }> {
@@ -164,6 +166,16 @@ describe('pull', () => {
     const { patch, cookie, lastMutationIDChanges } = await phone.pull(null);
     expect([phone.asked, patch.length, lastMutationIDChanges]).toEqual([[null, 'c1', 'c1'], 3, {}]);
     expect((await phone.pull(cookie)).lastMutationIDChanges).toEqual({ tab: 1 });
+  });
+
+  test('a pull that another tab overtook begins one more round, and then knows what that one knew', async () => {
+    const overtaken = async (): Promise<Partial<PulledPage>> => {
+      await phone.tabs.agree('group', 0, { order: 1, done: { other: [4, 0] }, ahead: {} });
+      return { checkpoint: 'c1' };
+    };
+    const phone = scripted({ pages: [overtaken, { checkpoint: 'c2' }] });
+    const { cookie, lastMutationIDChanges } = await phone.pull(null);
+    expect([cookie.order, cookie.checkpoint, lastMutationIDChanges]).toEqual([2, 'c2', { other: 4 }]);
   });
 
   test('R10: a mutation is done in the first round that began after its fate was known, or that brings its receipt', async () => {
