@@ -1,5 +1,6 @@
 import { benchAttacks } from './attacks.js';
 import { benchBudget } from './budget.js';
+import { benchClients } from './clients.js';
 import { benchClient } from './client.js';
 import { benchFlood } from './flood.js';
 import { benchFreshness } from './freshness.js';
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   outage: benchOutage,
   soap: benchSoap,
   attacks: benchAttacks,
+  clients: benchClients,
   flood: benchFlood,
   phones: benchPhones,
   hints: benchHints,

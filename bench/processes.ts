@@ -42,6 +42,11 @@ export async function startReadyBytes(bytes: number): Promise<RunningProcess> {
   return startPrinting('ready-bytes.js', [String(bytes)]);
 }
 
+/** The least server that each client library wants, with so many records. */
+export async function startMinimalServer(records: number): Promise<RunningProcess> {
+  return startPrinting('minimal-server.js', [String(records)]);
+}
+
 /** Somebody who sends so many requests a second, whatever the answers are; tells what they were when it is stopped. */
 export async function startFlooder(url: string, perSecond: number): Promise<RunningProcess> {
   return startPrinting('flooder.js', [url, String(perSecond)]);

@@ -1,0 +1,153 @@
+import { createRequire } from 'node:module';
+import type * as Watermelon from '@nozbe/watermelondb';
+import { createRxDatabase } from 'rxdb';
+import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
+import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
+import { TIDEGATE_FIELD, tidegateReplication } from 'tidegate/client/rxdb';
+import { syncWithTidegate } from 'tidegate/client/watermelondb';
+import { median, report, timed } from './measure.js';
+import { startGateway, startInstantSource, startMinimalServer } from './processes.js';
+import { requestsTo, untilIngested } from './requests.js';
+
+const require = createRequire(import.meta.url);
+const { Database, Model, appSchema, tableSchema } = require('@nozbe/watermelondb') as typeof Watermelon;
+const { default: LokiAdapter } = require('@nozbe/watermelondb/adapters/lokijs') as {
+  readonly default: new (settings: object) => Watermelon.DatabaseAdapter;
+};
+const { synchronize } = require('@nozbe/watermelondb/sync') as {
+  readonly synchronize: (settings: never) => Promise<void>;
+};
+(require('@nozbe/watermelondb/utils/common/logger') as { readonly default: { silence(): void } }).default.silence();
+
+const RECORDS = 10_000;
+const ROUNDS = 6;
+const COLUMNS = ['name', 'street', 'city', 'status', 'note', 'amount', 'due_at', 'changed_at', 'tidegate_version'];
+
+class Item extends Model {
+  static override readonly table = 'items';
+}
+
+/**
+ * Initial sync of 10,000 records into RxDB and WatermelonDB, in memory: seconds against the same library and its own minimal server in the
+ * same run, in turns. Goal: at most 1.3 x.
+ */
+export async function benchClients(): Promise<void> {
+  const source = await startInstantSource(RECORDS);
+  const gateway = await startGateway(source.url);
+  const requests = requestsTo(gateway.url, 'bench', 1);
+  await untilIngested(requests, RECORDS);
+  await source.stop();
+  const minimal = await startMinimalServer(RECORDS);
+  const url = `${gateway.url}/graphql`;
+
+  for (const [client, ours, own] of [
+    ['RxDB', (round: number) => rxdb(round, url, null), (round: number) => rxdb(round, null, minimal.url)],
+    [
+      'WatermelonDB',
+      (round: number) => watermelon(round, url, null),
+      (round: number) => watermelon(round, null, minimal.url),
+    ],
+  ] as const) {
+    const rounds: { readonly ours: number; readonly own: number }[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const times = { ours: await ours(round), own: await own(round) };
+      if (round > 0) rounds.push(times);
+    }
+    report({
+      bench: 'clients',
+      client,
+      records: RECORDS,
+      seconds: median(rounds.map((one) => one.ours)) / 1000,
+      ownServerSeconds: median(rounds.map((one) => one.own)) / 1000,
+      ratio: median(rounds.map((one) => one.ours / one.own)),
+      goal: 1.3,
+    });
+  }
+  await minimal.stop();
+  await requests.close();
+  await gateway.stop();
+}
+
+/** @returns ms until all records are in a new database */
+async function rxdb(round: number, gatewayUrl: string | null, ownUrl: string | null): Promise<number> {
+  const text = { type: 'string' };
+  const database = await createRxDatabase({
+    name: `bench-${round}-${ownUrl === null ? 'gateway' : 'own'}`,
+    storage: getRxStorageMemory(),
+    multiInstance: false,
+  });
+  const fields = ['name', 'street', 'city', 'status', 'note', 'amount', 'dueAt', 'updatedAt'];
+  const properties = {
+    id: { ...text, maxLength: 100 },
+    ...Object.fromEntries(fields.map((field) => [field, text])),
+    count: { type: 'number' },
+    active: { type: 'boolean' },
+    tidegate: TIDEGATE_FIELD,
+  };
+  const schema = { version: 0, primaryKey: 'id', type: 'object', properties } as never;
+  const { items } = await database.addCollections({ items: { schema } });
+  if (items === undefined) throw new Error('expected a collection');
+  const { ms } = await timed(async () => {
+    const replication =
+      gatewayUrl !== null
+        ? replicateGraphQL(tidegateReplication({ collection: items, url: gatewayUrl, device: 'bench', hints: false }))
+        : replicateGraphQL<unknown, { readonly at: number }>({
+            collection: items,
+            replicationIdentifier: 'own',
+            url: { http: `${ownUrl}/rxdb` },
+            pull: {
+              batchSize: 1_000,
+              queryBuilder: (place, limit) => ({ query: 'own', variables: { at: place?.at ?? 0, limit } }),
+            },
+            push: { queryBuilder: () => ({ query: 'own', variables: {} }) },
+          });
+    await replication.awaitInitialReplication();
+    await expectAll(await items.count().exec());
+    await replication.cancel();
+  });
+  await database.close();
+  return ms;
+}
+
+async function watermelon(round: number, gatewayUrl: string | null, ownUrl: string | null): Promise<number> {
+  const columns = COLUMNS.map((name) => ({ name, type: 'string' as const, isOptional: true }));
+  const database = new Database({
+    modelClasses: [Item],
+    adapter: new LokiAdapter({
+      dbName: `bench-${round}-${ownUrl === null ? 'gateway' : 'own'}`,
+      useWebWorker: false,
+      useIncrementalIndexedDB: false,
+      extraLokiOptions: { autosave: false },
+      schema: appSchema({
+        version: 1,
+        tables: [
+          tableSchema({
+            name: 'items',
+            columns: [
+              ...columns,
+              { name: 'count', type: 'number', isOptional: true },
+              { name: 'active', type: 'boolean', isOptional: true },
+            ],
+          }),
+        ],
+      }),
+    }),
+  });
+  const { ms } = await timed(async () => {
+    if (gatewayUrl !== null)
+      await syncWithTidegate({ database, synchronize, tables: ['items'], url: gatewayUrl, device: 'bench' });
+    else
+      await synchronize({
+        database,
+        sendCreatedAsUpdated: true,
+        pullChanges: async () => (await fetch(`${ownUrl}/watermelon`, { method: 'POST' })).json(),
+        pushChanges: async () => undefined,
+      } as never);
+    await expectAll(await database.get('items').query().fetchCount());
+  });
+  return ms;
+}
+
+async function expectAll(count: number): Promise<void> {
+  if (count !== RECORDS) throw new Error(`expected ${RECORDS} records in the client, got ${count}`);
+}

@@ -1,0 +1,36 @@
+/**
+ * The least server that each client library wants, over items in memory: what the gateway's initial sync is compared with.
+ *
+ *     node dist/bench/minimal-server.js RECORDS
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { item } from './items.js';
+
+const items = Array.from({ length: Number(process.argv[2] ?? 0) }, (_, at) => item(at));
+
+/** RxDB: pages by position, as its GraphQL plugin asks for them. */
+function rxdbPage({ at, limit }: { readonly at: number; readonly limit: number }): unknown {
+  const documents = items.slice(at, at + limit).map((one) => ({ ...one, _deleted: false }));
+  return { data: { pull: { documents, checkpoint: { at: at + documents.length } } } };
+}
+
+/** WatermelonDB: everything in one answer, since it knows no pages. */
+function watermelonRows(): unknown {
+  const updated = items.map(({ dueAt, updatedAt, ...others }) => ({ ...others, due_at: dueAt, changed_at: updatedAt }));
+  return { changes: { items: { created: [], updated, deleted: [] } }, timestamp: 1 };
+}
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    const { variables } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as {
+      readonly variables?: { readonly at: number; readonly limit: number };
+    };
+    response
+      .setHeader('content-type', 'application/json')
+      .end(JSON.stringify(request.url === '/rxdb' && variables !== undefined ? rxdbPage(variables) : watermelonRows()));
+  });
+});
+server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port));
