@@ -40,35 +40,46 @@ export function createContacts(
     const device = deviceOf(session);
     if (device === null) return;
     const key = JSON.stringify([device.user, device.device, noted.pulled?.collections ?? null]);
-    const before = waiting.get(key);
-    const now = { device, seen: seenBy(session), ...noted };
-    waiting.set(key, before === undefined ? now : joined(before, now));
+    keep(key, { device, seen: seenBy(session), ...noted });
+  }
+
+  function keep(key: string, noted: Noted): void {
+    const other = waiting.get(key);
+    waiting.set(key, other === undefined ? noted : joined(noted, other));
     const [oldest] = waiting.keys();
     if (waiting.size > MOST_WAITING && oldest !== undefined) waiting.delete(oldest);
   }
 
+  /** What waits by now; what comes meanwhile waits for the next time. */
   async function write(): Promise<void> {
-    while (waiting.size > 0) {
-      const round = oncePerDevice(waiting);
-      for (const [key] of round) waiting.delete(key);
-      const nowMs = clock.monotonicMs();
-      const contacts = round.map(([, { atMs, ...noted }]) => ({ ...noted, agoMs: Math.max(0, nowMs - atMs) }));
-      try {
+    const taken = new Map(waiting);
+    waiting.clear();
+    try {
+      while (taken.size > 0) {
+        const round = oncePerDevice(taken);
+        const nowMs = clock.monotonicMs();
+        const contacts = round.map(([, { atMs, ...noted }]) => ({ ...noted, agoMs: Math.max(0, nowMs - atMs) }));
         for (const answered of await store.noteContacts(tenant, contacts)) onAnswered(answered);
-      } catch (cause) {
-        for (const [key, noted] of round) if (!waiting.has(key)) waiting.set(key, noted);
-        throw cause;
+        for (const [key] of round) taken.delete(key);
       }
+    } catch (cause) {
+      for (const [key, noted] of taken) keep(key, noted);
+      throw cause;
     }
+  }
+
+  async function tryToWrite(): Promise<void> {
+    await write().catch((cause: unknown) =>
+      log.warn('hints: who was here is not noted yet, trying again', { cause: String(cause) }),
+    );
   }
 
   async function loop(): Promise<void> {
     while (!stopping.signal.aborted) {
       await clock.wait(WRITE_EVERY_MS, stopping.signal).catch(() => undefined);
-      await write().catch((cause: unknown) =>
-        log.warn('hints: who was here is not noted yet, trying again', { cause: String(cause) }),
-      );
+      await tryToWrite();
     }
+    await tryToWrite();
   }
 
   return {
@@ -91,9 +102,14 @@ interface Noted extends Omit<PhoneContact, 'agoMs'> {
   readonly atMs: number;
 }
 
-/** The later pull brought what the earlier one did; told is what either told. */
-function joined(before: Noted, now: Noted): Noted {
-  return { ...now, pulled: now.pulled ?? before.pulled, told: [...before.told, ...now.told] };
+/**
+ * The later pull brought what the earlier one did; told is what either told. The time is the pull's, where there is one: a push that came behind it
+ * does not make it later, or it would answer a hint that went out in between.
+ */
+function joined(one: Noted, other: Noted): Noted {
+  const [before, now] = one.atMs <= other.atMs ? [one, other] : [other, one];
+  const { atMs, pulled } = now.pulled === null && before.pulled !== null ? before : now;
+  return { ...now, atMs, pulled, told: [...before.told, ...now.told] };
 }
 
 /** One contact of each device: several in one statement would hide each other. */
