@@ -77,10 +77,16 @@ export function deviceStore(database: Database): DeviceStore & { close(): Promis
           });
           // The window is the phone's: it goes with the token.
           const window = before ?? {};
+          const held = await tx.phone.findUnique({
+            where: { tenant_userId_device: key },
+            select: { collections: true },
+          });
+          // Up to where it pulled is of the collections that it wanted then.
+          const isSameList = held?.collections.join() === registration.collections.join();
           await tx.phone.upsert({
             where: { tenant_userId_device: key },
             create: { ...key, ...registration, ...window },
-            update: { ...registration, ...window },
+            update: { ...registration, ...window, ...(isSameList ? {} : { pulledSeq: 0 }) },
           });
           return { registeredAtMs: registeredAt.getTime() };
         }),

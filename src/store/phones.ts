@@ -132,7 +132,8 @@ const NOTE_CONTACTS = `
   ),
   noted as (
     update phone p set
-      scopes = f.h,
+      -- One that waited while the store was away says nothing of what is seen since.
+      scopes = case when f.at < p.pulled_at then p.scopes else f.h end,
       pulled_at = case when f.q is not null then greatest(p.pulled_at, f.at) else p.pulled_at end,
       pulled_seq = case when f.is_whole then greatest(p.pulled_seq, f.reached) else p.pulled_seq end,
       told_seq = case when f.is_told then f.head else p.told_seq end,

@@ -207,6 +207,42 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual(['dispatcher', 'nurse']);
   });
 
+  test('H1: a contact that is noted late says nothing of what is seen since', async () => {
+    const world = await ward();
+    await world.pulled(world.nurse, ['south']);
+    await world.store.noteContacts(world.tenant, [contactOf(world.nurse, ['north'], { agoMs: 60_000 })]);
+    await world.show('v1', ['north']);
+    await world.mark();
+    expect(await world.due()).toEqual(['dispatcher']);
+    await world.show('v2', ['south']);
+    await world.mark();
+    expect(await world.due()).toEqual(['dispatcher', 'nurse']);
+  });
+
+  test('H3: what was pulled says nothing of collections that are wanted since', async () => {
+    const world = await ward();
+    const { store, tenant, nurse } = world;
+    const register = (collections: readonly string[] | null) =>
+      store.registerDevice(nurse, registered('of the nurse', ['north'], { collections }), 10);
+    await register([VISITS]);
+    await world.show('p1', ['north'], { collection: PATIENTS });
+    const { epoch, head: seq } = await store.readHead(tenant);
+    await world.pulled(nurse, ['north'], { pulled: { epoch, seq, collections: [VISITS] } });
+    await register([VISITS]);
+    await register(null);
+    await world.mark();
+    expect((await world.take()).find(({ device }) => device.user === 'nurse')?.collections).toEqual([PATIENTS]);
+  });
+
+  test('H3: who registers anew for the same holds what it pulled before', async () => {
+    const world = await ward();
+    await world.show('v1', ['north']);
+    await world.pulled(world.nurse, ['north']);
+    await world.store.registerDevice(world.nurse, registered('a newer token', ['north']), 10);
+    await world.mark();
+    expect(await world.due()).toEqual(['dispatcher']);
+  });
+
   test('H5: a phone that was taken is not taken again within its window, whatever comes of it, and at its end it is', async () => {
     const world = await ward();
     await world.show('v1', ['north']);

@@ -1,3 +1,4 @@
+import type { Seq } from '../../../src/core/change.js';
 import type { DeviceStore, KnownDevice } from '../../../src/core/device-port.js';
 import type { Clock } from '../../../src/core/ports.js';
 import { checkStanding, type DeviceKey } from '../../../src/core/session.js';
@@ -33,9 +34,11 @@ export function createDeviceTables(ports: {
       const moved = others.find(([, phone]) => phone.token === registration.token);
       if (moved !== undefined) tables.phones.delete(moved[0]);
       const registeredAtMs = clock.nowMs();
-      const before = tables.phones.get(name) ?? { ...NEVER_HINTED, key };
+      const before = tables.phones.get(name) ?? { ...NEVER_HINTED, key, collections: null };
       const { nextAtMs, freeAtMs } = moved?.[1] ?? before;
-      const now = { registeredAtMs, scopes: seen.scopes, claim: 0, nextAtMs, freeAtMs };
+      const isSameList = before.collections?.join() === registration.collections?.join();
+      const place = isSameList ? {} : { pulledSeq: 0 as Seq };
+      const now = { registeredAtMs, scopes: seen.scopes, claim: 0, nextAtMs, freeAtMs, ...place };
       tables.devices.set(name, device);
       tables.phones.set(name, { ...before, ...registration, ...now });
       return { registeredAtMs };

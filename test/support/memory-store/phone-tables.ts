@@ -229,7 +229,7 @@ function afterContact(
   return {
     phone: {
       ...phone,
-      scopes: seen.scopes,
+      scopes: atMs >= (phone.pulledAtMs ?? 0) ? seen.scopes : phone.scopes,
       pulledAtMs: pulled === null ? phone.pulledAtMs : Math.max(phone.pulledAtMs ?? 0, atMs),
       pulledSeq: covers(phone.collections ?? [])
         ? (Math.max(phone.pulledSeq, reached?.seq ?? 0) as Seq)
