@@ -60,8 +60,12 @@ export function requestReaction(code: FaultCode): RequestReaction {
   return REACTIONS[code as ErrorCode]?.[0] ?? 'later';
 }
 
-/** A code that this release does not know goes by what the gateway says of it. */
+/**
+ * A code that this release does not know goes by what the gateway says of it. One that can help later is a verdict all the same where the
+ * gateway says so: a reference for which it waited in vain.
+ */
 export function changeReaction(error: ChangeError | null | undefined): ChangeReaction {
   if (error === null || error === undefined) return 'refused';
-  return REACTIONS[error.code]?.[1] ?? (error.retryable ? 'again' : 'refused');
+  const reaction = REACTIONS[error.code]?.[1] ?? 'again';
+  return reaction === 'again' && !error.retryable ? 'refused' : reaction;
 }

@@ -79,11 +79,19 @@ export function takeFates(
 ): Told {
   const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
   const told: OutboxEntry[] = [];
+  /** By record: the create of it that was refused just now. */
+  const refused = new Map<string, string>();
   let isAgain = false;
   let isCopied = false;
   const after = entries.map((entry): OutboxEntry => {
     const fate = byId.get(entry.changeId);
-    if (fate === undefined || isForUser(entry)) return entry;
+    if (fate === undefined) {
+      const create = isFresh(entry) && entry.baseVersion === null ? refused.get(nameOf(entry)) : undefined;
+      if (create !== undefined) return tell({ ...entry, ...fateOf(withoutRecord(entry, create)) });
+      // What goes out under a new id comes at the end of the outbox, and what was made later stays behind it (R8).
+      return isCopied && isFresh(entry) ? { ...entry, changeId: newId() } : entry;
+    }
+    if (isForUser(entry)) return entry;
     const isReceived = isReceipt && fate.status !== 'PARKED' && fate.status !== 'ACCEPTED';
     // Final already: only that its receipt came is news.
     if (isApplied(entry)) return isReceived && !entry.hasReceipt ? { ...entry, hasReceipt: true } : entry;
@@ -95,11 +103,27 @@ export function takeFates(
       // This body was never taken under its id, so that a new one makes no second change of it.
       if (reaction === 'newDevice') return { ...unsent(entry), changeId: newId() };
     }
-    const now = { ...entry, ...fateOf(fate), hasReceipt: isReceived };
-    told.push(now);
+    const now = tell({ ...entry, ...fateOf(fate), hasReceipt: isReceived });
+    if (now.isCreate && isRefused(now)) refused.set(nameOf(now), now.changeId);
     return now;
   });
+  function tell(entry: OutboxEntry): OutboxEntry {
+    told.push(entry);
+    return entry;
+  }
   return { entries: after, told, isAgain, isCopied };
+}
+
+/** Queued, and nobody can have seen it. */
+function isFresh({ status, isSent }: OutboxEntry): boolean {
+  return status === null && !isSent;
+}
+
+/** Sent all the same it would be taken for a create, and make half a record (F19). */
+function withoutRecord({ changeId, collection, id }: OutboxEntry, create: string): Fate {
+  const message = `${collection} ${id}: expected the create that it follows to be taken, it was refused`;
+  const error = { code: 'NO_SUCH_RECORD', message, field: null, retryable: false } as const;
+  return { changeId, status: 'REJECTED', error, blockedBy: create };
 }
 
 function fateOf(fate: Fate): Pick<OutboxEntry, 'status' | 'error' | 'conflict' | 'blockedBy'> {

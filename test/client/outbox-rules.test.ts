@@ -109,6 +109,25 @@ describe('the outbox', () => {
     expect(tablet.heard).not.toContain('rejected V-1 UNKNOWN_REFERENCE');
   });
 
+  test('F19: what follows a create that was refused is refused with it, and never makes half a record', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    const { id, changeId } = await visits.put({ notes: 'fell', status: 'unheard of' });
+    await visits.patch(id, { notes: 'fell this morning' });
+    await visits.patch('V-1', { notes: 'another record' });
+    tablet.gateway.answer = (pushed) =>
+      pushed.changes.map((one) =>
+        one.changeId === changeId ? refusal(one.changeId, 'SOURCE_REFUSED') : { ...one, status: 'APPLIED' },
+      );
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.flatMap(idsOf)).toEqual([id, 'V-1']);
+    expect(await tablet.client.outbox.list()).toMatchObject([
+      { changeId, status: 'REJECTED' },
+      { id, status: 'REJECTED', error: { code: 'NO_SUCH_RECORD' }, blockedBy: changeId },
+    ]);
+    expect(tablet.heard).toContain(`rejected ${id} NO_SUCH_RECORD`);
+  });
+
   test('a push stays within its limits of count and size; what is larger goes alone', async () => {
     const tablet = await openFilledTablet({ limits: { changes: 3, characters: 2_000 } });
     const visits = tablet.client.collection('visits');
@@ -196,57 +215,6 @@ describe('the outbox', () => {
   });
 });
 
-describe('F11: a device id that is no more', () => {
-  test('what was never sent goes on under a new one, what was sent is shown to its user and never sent again', async () => {
-    const tablet = await openFilledTablet();
-    const visits = tablet.client.collection('visits');
-    await visits.patch('V-1', { notes: 'sent' });
-    tablet.gateway.answer = fault('UNREACHABLE');
-    await tablet.client.sync().catch(() => undefined);
-    await visits.patch('V-2', { notes: 'never sent' });
-    let evicted: string | null = null;
-    tablet.gateway.answer = (pushed) => {
-      evicted ??= pushed.device;
-      return pushed.device === evicted ? fault('DEVICE_EVICTED')() : applied(pushed);
-    };
-    await expect(tablet.client.sync()).rejects.toMatchObject({ code: 'DEVICE_EVICTED' });
-    expect(tablet.heard.filter((one) => one.startsWith('unanswered'))).toEqual(['unanswered V-1']);
-    expect((await visits.get('V-1'))?.fields.notes).toBe('as planned');
-    await tablet.client.sync();
-    expect(tablet.gateway.pushes.at(-1)).toMatchObject({ changes: [{ id: 'V-2', json: { notes: 'never sent' } }] });
-    expect(tablet.gateway.pushes.at(-1)?.device).not.toBe(evicted);
-    expect(await tablet.client.outbox.list()).toMatchObject([{ id: 'V-1', status: 'UNANSWERED' }]);
-  });
-
-  test('an id that stands for another change is a copied backup: it goes out under a new one, from a new device', async () => {
-    const tablet = await openFilledTablet({ device: 'copied' });
-    const { changeId } = await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
-    tablet.gateway.answer = (pushed) =>
-      pushed.device === 'copied' ? pushed.changes.map((one) => refusal(one.changeId, 'KEY_REUSED')) : applied(pushed);
-    await tablet.client.sync();
-    await tablet.client.sync();
-    const [first, second] = tablet.gateway.pushes;
-    expect(first).toMatchObject({ device: 'copied', changes: [{ changeId }] });
-    expect(second?.device).not.toBe('copied');
-    expect(second?.changes[0]).toMatchObject({ id: 'V-1', json: { notes: 'mine' } });
-    expect(second?.changes[0]?.changeId).not.toBe(changeId);
-    expect(tablet.heard).toEqual(['fate APPLIED']);
-  });
-
-  test('a store that came with another device id is a copied backup, too', async () => {
-    const tablet = await openFilledTablet({ device: 'old phone' });
-    await tablet.client.collection('visits').patch('V-1', { notes: 'sent' });
-    tablet.gateway.answer = fault('UNREACHABLE');
-    await tablet.client.sync().catch(() => undefined);
-    await tablet.client.collection('visits').patch('V-2', { notes: 'never sent' });
-    tablet.gateway.answer = applied;
-    const copy = await tablet.reopen({ device: 'new phone' });
-    await copy.client.sync();
-    expect(copy.gateway.pushes.at(-1)).toMatchObject({ device: 'new phone', changes: [{ id: 'V-2' }] });
-    expect(await copy.client.outbox.list()).toMatchObject([{ id: 'V-1', status: 'UNANSWERED' }]);
-  });
-});
-
 describe('a revoked device', () => {
   test.each(['push', 'pull'] as const)('wipes what it holds when a %s says so, and stays so', async (what) => {
     const tablet = await openFilledTablet();
@@ -281,6 +249,8 @@ describe('the table of reactions', () => {
     expect(changeReaction({ ...error, retryable: true })).toBe('again');
     expect(changeReaction({ ...error, retryable: false })).toBe('refused');
     expect(changeReaction(null)).toBe('refused');
+    // Waited for in vain, and kept as the answer for ever.
+    expect(changeReaction({ ...error, code: 'UNKNOWN_REFERENCE', retryable: false })).toBe('refused');
     expect(requestReaction('NEWER' as ErrorCode)).toBe('later');
   });
 });

@@ -1,3 +1,4 @@
+import { ERROR_CATALOGUE, type ErrorCode } from '../../src/core/errors.js';
 import type { CheckAnswer, Fate, Gateway, PulledChange, PulledPage, SentChange } from '../../src/client/gateway.js';
 import { GatewayFault, type FaultCode } from '../../src/client/gateway.js';
 
@@ -75,7 +76,8 @@ export function gone(id: string, kind: 'DELETE' | 'REVOKE' = 'DELETE'): PulledCh
   return upsert(id, null, { kind });
 }
 
-export function refusal(changeId: string, code: string, parts: Partial<Fate> = {}): Fate {
-  const error = { code, message: `refused: ${code}`, field: null, retryable: false } as Fate['error'];
-  return { changeId, status: 'REJECTED', error: error ?? null, ...parts };
+export function refusal(changeId: string, code: ErrorCode, parts: Partial<Fate> = {}): Fate {
+  const { retryable } = ERROR_CATALOGUE[code];
+  const error = { code, message: `refused: ${code}`, field: null, retryable };
+  return { changeId, status: 'REJECTED', error, ...parts };
 }
