@@ -109,7 +109,7 @@ export function createHintDelivery(
 
   async function sending(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await Promise.all(Array.from({ length: BATCHES }, () => workOff(signal)));
+      await allEnded(Array.from({ length: BATCHES }, () => workOff(signal)));
       await marked.rest(MARK_EVERY_MS);
     }
   }
@@ -161,8 +161,7 @@ export function createHintDelivery(
     const both = [marking(fence, signal), sending(signal)].map((part) =>
       part.finally(() => controller.abort(new Error('the other part ended'))),
     );
-    await Promise.allSettled(both);
-    await Promise.all(both);
+    await allEnded(both);
   }
 
   async function loop(): Promise<void> {
@@ -195,6 +194,12 @@ export function createHintDelivery(
       await running;
     },
   };
+}
+
+/** Also when one fails: nothing goes on behind whoever waits. @throws what the first one threw that failed */
+async function allEnded(works: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(works);
+  await Promise.all(works);
 }
 
 /** An answer did not come, or did not say: the next hint waits for the window's end. */

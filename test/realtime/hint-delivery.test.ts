@@ -1,3 +1,8 @@
+import type { HintOutcome } from '../../src/core/phone-hint-port.js';
+import type { HintSettlement, TakenHint } from '../../src/core/phone-port.js';
+import { createHintDelivery } from '../../src/realtime/hint-delivery.js';
+import { createManualClock } from '../support/manual-clock.js';
+import { silentLog } from '../support/postgres.js';
 import fc from '../support/properties.js';
 import {
   createPhoneWard,
@@ -216,5 +221,59 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
     }
     expect((await ward.store.countPhones(TENANTS[0])).stale).toBe(2);
     expect(ward.warnings).toContain('hints: phones are stale, they are hinted rarely');
+  });
+
+  test('a stop waits for what is being sent, also when the store fails beside it', async () => {
+    const taken = { device: { tenant: 'clinic', user: 'ann', device: 'phone' }, platform: 'ANDROID', token: 'ann' };
+    const hint = {
+      ...taken,
+      collections: [],
+      dueAtMs: 0,
+      dueSeq: 1,
+      claim: 1,
+      takenAtMs: 0,
+      isNotice: false,
+    } as unknown;
+    const batches = [{ taken: [hint as TakenHint], hasMore: false }, new Error('the store does not answer')];
+    const settled: string[] = [];
+    const store = {
+      markDue: async () => 0,
+      findSilent: async () => ({ escalated: 0, stale: 0 }),
+      readHead: async () => ({ epoch: 'e1', head: 1 }) as never,
+      releaseLease: async () => undefined,
+      onAdvance: () => () => undefined,
+      async takeDue() {
+        const batch = batches.shift() ?? { taken: [], hasMore: false };
+        if (batch instanceof Error) throw batch;
+        return batch;
+      },
+      settleHints: async (_tenant: string, all: readonly HintSettlement[]) =>
+        void settled.push(...all.map(({ kind }) => kind)),
+    };
+    let answer = (_outcomes: readonly HintOutcome[]): void => undefined;
+    const sender = { send: () => new Promise<readonly HintOutcome[]>((resolve) => (answer = resolve)) };
+    const leased: Parameters<typeof createHintDelivery>[0]['leased'] = {
+      run: (name, controller, work) => work({ name, fence: 1 }, controller.signal),
+    };
+    const delivery = createHintDelivery(
+      { store, sender, leased, clock: createManualClock(), chance: () => 0, log: silentLog, counts: null },
+      {
+        tenant: 'clinic',
+        holder: 'node',
+        collections: [],
+        windows: WINDOWS,
+        escalation: { afterMs: 1e9, staleAfterMs: 1e9, hasNotice: false },
+      },
+    );
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    delivery.start();
+    await turn();
+    let isStopped = false;
+    const stopping = delivery.stop().then(() => (isStopped = true));
+    await turn();
+    expect(isStopped).toBe(false);
+    answer([{ kind: 'sent' }]);
+    await stopping;
+    expect(settled).toEqual(['sent']);
   });
 });
