@@ -11,6 +11,8 @@ const ANNOUNCE_EVERY_MS = 20;
 const COMPARE_EVERY_MS = 1_000;
 /** NOTIFY's payload may have 8,000 bytes. */
 const MAX_PAYLOAD_BYTES = 7_900;
+/** More never fit: of commits that wait to be told, as while the line is silent, no more is kept. */
+const MOST_TOLD = 200;
 
 /** The announcer of a node: hears and tells which feeds advanced. */
 export interface NodeAnnouncer extends Announcer {
@@ -140,16 +142,19 @@ export async function openAnnouncer(
 /** Two advances of one tenant as one: what either touched, and no author where they differ. */
 function merge(earlier: FeedAdvance | undefined, later: FeedAdvance): FeedAdvance {
   if (earlier === undefined) return later;
-  const touched = earlier.touched === null || later.touched === null ? null : [...earlier.touched, ...later.touched];
+  const pairs = earlier.touched === null || later.touched === null ? null : [...earlier.touched, ...later.touched];
+  const touched = pairs !== null && pairs.length > MOST_TOLD ? null : pairs;
   // Others' commits between the two are not in it: whoever hears it must see the gap.
   const after = earlier.head === later.after ? earlier.after : later.after;
-  return { ...later, after, touched, receipts: [...earlier.receipts, ...later.receipts] };
+  return { ...later, after, touched, receipts: [...earlier.receipts, ...later.receipts].slice(-MOST_TOLD) };
 }
 
+/** What does not fit is left out: what was touched first, since others can compare it; a receipt that moved nothing they cannot see. */
 function encode(node: string, advance: FeedAdvance): string {
-  const whole = JSON.stringify({ node, advance });
-  if (Buffer.byteLength(whole) <= MAX_PAYLOAD_BYTES) return whole;
-  return JSON.stringify({ node, advance: { ...advance, touched: null, receipts: [] } });
+  const texts = [{}, { touched: null }, { touched: null, receipts: [] }].map((less) =>
+    JSON.stringify({ node, advance: { ...advance, ...less } }),
+  );
+  return texts.find((text) => Buffer.byteLength(text) <= MAX_PAYLOAD_BYTES) ?? (texts.at(-1) as string);
 }
 
 function decode(payload: string): { readonly node: string; readonly advance: FeedAdvance } | null {

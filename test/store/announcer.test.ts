@@ -1,11 +1,12 @@
 import pg from 'pg';
+import type { RecordId } from '../../src/core/change.js';
 import type { FeedAdvance } from '../../src/core/feed-port.js';
 import type { Store } from '../../src/core/store-port.js';
 import { systemClock } from '../../src/server/clock.js';
 import { commitWrites } from '../../src/store/commit.js';
 import { openDatabase, type Database } from '../../src/store/database.js';
 import { openStore } from '../../src/store/open.js';
-import { createWorld, shown, VISITS, type World } from '../contract/store/world.js';
+import { acceptedFinal, createWorld, NEW, settled, shown, VISITS, type World } from '../contract/store/world.js';
 import { createManualClock, type ManualClock } from '../support/manual-clock.js';
 import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -95,6 +96,28 @@ test('R18: while the line to the others is down their commits are found by compa
       () => false,
     );
   });
+});
+
+test('R18: of a commit that touched more than can be told others hear who has a receipt waiting', async () => {
+  const { tenant, nurse } = world;
+  const id = 'refused' as RecordId;
+  await world.write([
+    ...Array.from({ length: 300 }, (_, n) => ({
+      collection: VISITS,
+      id: `many ${n}` as RecordId,
+      expected: NEW,
+      next: { ...shown(`many ${n}`), scopes: [`route:${n}`] },
+    })),
+    {
+      collection: VISITS,
+      id,
+      expected: NEW,
+      acceptance: acceptedFinal(nurse, 'c1'),
+      settlement: settled(nurse, 'c1', { status: 'REJECTED', inEffect: false }),
+    },
+  ]);
+  await until('it is heard', async () => heardThere.length > 0);
+  expect(heardThere).toMatchObject([{ tenant, touched: null, receipts: [{ device: nurse, collection: VISITS }] }]);
 });
 
 /** The one that only listens: the last statement of the others' is that they told something. */
