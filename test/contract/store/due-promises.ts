@@ -243,6 +243,50 @@ export function duePromises(begin: () => Promise<World>): void {
     expect(await world.due()).toEqual(['dispatcher']);
   });
 
+  test('H3: what was pulled before is no news, whatever moves elsewhere since', async () => {
+    const world = await ward();
+    await world.show('v1', ['north']);
+    await world.pulled(world.nurse, ['north']);
+    await world.show('v2', ['south']);
+    await world.mark();
+    expect(await world.due()).toEqual(['dispatcher']);
+  });
+
+  test('H3: a pull of one collection says nothing of the others that are registered', async () => {
+    const world = await ward();
+    const { store, tenant, nurse, dispatcher } = world;
+    const collections = [VISITS, PATIENTS];
+    await store.registerDevice(nurse, registered('of the nurse', ['north'], { collections }), 10);
+    await world.show('p1', ['north'], { collection: PATIENTS });
+    const { epoch, head: seq } = await store.readHead(tenant);
+    const pulled = { epoch, seq, collections: [VISITS] };
+    await world.pulled(nurse, ['north'], { pulled });
+    await world.pulled(dispatcher, [EVERY_SCOPE], { pulled });
+    await world.mark();
+    expect(await world.due()).toEqual(['dispatcher', 'nurse']);
+  });
+
+  test('R18: the author of a change is due when another changes the same record since', async () => {
+    const world = await ward();
+    const { nurse, dispatcher, store, tenant } = world;
+    await push(world, nurse, 'v1', 'c1', ['north']);
+    await store.noteContacts(tenant, [contactOf(nurse, ['north'], { told: ['c1'] })]);
+    await push(world, dispatcher, 'v1', 'c2', ['north']);
+    await world.mark();
+    expect(await world.due()).toContain('nurse');
+  });
+
+  test('what came of a hint says nothing of one for which its phone was taken since', async () => {
+    const world = await ward();
+    await world.show('v1', ['north']);
+    await world.mark();
+    const earlier = await world.take();
+    expect(await world.take()).toHaveLength(2);
+    for (const hint of earlier) await world.settle(hint, { kind: 'unsent', afterMs: 3_600_000 });
+    for (const hint of earlier) await world.settle(hint, { kind: 'sent' });
+    expect(await world.due()).toEqual(['dispatcher', 'nurse']);
+  });
+
   test('H5: a phone that was taken is not taken again within its window, whatever comes of it, and at its end it is', async () => {
     const world = await ward();
     await world.show('v1', ['north']);
@@ -323,6 +367,8 @@ export function duePromises(begin: () => Promise<World>): void {
     await store.registerDevice(world.nurse, registered('of the nurse', ['north']), 10);
     await world.show('v2', ['north']);
     expect(await store.markDue(tenant, fence, ALL)).toBe(2);
+    // Everything stays everything.
+    expect((await world.take()).map(({ collections }) => collections)).toEqual([[], []]);
   });
 
   test('the time from a hint to the pull that follows is told once', async () => {
@@ -339,6 +385,17 @@ export function duePromises(begin: () => Promise<World>): void {
     const [known] = await store.readDevices(tenant, { user: 'nurse', after: null, limit: 1 });
     expect(known?.phone?.hintedAtMs).toBeGreaterThan(0);
     expect(known?.phone?.pulledAtMs).toBeGreaterThan(known?.phone?.hintedAtMs ?? Infinity);
+  });
+
+  test('who pulled before the push service answered has followed the hint', async () => {
+    const world = await ward();
+    await world.show('v1', ['north']);
+    await world.mark();
+    const taken = await world.take();
+    await world.pulled(world.nurse, ['north'], { agoMs: -5_000 });
+    for (const hint of taken) await world.settle(hint, { kind: 'sent' });
+    const times = { escalateAfterMs: -60_000, staleAfterMs: 1e9, hasNotice: false };
+    expect(await world.store.findSilent(world.tenant, times)).toEqual({ escalated: 1, stale: 0 });
   });
 
   test('who does not pull after hints is escalated once, then stale and hinted rarely, until it pulls', async () => {
