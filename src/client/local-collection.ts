@@ -47,8 +47,8 @@ export interface CollectionParts {
   readonly queries: LiveQueries;
   readonly nowMs: () => number;
   readonly newId: () => string;
-  /** Keeps an edit. */
-  readonly add: (edit: Edit) => Promise<void>;
+  /** Keeps an edit that is made from what is here by then; null: there is none. */
+  readonly add: (make: () => Promise<Edit | null>) => Promise<Edit | null>;
 }
 
 export function createLocalCollection<Shape extends object>(
@@ -69,39 +69,51 @@ export function createLocalCollection<Shape extends object>(
     return (await read(id))[0] ?? null;
   }
 
-  async function shown(id: string): Promise<LocalRecord<Shape>> {
-    const record = await get(id);
-    if (record === null) throw new GatewayFault('NOT_FOUND', `${collection} ${id}: expected a record that is here`);
-    return record;
+  type Deed = Pick<Edit, 'kind' | 'fields' | 'isCreate' | 'baseVersion'>;
+
+  async function edit(id: string, decide: (shown: LocalRecord<Shape> | null) => Deed | null): Promise<EditMade> {
+    const changedAt = new Date(nowMs()).toISOString();
+    const made = await add(async () => {
+      const deed = decide(await get(id));
+      return deed === null ? null : { changeId: newId(), collection, id, ...deed, changedAt };
+    });
+    return { id, changeId: made?.changeId ?? null };
   }
 
-  async function edit(id: string, is: Pick<Edit, 'kind' | 'fields' | 'isCreate' | 'baseVersion'>): Promise<EditMade> {
-    const changeId = newId();
-    await add({ changeId, collection, id, ...is, changedAt: new Date(nowMs()).toISOString() });
-    return { id, changeId };
+  function change(shown: LocalRecord<Shape> | null, id: string, given: Fields): Deed | null {
+    const { fields: had, version } = there(shown, id);
+    const differing = Object.entries(given).filter(([field, value]) => !isSame((had as Fields)[field] ?? null, value));
+    if (differing.length === 0) return null;
+    return { kind: 'UPSERT', fields: Object.fromEntries(differing), isCreate: false, baseVersion: version };
   }
 
-  async function change(record: LocalRecord<Shape>, given: Partial<Shape>): Promise<EditMade> {
-    const had = record.fields as Fields;
-    const differing = Object.entries(plain(given)).filter(([field, value]) => !isSame(had[field] ?? null, value));
-    if (differing.length === 0) return { id: record.id, changeId: null };
-    const fields = Object.fromEntries(differing);
-    return edit(record.id, { kind: 'UPSERT', fields, isCreate: false, baseVersion: record.version });
+  function there(shown: LocalRecord<Shape> | null, id: string): LocalRecord<Shape> {
+    if (shown === null) throw new GatewayFault('NOT_FOUND', `${collection} ${id}: expected a record that is here`);
+    return shown;
   }
 
   return {
     get,
     list,
     async put(fields, id = newId()) {
-      const record = await get(id);
-      if (record !== null) return change(record, fields);
-      return edit(id, { kind: 'UPSERT', fields: plain(fields), isCreate: true, baseVersion: null });
+      const given = plain(fields);
+      return edit(id, (shown) =>
+        shown === null
+          ? { kind: 'UPSERT', fields: given, isCreate: true, baseVersion: null }
+          : change(shown, id, given),
+      );
     },
-    patch: async (id, fields) => change(await shown(id), fields),
-    async remove(id) {
-      const { version } = await shown(id);
-      return edit(id, { kind: 'DELETE', fields: null, isCreate: false, baseVersion: version });
+    async patch(id, fields) {
+      const given = plain(fields);
+      return edit(id, (shown) => change(shown, id, given));
     },
+    remove: (id) =>
+      edit(id, (shown) => ({
+        kind: 'DELETE',
+        fields: null,
+        isCreate: false,
+        baseVersion: there(shown, id).version,
+      })),
     observe: (id, listener) => queries.observe({ collection, id }, () => get(id), listener),
     observeList: (listener, options) => queries.observe({ collection, id: null }, () => list(options), listener),
   };

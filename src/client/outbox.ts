@@ -1,6 +1,6 @@
 import { GatewayFault } from './gateway.js';
 import type { LocalStore } from './local-store.js';
-import { isForUser, type Edit, type OutboxEntry } from './outbox-entry.js';
+import { isForUser, nameOf, type Edit, type OutboxEntry } from './outbox-entry.js';
 import type { SyncEngine } from './sync-engine.js';
 
 /** Edits that are not in effect yet, or never will be. */
@@ -12,7 +12,7 @@ export interface Outbox {
   /**
    * Makes a refused or unanswered edit once more, as a new one from the record as it is now: "keep mine". An unanswered one may have
    * taken effect: it may then do so twice. @returns the new changeId
-   * @throws GatewayFault NOT_FOUND - it is not there, or the gateway has still to settle it
+   * @throws GatewayFault NOT_FOUND - it is not there, or the gateway has still to settle it, or it follows a create that was refused
    */
   retry(changeId: string): Promise<string>;
   /** Lets go of an edit: "keep theirs". One that was sent may take effect all the same. @returns whether it was there */
@@ -24,7 +24,7 @@ export function createOutbox(parts: {
   readonly engine: SyncEngine;
   readonly newId: () => string;
   readonly nowMs: () => number;
-  readonly add: (edit: Edit) => Promise<void>;
+  readonly add: (make: () => Promise<Edit | null>, instead: string) => Promise<Edit | null>;
   readonly wake: () => void;
   /** Called when an entry is gone. */
   readonly discarded: () => Promise<void>;
@@ -40,20 +40,28 @@ export function createOutbox(parts: {
     list,
     conflicts: async () => (await list()).filter((entry) => entry.status === 'CONFLICT'),
     async retry(changeId) {
-      const entry = (await list()).find((one) => one.changeId === changeId);
-      if (entry === undefined || !isForUser(entry)) {
-        throw new GatewayFault('NOT_FOUND', `${changeId}: expected an edit that was refused or never answered`);
-      }
-      const { collection, id, kind, fields } = entry;
-      const { records } = await store.readRecords(collection, id);
-      const version = records[0]?.version ?? null;
-      const isCreate = kind === 'UPSERT' && version === null && entry.isCreate;
-      const again = { changeId: newId(), collection, id, kind, fields, isCreate, baseVersion: version };
-      // The new one first: whatever happens in between, the edit is not lost.
-      await add({ ...again, changedAt: new Date(nowMs()).toISOString() });
-      await discard(changeId);
+      const again = newId();
+      await add(async () => {
+        const entries = await list();
+        const entry = entries.find((one) => one.changeId === changeId);
+        if (entry === undefined || !isForUser(entry)) {
+          throw new GatewayFault('NOT_FOUND', `${changeId}: expected an edit that was refused or never answered`);
+        }
+        const { collection, id, kind, fields } = entry;
+        const { records } = await store.readRecords(collection, id);
+        const version = records[0]?.version ?? null;
+        const isCreate = entry.isCreate && version === null;
+        // Of a record that is gone: whether the edit wins is the gateway's to say.
+        const baseVersion = version ?? (isCreate ? null : entry.baseVersion);
+        const follows = entries.some((one) => one.isCreate && !isForUser(one) && nameOf(one) === nameOf(entry));
+        if (baseVersion === null && !isCreate && !follows) {
+          throw new GatewayFault('NOT_FOUND', `${collection} ${id}: expected the create of it to be made again first`);
+        }
+        const changedAt = new Date(nowMs()).toISOString();
+        return { changeId: again, collection, id, kind, fields, isCreate, baseVersion, changedAt };
+      }, changeId);
       wake();
-      return again.changeId;
+      return again;
     },
     discard,
   };

@@ -1,6 +1,7 @@
 import type { Fields } from '../core/change.js';
 import type { HeldRecord, LocalStore, StoreWrites, SyncState } from './local-store.js';
 import type { OutboxEntry } from './outbox-entry.js';
+import { createTurns } from './turns.js';
 
 /** What a statement takes. */
 export type SqliteValue = string | number | null;
@@ -64,14 +65,8 @@ interface RecordRow {
  */
 export async function openSqliteStore(driver: SqliteDriver): Promise<LocalStore> {
   await driver.execAsync(SCHEMA);
-  let last: Promise<unknown> = Promise.resolve();
-
   /** One at a time: a connection has one transaction, and what is read in another's midst was never so. */
-  function alone<T>(work: () => Promise<T>): Promise<T> {
-    const turn = last.then(work);
-    last = turn.catch(() => undefined);
-    return turn;
-  }
+  const alone = createTurns();
 
   async function readState(): Promise<SyncState | null> {
     const [row] = (await driver.getAllAsync(READ_STATE, [])) as { readonly state: string }[];

@@ -17,6 +17,7 @@ import { createSyncLoop, DEFAULT_PACE } from './sync-loop.js';
 import { createStatusBoard, type SyncStatus } from './sync-status.js';
 import { openTabs } from './tabs.js';
 import { pageTriggers } from './triggers.js';
+import { createTurns } from './turns.js';
 
 export type { SyncClientOptions, SyncEvents } from './client-options.js';
 export type { Fetch } from './http-gateway.js';
@@ -149,10 +150,14 @@ export async function createSyncClient<
     stops.push(stopTriggers, () => line?.stop());
   }
 
-  async function add(edit: Edit): Promise<void> {
-    await engine.add(edit);
+  /** One edit at a time: each is made from what those before it left. */
+  const editing = createTurns();
+  async function add(...given: Parameters<typeof engine.add>): Promise<Edit | null> {
+    const edit = await editing(() => engine.add(...given));
+    if (edit === null) return null;
     board.say({ pendingCount: board.observed.get().pendingCount + 1 });
     loop.wake(false);
+    return edit;
   }
 
   const parts = { store, queries, nowMs, newId, add };

@@ -48,8 +48,14 @@ export interface SyncEngine {
   pull(): Promise<void>;
   /** One page into the store. @returns false: it continues a place where this device is not any more */
   apply(asked: AskedPage, page: PulledPage): Promise<boolean>;
-  /** Keeps an edit. @throws GatewayFault DEVICE_REVOKED */
-  add(edit: Edit): Promise<void>;
+  /**
+   * Keeps an edit.
+   *
+   * @param make from what is here; asked again where that moved meanwhile. Null: there is none
+   * @param instead the entry in whose place it comes, in the same transaction
+   * @throws GatewayFault DEVICE_REVOKED, and what `make` throws
+   */
+  add(make: () => Promise<Edit | null>, instead?: string): Promise<Edit | null>;
   /** The next pull is an initial sync; what is held is swept when it did not come again; unsent edits stay (F25). */
   beginAgain(): Promise<void>;
   /** Lets go of entries. @returns those that were there */
@@ -231,10 +237,19 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
         }
       }
     },
-    async add(edit) {
-      // Not into a store that was wiped in between.
-      while (!(await store.commit({ added: [newEntry(edit)] }, opened(await store.readState()).revision)));
-      news.changed([edit]);
+    async add(make, instead) {
+      for (;;) {
+        const state = opened(await store.readState());
+        const edit = await make();
+        if (edit === null) return null;
+        // Alone it does not move the state, lest a user who types keeps a page from its place.
+        const taken =
+          instead === undefined ? {} : { dropped: [instead], state: { ...state, revision: state.revision + 1 } };
+        // Not into a store that was wiped in between.
+        if (!(await store.commit({ added: [newEntry(edit)], ...taken }, state.revision))) continue;
+        news.changed([edit]);
+        return edit;
+      }
     },
     async discard(changeId) {
       const found = await update(({ entries }) => {

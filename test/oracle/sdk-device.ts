@@ -104,7 +104,7 @@ export class SdkDevice implements WatchedDevice {
     const changedAt = new Date(changedAtMs).toISOString();
     this.changes.set(changeId, change);
     see(this.seen, keyOf(change), change.fields);
-    await this.engine.add({ changeId, collection, id, kind, fields, isCreate, baseVersion, changedAt });
+    await this.engine.add(async () => ({ changeId, collection, id, kind, fields, isCreate, baseVersion, changedAt }));
     this.witness.shows(this);
   }
 
