@@ -279,6 +279,22 @@ describe('a sender that ends', () => {
     service.answerAll('taken');
     expect(kindsOf(await sender.send([hintTo('phone')]))).toEqual({ sent: 1 });
   });
+
+  test('may be the call that goes out to see whether FCM is back: the next one does', async () => {
+    service.answerAll('noRole');
+    const sender = open();
+    await sender.send(hintsTo(5));
+    expect(kindsOf(await sender.send([hintTo('phone')]))).toEqual({ 'later breaker': 1 });
+    clock.advance(5_000);
+    service.answerAll('silence');
+    const stop = new AbortController();
+    const outcomes = sender.send(hintsTo(2), stop.signal);
+    await until('it is there', async () => service.pushed.length === 6);
+    stop.abort();
+    expect(kindsOf(await outcomes)).toEqual({ 'later unreachable': 1, 'later stopped': 1 });
+    service.answerAll('taken');
+    expect(kindsOf(await sender.send(hintsTo(2)))).toEqual({ sent: 2 });
+  });
 });
 
 function open(account: FcmAccount = NOBODY, to: PushService = service): PhoneSender {

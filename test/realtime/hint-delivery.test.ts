@@ -1,5 +1,5 @@
 import type { HintOutcome } from '../../src/core/phone-hint-port.js';
-import type { HintSettlement, TakenHint } from '../../src/core/phone-port.js';
+import type { TakenHint } from '../../src/core/phone-port.js';
 import { createHintDelivery } from '../../src/realtime/hint-delivery.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { silentLog } from '../support/postgres.js';
@@ -90,6 +90,8 @@ async function play(ward: PhoneWard, steps: readonly (readonly [Step, number])[]
   return owed;
 }
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const ofToken = (hints: readonly SentHint[], { token }: WardPhone): readonly SentHint[] =>
   hints.filter((hint) => hint.token === token);
 
@@ -151,6 +153,11 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
   test('H6: the author is not hinted for its own change; others are', async () => {
     const ward = await awakeFor(20_000, async (one) => {
       await one.push(at(one, ann));
+      // A moment in which it is not noted yet what the answer told.
+      for (let n = 0; n < 5; n++) {
+        one.clock.advance(1);
+        await turn();
+      }
       await one.pass(5_000);
     });
     expect(users(ward)).toEqual(['ben']);
@@ -236,36 +243,18 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
     } as unknown;
     const batches = [{ taken: [hint as TakenHint], hasMore: false }, new Error('the store does not answer')];
     const settled: string[] = [];
-    const store = {
-      markDue: async () => 0,
-      findSilent: async () => ({ escalated: 0, stale: 0 }),
-      readHead: async () => ({ epoch: 'e1', head: 1 }) as never,
-      releaseLease: async () => undefined,
-      onAdvance: () => () => undefined,
-      async takeDue() {
-        const batch = batches.shift() ?? { taken: [], hasMore: false };
-        if (batch instanceof Error) throw batch;
-        return batch;
-      },
-      settleHints: async (_tenant: string, all: readonly HintSettlement[]) =>
-        void settled.push(...all.map(({ kind }) => kind)),
-    };
     let answer = (_outcomes: readonly HintOutcome[]): void => undefined;
-    const sender = { send: () => new Promise<readonly HintOutcome[]>((resolve) => (answer = resolve)) };
-    const leased: Parameters<typeof createHintDelivery>[0]['leased'] = {
-      run: (name, controller, work) => work({ name, fence: 1 }, controller.signal),
-    };
-    const delivery = createHintDelivery(
-      { store, sender, leased, clock: createManualClock(), chance: () => 0, log: silentLog, counts: null },
+    const { delivery } = bareDelivery(
       {
-        tenant: 'clinic',
-        holder: 'node',
-        collections: [],
-        windows: WINDOWS,
-        escalation: { afterMs: 1e9, staleAfterMs: 1e9, hasNotice: false },
+        async takeDue() {
+          const batch = batches.shift() ?? NOTHING;
+          if (batch instanceof Error) throw batch;
+          return batch;
+        },
+        settleHints: async (_tenant, all) => void settled.push(...all.map(({ kind }) => kind)),
       },
+      () => new Promise((resolve) => (answer = resolve)),
     );
-    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     delivery.start();
     await turn();
     let isStopped = false;
@@ -276,4 +265,87 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
     await stopping;
     expect(settled).toEqual(['sent']);
   });
+
+  test('F27: a gateway that lost the lease takes nothing any more, and asks for it again', async () => {
+    let fence: number | null = 1;
+    let takings = 0;
+    const world = bareDelivery({
+      markDue: async () => (fence === null ? null : 0),
+      takeDue: async () => {
+        takings += 1;
+        return NOTHING;
+      },
+    });
+    world.delivery.start();
+    await world.pass(7_000);
+    fence = null;
+    await world.pass(3_000);
+    const before = takings;
+    await world.pass(3_000);
+    expect([takings, world.leases()]).toEqual([before, 1]);
+    await world.pass(1_000);
+    expect(world.leases()).toBe(2);
+    await world.delivery.stop();
+  });
+
+  test('what was marked is taken at once', async () => {
+    let marked = 0;
+    let takings = 0;
+    const world = bareDelivery({
+      markDue: async () => marked++,
+      takeDue: async () => {
+        takings += 1;
+        return NOTHING;
+      },
+    });
+    world.delivery.start();
+    await world.pass(1_000);
+    const before = takings;
+    await world.pass(1_000);
+    expect([marked, takings]).toEqual([2, 2 * before]);
+    await world.delivery.stop();
+  });
 });
+
+const NOTHING = { taken: [] as readonly TakenHint[], hasMore: false };
+
+type Ports = Parameters<typeof createHintDelivery>[0];
+
+/** Of a tenant of which nothing is to be told, on a store that does as it is told. */
+function bareDelivery(does: Partial<Ports['store']>, send: Ports['sender']['send'] = async () => []) {
+  const clock = createManualClock();
+  let leases = 0;
+  const store: Ports['store'] = {
+    markDue: async () => 0,
+    takeDue: async () => NOTHING,
+    settleHints: async () => undefined,
+    findSilent: async () => ({ escalated: 0, stale: 0 }),
+    readHead: async () => ({ epoch: 'e1', head: 1 }) as never,
+    releaseLease: async () => undefined,
+    onAdvance: () => () => undefined,
+    ...does,
+  };
+  const leased: Ports['leased'] = {
+    run: (name, controller, work) => work({ name, fence: ++leases }, controller.signal),
+  };
+  const delivery = createHintDelivery(
+    { store, sender: { send }, leased, clock, chance: () => 0, log: silentLog, counts: null },
+    {
+      tenant: 'clinic',
+      holder: 'node',
+      collections: [],
+      windows: WINDOWS,
+      escalation: { afterMs: 1e9, staleAfterMs: 1e9, hasNotice: false },
+    },
+  );
+  return {
+    delivery,
+    leases: () => leases,
+    async pass(ms: number): Promise<void> {
+      for (let passed = 0; passed < ms; passed += 500) {
+        clock.advance(500);
+        await turn();
+      }
+    },
+  };
+}
