@@ -36,23 +36,27 @@ export function createLiveQueries(failed: (thrown: unknown) => void): LiveQuerie
       let isDue = false;
       let last: { readonly answer: Awaited<ReturnType<typeof ask>> } | null = null;
       const tell = async (): Promise<void> => {
+        if (isRunning) return;
+        isRunning = true;
         while (isDue && queries.has(query)) {
           isDue = false;
-          const answer = await ask();
-          if (!queries.has(query) || (last !== null && isSame(last.answer, answer))) continue;
-          last = { answer };
-          listener(answer);
+          try {
+            const answer = await ask();
+            if (!queries.has(query) || (last !== null && isSame(last.answer, answer))) continue;
+            last = { answer };
+            listener(answer);
+          } catch (thrown) {
+            failed(thrown);
+          }
         }
+        // In the same turn in which it found nothing due: what comes a moment later begins anew.
+        isRunning = false;
       };
       const query: LiveQuery = {
         ...name,
         run() {
           isDue = true;
-          if (isRunning) return;
-          isRunning = true;
-          void tell()
-            .catch(failed)
-            .finally(() => (isRunning = false));
+          void tell();
         },
       };
       queries.add(query);

@@ -13,7 +13,8 @@ export interface Cell<T> extends Observed<T> {
   set(value: T): void;
 }
 
-export function createCell<T extends object>(first: T): Cell<T> {
+/** @param failed is told what a listener throws, which hears nothing more: the owner goes on, and so do the others */
+export function createCell<T extends object>(first: T, failed: (thrown: unknown) => void): Cell<T> {
   let value = first;
   const listeners = new Set<{ readonly hear: (value: T) => void }>();
   return {
@@ -21,7 +22,14 @@ export function createCell<T extends object>(first: T): Cell<T> {
     set(next) {
       if (Object.keys(next).every((name) => next[name as keyof T] === value[name as keyof T])) return;
       value = next;
-      for (const { hear } of [...listeners]) hear(value);
+      for (const own of [...listeners]) {
+        try {
+          own.hear(value);
+        } catch (thrown) {
+          listeners.delete(own);
+          failed(thrown);
+        }
+      }
     },
     observe(listener) {
       const own = { hear: listener };

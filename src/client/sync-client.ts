@@ -100,6 +100,14 @@ export async function createSyncClient<
   const stopListening = (): void => {
     for (const stop of stops.splice(0)) stop();
   };
+  /** Everything is kept by then: a fault of the app keeps nothing from going on, and no other event from being told. */
+  function appHears(tell: () => void): void {
+    try {
+      tell();
+    } catch (thrown) {
+      board.failed(thrown);
+    }
+  }
   const engine = createSyncEngine({
     store,
     gateway,
@@ -109,12 +117,12 @@ export async function createSyncClient<
     news: {
       changed,
       told(entries) {
-        for (const entry of entries) tellApp(on, entry);
+        for (const entry of entries) appHears(() => tellApp(on, entry));
       },
-      reset: (reason) => on.reset?.(reason),
+      reset: (reason) => appHears(() => on.reset?.(reason)),
       revoked() {
         stopListening();
-        on.revoked?.();
+        appHears(() => on.revoked?.());
       },
     },
   });

@@ -32,8 +32,14 @@ export interface StatusBoard {
 export function createStatusBoard(store: LocalStore, opened: SyncRead): StatusBoard {
   let isReached = false;
   let isUp = false;
-  const cell = createCell<SyncStatus>({ isConnected: false, isSyncing: false, error: null, ...kept(opened) });
+  const first = { isConnected: false, isSyncing: false, error: null, ...kept(opened) };
+  const cell = createCell<SyncStatus>(first, (thrown) => failed(thrown));
   const say = (part: Partial<SyncStatus>): void => cell.set({ ...cell.get(), ...part });
+  function failed(thrown: unknown): void {
+    const { code, message } = GatewayFault.from(thrown, 'LOCAL_STORE');
+    say({ error: { code, message } });
+  }
+
   return {
     observed: cell,
     say,
@@ -45,10 +51,7 @@ export function createStatusBoard(store: LocalStore, opened: SyncRead): StatusBo
       isUp = is;
       say({ isConnected: isReached || isUp });
     },
-    failed(thrown) {
-      const { code, message } = GatewayFault.from(thrown, 'LOCAL_STORE');
-      say({ error: { code, message } });
-    },
+    failed,
     refresh: async () => say(kept(await store.readSync())),
   };
 }
