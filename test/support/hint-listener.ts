@@ -15,12 +15,18 @@ interface HintAnswer {
   readonly hints: { readonly collections: readonly string[]; readonly at: string };
 }
 
-/** Subscribes to the hints of all collections. @param url of the gateway, like http://127.0.0.1:4000 */
-export function listenForHints(url: string, device: string): HintListener {
+/**
+ * Subscribes to the hints of all collections.
+ *
+ * @param url of the gateway, like http://127.0.0.1:4000
+ * @param bearer what its user signs in with; absent: nothing
+ */
+export function listenForHints(url: string, device: string, bearer?: string): HintListener {
+  const authorization = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
   const client = createClient({
     url: `${url.replace('http', 'ws')}/graphql`,
     webSocketImpl: WebSocket,
-    connectionParams: { device },
+    connectionParams: { device, ...authorization },
   });
   const heard: HintAnswer['hints'][] = [];
   let fault: unknown = null;

@@ -38,7 +38,7 @@ alter table phone set (fillfactor = 70);
 -- On a shared phone a token is of who registered last.
 create unique index phone_token on phone (tenant, token);
 create index phone_seeing on phone (tenant, scopes);
--- What is worked off: of 10,000 phones a hundred that are due are taken in 3 ms, whatever the others are.
+-- What is worked off: of 10,000 phones a hundred that are due are taken in 9 ms, whatever the others are.
 create index phone_due on phone (tenant, next_at) where due_at is not null;
 create index phone_silent on phone (tenant, unanswered_since) where unanswered_since is not null and stale_at is null;
 create sequence phone_claim;
