@@ -58,11 +58,13 @@ export function createOpenSockets(
       }
       for (const [tenant, some] of byTenant(open)) {
         const sockets = some.map(({ key, writtenUntilMs }) => ({ device: key, forMs: writtenUntilMs - nowMs }));
-        await store.noteAwake(tenant, node, sockets);
+        const unregistered = await store.noteAwake(tenant, node, sockets);
+        // It may register in a moment: apps open their socket first.
+        for (const key of unregistered) forget(devices.get(nameOf(key)));
       }
     } catch (cause) {
       // Rows end by themselves; what was not written is tried again.
-      for (const one of open) one.writtenUntilMs = Number.NEGATIVE_INFINITY;
+      for (const one of open) forget(one);
       log.warn('hints: who is awake is not noted, trying again', { cause: String(cause) });
     }
   }
@@ -101,6 +103,11 @@ interface OpenDevice {
   /** When each of its sockets gave its last sign of life. */
   readonly sockets: Map<symbol, number>;
   writtenUntilMs: number;
+}
+
+/** What was written of it does not count. */
+function forget(device: OpenDevice | undefined): void {
+  if (device !== undefined) device.writtenUntilMs = Number.NEGATIVE_INFINITY;
 }
 
 function lastSeen(sockets: OpenDevice['sockets']): number {

@@ -10,6 +10,7 @@ interface Gateway {
   /** What was written: `awake` and for how long, `asleep`. */
   readonly written: string[];
   isAway: boolean;
+  isRegistered: boolean;
   readonly pass: (ms: number) => Promise<void>;
 }
 
@@ -22,7 +23,7 @@ function gateway(): Gateway {
   const store = {
     async noteAwake(_tenant: string, _node: string, all: readonly { readonly forMs: number }[]) {
       answer(`awake ${all.map(({ forMs }) => forMs).join()}`);
-      return [];
+      return one.isRegistered ? [] : [tablet];
     },
     noteAsleep: async () => answer('asleep'),
   };
@@ -31,6 +32,7 @@ function gateway(): Gateway {
     sockets,
     written: [],
     isAway: false,
+    isRegistered: true,
     async pass(ms) {
       for (let passed = 0; passed < ms; passed += 3_000) {
         clock.advance(3_000);
@@ -84,6 +86,18 @@ describe('H3: who is awake is known to all gateways', () => {
     world.isAway = false;
     await pass(3_000);
     expect(written).toEqual(['awake 24000']);
+    await sockets.stop();
+  });
+
+  test('also one that registers when its socket is open', async () => {
+    const world = gateway();
+    const { sockets, written, pass } = world;
+    world.isRegistered = false;
+    sockets.opened(tablet);
+    await pass(3_000);
+    world.isRegistered = true;
+    await pass(6_000);
+    expect(written).toEqual(['awake 27000', 'awake 24000']);
     await sockets.stop();
   });
 
