@@ -66,7 +66,12 @@ export function createHttpGateway(options: HttpGatewayOptions): Gateway {
         body: JSON.stringify({ query, variables }),
         signal: given.signal,
       });
-      return read<T>(response.status, (await response.json()) as Answer | null);
+      const { status } = response;
+      // What stands before the gateway says it in its own words, but with the same number.
+      const answer = (await response.json().catch((thrown: unknown) => {
+        throw BY_STATUS[status] === undefined ? thrown : unread(status);
+      })) as Answer | null;
+      return read<T>(status, answer);
     } catch (thrown) {
       throw GatewayFault.from(thrown, 'UNREACHABLE');
     } finally {
@@ -89,6 +94,13 @@ export function createHttpGateway(options: HttpGatewayOptions): Gateway {
   };
 }
 
+/** Less at once gets past a proxy that takes no bodies of this size, and new credentials past one that signs in. */
+const BY_STATUS: Readonly<Record<number, FaultCode>> = { 401: 'UNAUTHENTICATED', 413: 'PAYLOAD_TOO_LARGE' };
+
+function unread(status: number): GatewayFault {
+  return new GatewayFault(BY_STATUS[status] ?? 'UNREACHABLE', `expected an answer of GraphQL, got HTTP ${status}`);
+}
+
 function read<T>(status: number, answer: Answer | null): T {
   const error = answer?.errors?.[0];
   if (error !== undefined) {
@@ -98,5 +110,5 @@ function read<T>(status: number, answer: Answer | null): T {
   }
   if (answer?.data) return answer.data as T;
   // A proxy's page, or a portal's of some hotel: nobody of ours has said anything.
-  throw new GatewayFault('UNREACHABLE', `expected an answer of GraphQL, got HTTP ${status}`);
+  throw unread(status);
 }

@@ -87,30 +87,35 @@ export async function openIndexedDbStore(
     },
     async readSync() {
       const read = database.transaction([STATE, OUTBOX], 'readonly');
-      const state = answer<SyncState | undefined>(read.objectStore(STATE).get(ONLY));
-      const entries = answer<readonly NumberedEntry[]>(read.objectStore(OUTBOX).getAll());
-      return { state: (await state) ?? null, entries: (await entries).map(unnumbered) };
+      const [state, entries] = await Promise.all([
+        answer<SyncState | undefined>(read.objectStore(STATE).get(ONLY)),
+        answer<readonly NumberedEntry[]>(read.objectStore(OUTBOX).getAll()),
+      ]);
+      return { state: state ?? null, entries: entries.map(unnumbered) };
     },
     async readRecords(collection, id) {
       const read = database.transaction([RECORDS, OUTBOX], 'readonly');
       const ids = id === undefined ? [[collection], [collection, []]] : [[collection, id]];
       const range = id === undefined ? between(ids[0], ids[1]) : between(ids[0], ids[0]);
-      const records = answer<readonly HeldRecord[]>(read.objectStore(RECORDS).getAll(range));
-      const entries = answer<NumberedEntry[]>(read.objectStore(OUTBOX).index(BY_RECORD).getAll(range));
-      const numbered = (await entries).sort((a, b) => (a.no ?? 0) - (b.no ?? 0));
-      return { records: await records, entries: numbered.map(unnumbered) };
+      const [records, entries] = await Promise.all([
+        answer<readonly HeldRecord[]>(read.objectStore(RECORDS).getAll(range)),
+        answer<NumberedEntry[]>(read.objectStore(OUTBOX).index(BY_RECORD).getAll(range)),
+      ]);
+      const numbered = entries.sort((a, b) => (a.no ?? 0) - (b.no ?? 0));
+      return { records, entries: numbered.map(unnumbered) };
     },
     async commit(writes, ifRevision) {
       // Not before it is on the disk: what is told to be kept is kept.
       const write = database.transaction([STATE, RECORDS, OUTBOX], 'readwrite', { durability: 'strict' });
       const end = ended(write);
+      // Whoever waits for it hears of it; so does whoever is thrown out before.
+      end.catch(() => undefined);
       const state = await answer<SyncState | undefined>(write.objectStore(STATE).get(ONLY));
       const isMoved = ifRevision !== null && (state?.revision ?? 0) !== ifRevision;
       try {
         if (!isMoved) put(write, writes);
       } catch (thrown) {
         write.abort();
-        await end.catch(() => undefined);
         throw thrown;
       }
       await end;

@@ -37,6 +37,8 @@ export function createSyncLoop(
   failed: (fault: GatewayFault) => void,
 ): SyncLoop {
   let failures = 0;
+  /** The last cycle failed. One after which something stays queued did not: what is new need not wait for that. */
+  let isFailing = false;
   let isClosed = false;
   let isStarted = false;
   /** A reason came that no cycle has begun for. */
@@ -63,13 +65,15 @@ export function createSyncLoop(
       let leastMs = 0;
       try {
         failures = (await alone(cycle)) ? failures + 1 : 0;
+        isFailing = false;
       } catch (thrown) {
         const fault = GatewayFault.from(thrown, 'LOCAL_STORE');
         failures += 1;
+        isFailing = true;
         leastMs = fault.retryAfterMs ?? 0;
         if (!isClosed) failed(fault);
       }
-      if (isClosed || (leastMs === 0 && (isUrgentlyDue || (isDue && failures === 0)))) continue;
+      if (isClosed || (leastMs === 0 && (isUrgentlyDue || (isDue && !isFailing)))) continue;
       pause = new AbortController();
       // Many devices that lost the same gateway do not come back in the same moment.
       const steadyMs =
@@ -89,7 +93,7 @@ export function createSyncLoop(
     wake(isUrgent) {
       isDue = true;
       isUrgentlyDue ||= isUrgent;
-      if (isUrgent || failures === 0) pause.abort();
+      if (isUrgent || !isFailing) pause.abort();
     },
     run: async () => void (await alone(cycle)),
     alone,

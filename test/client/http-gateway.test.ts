@@ -70,6 +70,14 @@ test.each<[string, Answer]>([
   await expect(gatewayOf([answer]).gateway.pull(PULL)).rejects.toMatchObject({ code: 'UNREACHABLE' });
 });
 
+test.each([
+  [401, 'UNAUTHENTICATED'],
+  [413, 'PAYLOAD_TOO_LARGE'],
+])('a proxy’s own %i is %s: signing in, or less at once, gets past it', async (status, code) => {
+  for (const body of ['<html>nginx</html>', { message: 'no' }])
+    await expect(gatewayOf([{ status, body }]).gateway.pull(PULL)).rejects.toMatchObject({ code });
+});
+
 test('a request that is not answered in time is given up', async () => {
   const { gateway, clock } = gatewayOf(['silence']);
   const asked = gateway.pull(PULL);

@@ -68,6 +68,17 @@ test('the gateway’s wish to be left alone counts for more', async () => {
   await loop.stop();
 });
 
+test('R8: an edit does not wait for another one that stays queued', async () => {
+  const { loop, clock, begun } = loopOf([async () => true, async () => true, async () => true]);
+  loop.start();
+  for (let second = 0; second < 4; second++) await pass(clock, second === 0 ? 0 : 1_000);
+  expect(begun.map((at) => at / 1_000)).toEqual([0, 1, 3]);
+  loop.wake(false);
+  await settled();
+  expect(begun.length).toBe(4);
+  await loop.stop();
+});
+
 test('an edit ends the pause between syncs, but not the one after a failure; that the network is back does', async () => {
   const { loop, clock, begun } = loopOf([async () => false, fails()]);
   loop.start();

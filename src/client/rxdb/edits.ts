@@ -1,4 +1,5 @@
 import type { RxCollection } from 'rxdb';
+import { deviceChance, uuidBy } from '../client-clock.js';
 import { MARK, markOfEdit, type MarkedDocument, type TidegateMark } from './mark.js';
 
 /** The edits that an app makes in one collection. */
@@ -35,7 +36,7 @@ export function markEdits<Doc>(collection: RxCollection<Doc>, name: string): Edi
 
   function mark(before: MarkedDocument, after: MarkedDocument): void {
     const stamp = {
-      changeId: `${name}:${crypto.randomUUID()}`,
+      changeId: `${name}:${uuidBy(deviceChance)}`,
       changedAt: new Date().toISOString(),
       epoch: edits.epoch,
     };

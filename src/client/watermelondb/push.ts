@@ -1,3 +1,4 @@
+import { deviceChance, uuidBy } from '../client-clock.js';
 import {
   dataOf,
   GLUE_DOCUMENTS,
@@ -60,7 +61,7 @@ export async function pushRows(
     const isRepeat = known?.body === body;
     const note = isRepeat
       ? known
-      : { changeId: crypto.randomUUID(), body, changedAt: new Date().toISOString(), epoch: notes.epoch };
+      : { changeId: uuidBy(deviceChance), body, changedAt: new Date().toISOString(), epoch: notes.epoch };
     sent[key] = note;
     const { changeId, changedAt, epoch } = note;
     const sentEpoch = epoch === null ? {} : { sentEpoch: epoch };
