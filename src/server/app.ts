@@ -162,6 +162,8 @@ async function build(
     log,
     onOpen: (device) => openSockets?.opened(device) ?? null,
   });
+  // Where no HTTP server comes up that would close them.
+  closers.push(() => sockets.close());
   presence.onRevoked((device) => sockets.sendAway(device));
   const metrics = createMetrics({
     tenants: all.map(({ measures }) => measures),

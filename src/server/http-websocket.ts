@@ -36,7 +36,7 @@ export interface SocketServer {
   count(): number;
   /** Sockets that were closed because their clients did not read, since the start. */
   droppedSlow(): number;
-  /** Tells every client to come back elsewhere, and waits until all are gone. */
+  /** Tells every client to come back elsewhere, and waits until all are gone. Safe to repeat. */
   close(): Promise<void>;
 }
 
