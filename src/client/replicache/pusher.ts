@@ -2,6 +2,7 @@ import type { Pusher } from 'replicache';
 import type { Fields } from '../../core/change.js';
 import type { ChangeError, ErrorCode } from '../../core/errors.js';
 import type { ClientClock } from '../client-clock.js';
+import { requestReaction } from '../error-reactions.js';
 import { deviceOf, type ClientGroup } from './client-group.js';
 import { changeIdOf } from './fate-book.js';
 import { refusal } from './faults.js';
@@ -65,17 +66,21 @@ const OK = { httpRequestInfo: { httpStatusCode: 200, errorMessage: '' } };
 async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly Entry[]): Promise<boolean> {
   /** Records of which an edit was not taken: later ones must not pass it (R8). */
   const held = new Set<string>();
+  let most = MOST_CHANGES;
   let rest: readonly Entry[] = entries.filter(({ changeId }) => !group.fates.isFinal(changeId));
   while (rest.length > 0) {
-    const { batch, behind } = await nextBatch(parts, group, rest, held);
-    rest = behind;
-    if (batch.length === 0) continue;
+    const { batch, behind } = await nextBatch(parts, group, rest, held, most);
     for (const { changeId } of batch) parts.unsent.delete(changeId);
-    const fates = await parts.gateway.push(
-      deviceOf(group, group.generation),
-      batch,
-      new Date(parts.clock.nowMs()).toISOString(),
-    );
+    const fates = batch.length === 0 ? [] : await send(parts, group, batch);
+    if (fates === null) {
+      // Too much at once: less, down to the one that is too much alone, which then waits and holds up its own record only.
+      most = Math.max(1, Math.floor(batch.length / 2));
+      if (batch.length === 1) for (const { collection, id } of batch) held.add(recordKey(collection, id));
+      rest = rest.filter(({ changeId }) => !group.fates.isFinal(changeId));
+      continue;
+    }
+    rest = behind;
+    most = Math.min(MOST_CHANGES, most * 2);
     for (const [at, fate] of fates.entries()) {
       const sent = batch[at];
       if (sent !== undefined && !(await group.fates.hear(fate, false))) held.add(recordKey(sent.collection, sent.id));
@@ -84,12 +89,23 @@ async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly
   return held.size === 0;
 }
 
+/** @returns null: the gateway cannot take so much at once */
+async function send({ gateway, clock }: PusherParts, group: ClientGroup, batch: readonly SentChange[]) {
+  try {
+    return await gateway.push(deviceOf(group, group.generation), batch, new Date(clock.nowMs()).toISOString());
+  } catch (thrown) {
+    if (thrown instanceof GatewayFault && requestReaction(thrown.code) === 'less') return null;
+    throw thrown;
+  }
+}
+
 /** The next changes to send, in the order in which they were made. */
 async function nextBatch(
   { unsent }: PusherParts,
   group: ClientGroup,
   entries: readonly Entry[],
   held: ReadonlySet<string>,
+  most: number,
 ): Promise<{ readonly batch: readonly SentChange[]; readonly behind: readonly Entry[] }> {
   const batch: SentChange[] = [];
   let characters = 0;
@@ -104,7 +120,7 @@ async function nextBatch(
     } else if (!held.has(recordKey(edit.collection, edit.id))) {
       const change = sentChange(changeId, edit, isUnsent);
       characters += JSON.stringify(change).length;
-      const isFull = batch.length >= MOST_CHANGES || characters > MOST_CHARACTERS;
+      const isFull = batch.length >= most || characters > MOST_CHARACTERS;
       if (batch.length > 0 && isFull) return { batch, behind: entries.slice(at) };
       batch.push(change);
     }
