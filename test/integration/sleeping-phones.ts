@@ -13,6 +13,7 @@ import { loadConfig } from '../../src/server/config.js';
 import { visitsConnector } from '../support/journal-connector.js';
 import { startJournalSystem, type JournalSystem } from '../support/journal-system.js';
 import { silentLog, startTestPostgres } from '../support/postgres.js';
+import { registerPhone } from '../support/registered-phone.js';
 import { createSyncDevice, type SyncDevice } from '../support/sync-device.js';
 import { until } from '../support/until.js';
 
@@ -86,15 +87,6 @@ export async function openSleepingPhones(): Promise<SleepingPhones> {
   }
 
   const url = (): string => gateway?.url ?? 'http://127.0.0.1:1';
-  const ask = async (person: Person, device: string, query: string): Promise<void> => {
-    const headers = {
-      'content-type': 'application/json',
-      authorization: `Bearer ${person}`,
-      'tidegate-device': device,
-    };
-    const answer = await fetch(`${url()}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
-    expect(await answer.json()).not.toHaveProperty('errors');
-  };
   const device = (person: Person, name: string): SyncDevice => createSyncDevice(name, url, null, person);
 
   await start();
@@ -115,7 +107,7 @@ export async function openSleepingPhones(): Promise<SleepingPhones> {
     async phone(person, name, platform) {
       const own = device(person, name);
       const token = `${person}:${name}`;
-      await ask(person, name, `mutation { registerDevice(platform: ${platform}, token: "${token}") { id } }`);
+      await registerPhone(url(), { bearer: person, device: name, platform, token });
       await own.pull();
       return {
         device: own,
