@@ -2,19 +2,60 @@ import type { PhoneHint } from '../src/core/phone-hint-port.js';
 import { createFcmSender } from '../src/fcm/fcm-sender.js';
 import { systemClock } from '../src/server/clock.js';
 import { createLog } from '../src/server/telemetry.js';
-import { ownCpuMs, report, timed } from './measure.js';
-import { startPushServiceProcess } from './processes.js';
+import { inParallel, median, ownCpuMs, percentile, report, timed } from './measure.js';
+import { openPhoneGateway, tokenOf, type PhoneGateway } from './phone-gateway.js';
+import { creations, pushBatch } from './pushed-items.js';
+import { openPushService } from './push-service.js';
+import { pullToEnd } from './requests.js';
 
 const PHONES = Number(process.env['BENCH_PHONES'] ?? 10_000);
-/** As many as come due at once in a round. */
-const PER_CALL = 1_000;
+/** As the gateway calls the sender: so many hints at once, in so many calls side by side. */
+const BATCH = 100;
+const BATCHES = 4;
+/** Pushes and pulls of each gateway. */
+const REQUESTS = 200;
+const GOAL_MORE_MS = 5;
+const LOOK_EVERY_MS = 200;
 
 /**
- * How many hints a second the real SDK hands to a push service on this machine,
- * and what one costs us: at this rate phones that are due are worked off. The push service is a process of its own.
+ * How many hints a second the real SDK hands to a push service on this machine; how fast a gateway works off 10,000 phones that are due
+ * (goal: at the SDK's own rate), and that none is hinted twice in its window though changes go on; and what pushes and pulls take while the push
+ * service does not answer, beside a gateway whose push service does (goal: at most 5 ms more).
  */
 export async function benchPhones(): Promise<void> {
-  const service = await startPushServiceProcess();
+  const before = await sendAlone();
+  const healthy = await openPhoneGateway(PHONES);
+  const rate = await workOff(healthy);
+  const alone = (before.perSecond + (await sendAlone()).perSecond) / 2;
+  report({ bench: 'phones: the sender alone', phones: PHONES, perSecond: alone, cpuMsPerHint: before.cpuMsPerHint });
+  report({ bench: 'phones: worked off by a gateway', phones: PHONES, ...rate, ratio: rate.perSecond / alone });
+
+  const hanging = await openPhoneGateway(PHONES);
+  await hanging.pushService.answerAll('silence');
+  await hanging.change();
+  await untilPushed(hanging, 1);
+  const took = await pushAndPull({ healthy, hanging });
+  for (const what of ['push', 'pull'] as const) {
+    const { healthy: up, hanging: away } = took[what];
+    report({
+      bench: `phones: ${what}, FCM healthy and hanging`,
+      healthyP50Ms: median(up),
+      healthyP99Ms: percentile(up, 0.99),
+      hangingP50Ms: median(away),
+      hangingP99Ms: percentile(away, 0.99),
+      moreP50Ms: median(away) - median(up),
+      moreP99Ms: percentile(away, 0.99) - percentile(up, 0.99),
+      goalMoreMs: GOAL_MORE_MS,
+    });
+  }
+  const { messages, tokens } = await healthy.pushService.journal();
+  report({ bench: 'phones: hinted once in a window', phones: tokens, messages, twice: messages - tokens });
+  await Promise.all([healthy.stop(), hanging.stop()]);
+}
+
+/** The limit: the sender, and nothing else. */
+async function sendAlone(): Promise<{ readonly perSecond: number; readonly cpuMsPerHint: number }> {
+  const service = await openPushService();
   const sender = createFcmSender(
     {
       account: { kind: 'none', projectId: 'bench' },
@@ -23,34 +64,76 @@ export async function benchPhones(): Promise<void> {
     },
     { clock: systemClock, chance: Math.random, log: createLog('warn') },
   );
-  const hints = Array.from({ length: PHONES }, (_, n) => hintTo(`phone-${n}`));
+  const hints = Array.from({ length: PHONES }, (_, n) => hintTo(tokenOf(n)));
   // The first calls load the SDK and open the connections.
-  await sender.send(hints.slice(0, 200));
+  await sender.send(hints.slice(0, 2 * BATCH));
   const cpuBeforeMs = ownCpuMs();
-  let taken = 0;
-  const { ms } = await timed(async () => {
-    for (let at = 0; at < hints.length; at += PER_CALL) {
-      const outcomes = await sender.send(hints.slice(at, at + PER_CALL));
-      taken += outcomes.filter(({ kind }) => kind === 'sent').length;
-    }
-  });
-  report({
-    bench: 'phones: hints through the SDK',
-    phones: PHONES,
-    taken,
-    ms,
-    perSecond: (PHONES * 1_000) / ms,
-    cpuMsPerHint: (ownCpuMs() - cpuBeforeMs) / PHONES,
-  });
+  const { ms } = await timed(() =>
+    inParallel(PHONES / BATCH, BATCHES, async (at) => {
+      const outcomes = await sender.send(hints.slice(at * BATCH, (at + 1) * BATCH));
+      const failed = outcomes.find(({ kind }) => kind !== 'sent');
+      if (failed !== undefined) throw new Error(`expected every hint to be taken, got ${JSON.stringify(failed)}`);
+    }),
+  );
+  const cpuMsPerHint = (ownCpuMs() - cpuBeforeMs) / PHONES;
   await sender.close();
   await service.stop();
+  return { perSecond: (PHONES * 1_000) / ms, cpuMsPerHint };
+}
+
+/** From a change that concerns all phones to the last of their hints; other changes come meanwhile. */
+async function workOff(gateway: PhoneGateway) {
+  const before = gateway.cpu();
+  const beganMs = Date.now();
+  await gateway.change();
+  await untilPushed(gateway, 1);
+  await gateway.change();
+  await untilPushed(gateway, PHONES);
+  const { messages, firstAtMs, lastAtMs } = await gateway.pushService.journal();
+  const after = gateway.cpu();
+  return {
+    perSecond: (messages * 1_000) / (lastAtMs - firstAtMs),
+    secondsFromChangeToFirst: (firstAtMs - beganMs) / 1_000,
+    secondsFromChangeToLast: (lastAtMs - beganMs) / 1_000,
+    nodeCpuMsPerHint: (after.nodeMs - before.nodeMs) / messages,
+    postgresCpuMsPerHint: (after.postgresMs - before.postgresMs) / messages,
+  };
+}
+
+async function untilPushed({ pushService }: PhoneGateway, messages: number): Promise<void> {
+  while ((await pushService.journal()).messages < messages)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+}
+
+type Of = 'healthy' | 'hanging';
+type Samples = Readonly<Record<Of, number[]>>;
+
+/** In turns, so that what else this machine does meets both. */
+async function pushAndPull(
+  gateways: Readonly<Record<Of, PhoneGateway>>,
+): Promise<Readonly<Record<'push' | 'pull', Samples>>> {
+  const took = { push: { healthy: [], hanging: [] }, pull: { healthy: [], hanging: [] } } as Record<
+    'push' | 'pull',
+    Samples
+  >;
+  const since = { healthy: gateways.healthy.checkpoint, hanging: gateways.hanging.checkpoint };
+  for (let n = 0; n < REQUESTS; n++) {
+    for (const of of n % 2 === 0 ? (['healthy', 'hanging'] as const) : (['hanging', 'healthy'] as const)) {
+      const { requests } = gateways[of];
+      took.push[of].push((await timed(() => pushBatch(requests, creations(1, n)))).ms);
+      const pulled = await timed(() => pullToEnd(requests, since[of]));
+      took.pull[of].push(pulled.ms);
+      since[of] = pulled.value.checkpoint;
+    }
+  }
+  return took;
 }
 
 function hintTo(token: string): PhoneHint {
   return {
     device: { tenant: 'default', user: 'bench', device: token },
     platform: 'ANDROID',
-    token: token.padEnd(150, 'x'),
+    token,
     collections: ['visits', 'patients'],
     atMs: systemClock.nowMs(),
   };

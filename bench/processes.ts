@@ -15,6 +15,9 @@ export const CLINIC_CONFIG = path.join(ROOT, 'bench/clinic.config.ts');
 /** The instant source behind a gateway with sign-in. */
 export const GUARDED_CONFIG = path.join(ROOT, 'bench/guarded.config.ts');
 
+/** Sleeping phones, hinted by what `BENCH_PUSH_URL` names. */
+export const PHONES_CONFIG = path.join(ROOT, 'bench/phones.config.ts');
+
 /** A child of the benchmark that ends with it. */
 export interface RunningProcess {
   readonly pid: number;
@@ -32,7 +35,7 @@ export async function startOutageSource(): Promise<RunningProcess> {
   return startPrinting('outage-source.js', []);
 }
 
-/** What stands for the push service, and takes every hint. */
+/** What stands for the push service; its other side. */
 export async function startPushServiceProcess(): Promise<RunningProcess> {
   return startPrinting('push-service-process.js', []);
 }
