@@ -64,6 +64,8 @@ export const GLUE_DOCUMENTS = {
   fields: `query Fields { collections { name fields { name type list writable } } }`,
 } as const;
 
+const TIMEOUT_MS = 30_000;
+
 /** Where a gateway is, and who asks. */
 export interface GatewayAddress {
   /** Its GraphQL endpoint, like https://sync.example.com/graphql. */
@@ -74,6 +76,8 @@ export interface GatewayAddress {
   readonly headers?: Headers | (() => Headers | Promise<Headers>);
   /** The platform's by default. */
   readonly fetch?: typeof fetch;
+  /** After which time a request is given up, ms; it may have taken effect all the same. Absent: 30,000. */
+  readonly timeoutMs?: number;
   /** This device was silent for too long: makes and keeps a new id for it (F11). Absent: the error is reported again and again. */
   readonly onEvicted?: () => string | Promise<string>;
 }
@@ -112,7 +116,7 @@ export class GatewayFault extends Error {
 }
 
 export function openExchange(address: GatewayAddress): GatewayExchange {
-  const { url, headers = {}, fetch: send = fetch, onEvicted } = address;
+  const { url, headers = {}, fetch: send = fetch, timeoutMs = TIMEOUT_MS, onEvicted } = address;
   let { device } = address;
 
   async function credentials(): Promise<Headers> {
@@ -120,12 +124,20 @@ export function openExchange(address: GatewayAddress): GatewayExchange {
   }
 
   async function post(query: string, variables: Readonly<Record<string, unknown>>): Promise<GatewayAnswer> {
-    const answer = await send(url, {
-      method: 'POST',
-      headers: { ...(await credentials()), 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    });
-    return (await answer.json()) as GatewayAnswer;
+    const given = new AbortController();
+    // One that hangs would keep all that wait behind it.
+    const timer = setTimeout(() => given.abort(new Error(`expected an answer within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      const answer = await send(url, {
+        method: 'POST',
+        headers: { ...(await credentials()), 'content-type': 'application/json' },
+        body: JSON.stringify({ query, variables }),
+        signal: given.signal,
+      });
+      return (await answer.json()) as GatewayAnswer;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   return {

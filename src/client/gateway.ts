@@ -70,7 +70,7 @@ export interface Gateway {
   check(request: PlaceRequest): Promise<CheckAnswer>;
 }
 
-/** UNREACHABLE: no answer came, or none of a gateway's. CLOSED: this client was closed. LOCAL_STORE: the device's own storage failed. */
+/** UNREACHABLE: no answer came, or none of a gateway's. CLOSED: this client was closed, or its store belongs to another user now. LOCAL_STORE: the device's own storage failed. */
 export type FaultCode = ErrorCode | 'UNREACHABLE' | 'CLOSED' | 'LOCAL_STORE';
 
 /** A request that failed as a whole, or something that this client cannot do. */

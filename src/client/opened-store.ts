@@ -30,6 +30,37 @@ export async function openStanding(
   }
 }
 
+/**
+ * The store as its user's client may use it: once another user has opened it, in another tab, nothing of it is seen or written (F24).
+ *
+ * @param user absent: whoever it is
+ */
+export function keptFor(user: string | undefined, store: LocalStore): LocalStore {
+  if (user === undefined) return store;
+  function own<Read>(read: Read, state: SyncState | null): Read {
+    if ((state?.user ?? user) === user) return read;
+    throw new GatewayFault('CLOSED', 'another user has opened this store');
+  }
+  return {
+    sharedAs: store.sharedAs,
+    async readState() {
+      const state = await store.readState();
+      return own(state, state);
+    },
+    async readSync() {
+      const read = await store.readSync();
+      return own(read, read.state);
+    },
+    async readRecords(collection, id) {
+      const read = await store.readRecords(collection, id);
+      // After it, so that what another one brought is not shown.
+      return own(read, await store.readState());
+    },
+    commit: (writes, ifRevision) => store.commit(writes, ifRevision),
+    close: () => store.close(),
+  };
+}
+
 /** Null: it fits. */
 function fitted({ state, entries }: SyncRead, opening: Opening, newId: () => string): StoreWrites | null {
   const { user = null, device, collections = null } = opening;

@@ -7,7 +7,7 @@ import { createLiveQueries } from './live-queries.js';
 import { createLocalCollection, type LocalCollection } from './local-collection.js';
 import type { RecordName } from './local-store.js';
 import type { Observed, Stop } from './observed.js';
-import { openStanding } from './opened-store.js';
+import { keptFor, openStanding } from './opened-store.js';
 import { isRefused, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { createOutbox, type Outbox } from './outbox.js';
 import type { PushLimits } from './push-rules.js';
@@ -70,13 +70,15 @@ const TIMEOUT_MS = 30_000;
 export async function createSyncClient<
   Collections extends { readonly [Name in keyof Collections]: object } = Record<string, Record<string, unknown>>,
 >(options: SyncClientOptions): Promise<SyncClient<Collections>> {
-  const { url, store, hints, on = {}, clock = deviceClock, chance = deviceChance } = options;
+  const { url, hints, on = {}, clock = deviceClock, chance = deviceChance } = options;
   const headers: Headers = options.headers ?? (() => ({}));
   const pace = { ...DEFAULT_PACE, ...options.pace };
   const limits = { ...PUSH_LIMITS, page: PAGE_LIMIT, ...options.limits };
   const nowMs = (): number => clock.nowMs();
   const newId = (): string => uuidBy(chance);
-  const board = createStatusBoard(store, await openStanding(store, options, newId));
+  const opened = await openStanding(options.store, options, newId);
+  const store = keptFor(options.user, options.store);
+  const board = createStatusBoard(store, opened);
   const queries = createLiveQueries(board.failed);
   const tabs = openTabs(store, (names) => {
     queries.changed(names);

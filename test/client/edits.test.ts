@@ -35,7 +35,7 @@ describe('edits that are made at once', () => {
       },
     });
     await expect(tablet.client.collection('visits').patch('V-1', { notes: 'mine' })).rejects.toMatchObject({
-      code: 'NOT_FOUND',
+      code: 'CLOSED',
     });
     expect(tablet.contents.entries.size).toBe(0);
   });

@@ -11,8 +11,14 @@ interface Collections {
   readonly visits: { readonly notes: string };
 }
 
-async function openTab(gateway: ScriptedGateway): Promise<SyncClient<Collections>> {
-  return createSyncClient({ url: 'http://ward.example/graphql', store: await openIndexedDbStore('ward'), gateway });
+async function openTab(gateway: ScriptedGateway, name = 'ward', user?: string): Promise<SyncClient<Collections>> {
+  const store = await openIndexedDbStore(name);
+  return createSyncClient({
+    url: 'http://ward.example/graphql',
+    store,
+    gateway,
+    ...(user === undefined ? {} : { user }),
+  });
 }
 
 test('tabs share records, outbox and checkpoint: what one of them writes the others show', async () => {
@@ -35,4 +41,26 @@ test('tabs share records, outbox and checkpoint: what one of them writes the oth
     return (await right.outbox.list()).length === 0;
   });
   await Promise.all([left.close(), right.close()]);
+});
+
+test('F24: a tab that is still open for another user shows and touches nothing of who came after', async () => {
+  const [gateway, later] = [createScriptedGateway(), createScriptedGateway()];
+  const nadia = await openTab(gateway, 'shared', 'nadia');
+  gateway.pages.push({ changes: [upsert('V-1', { notes: 'of Nadia' })] });
+  await nadia.sync();
+  const omar = await openTab(later, 'shared', 'omar');
+  expect(await omar.collection('visits').list()).toEqual([]);
+  later.pages.push({ changes: [upsert('V-2', { notes: 'of Omar' })] });
+  await omar.sync();
+  await omar.collection('visits').patch('V-2', { notes: 'edited by Omar' });
+  const refused = { code: 'CLOSED', message: 'another user has opened this store' };
+  await expect(nadia.collection('visits').list()).rejects.toMatchObject(refused);
+  await expect(nadia.collection('visits').put({ notes: 'late' })).rejects.toMatchObject(refused);
+  await expect(nadia.outbox.list()).rejects.toMatchObject(refused);
+  const asked = gateway.pulls.length + gateway.pushes.length;
+  await expect(nadia.sync()).rejects.toMatchObject(refused);
+  expect(gateway.pulls.length + gateway.pushes.length).toBe(asked);
+  expect((await omar.collection('visits').list()).map(({ fields }) => fields.notes)).toEqual(['edited by Omar']);
+  expect(await omar.outbox.list()).toHaveLength(1);
+  await Promise.all([nadia.close(), omar.close()]);
 });
