@@ -38,9 +38,9 @@ export function copyProject(): ProjectCopy {
   };
 }
 
-/** A compiler that writes the program each time and says so. */
+/** A compiler that writes the program each time and says of which project. */
 export const COMPILER_THAT_TELLS = `
   const fs = require('node:fs');
   fs.mkdirSync('dist/src/cli', { recursive: true });
   fs.writeFileSync('dist/src/cli/main.js', 'console.log("running", process.argv.slice(2).join(" "));');
-  console.log('compiled');`;
+  console.log('compiled', require('node:path').basename(process.argv.at(-1).replace('/tsconfig.json', '')));`;
