@@ -17,7 +17,7 @@ const MARK_SHARE = 0.1;
 const LOOK_EVERY_MS = 60_000;
 /** A gateway that does not have the lease asks for it this often. */
 const ASK_EVERY_MS = 5_000;
-/** FCM's HTTP/2 sessions break with more at once. */
+/** As many as the sender keeps in the air for one batch. */
 const BATCH = 100;
 /** Side by side: one bad token holds its batch for seven seconds. */
 const BATCHES = 4;
