@@ -1,18 +1,6 @@
-import type { ChangeKind, Fields, PushKind } from '../core/change.js';
 import type { ChangeError } from '../core/errors.js';
 import type { PushStatus } from '../core/intent.js';
-
-/** A record as it now stands for this device: one of a page, or in the answer of a push. */
-export interface ToldChange {
-  readonly collection: string;
-  readonly id: string;
-  readonly version: string;
-  readonly kind: ChangeKind;
-  readonly pending: boolean;
-  /** Null for tombstones, and where `unavailable` says why. */
-  readonly json: Fields | null;
-  readonly unavailable?: { readonly code: string } | null;
-}
+import type { PulledChange } from './gateway.js';
 
 /** What became of a pushed change: its result, or later its receipt. */
 export interface ToldFate {
@@ -20,29 +8,17 @@ export interface ToldFate {
   readonly status: PushStatus;
   readonly error: ChangeError | null;
   /** The record as it now stands; null when this device may not see it. */
-  readonly change: ToldChange | null;
+  readonly change: PulledChange | null;
 }
 
 /** One answer of pull. */
 export interface ToldPage {
-  readonly changes: readonly ToldChange[];
+  readonly changes: readonly PulledChange[];
   readonly receipts: readonly ToldFate[];
   readonly checkpoint: string;
   readonly hasMore: boolean;
   readonly reset: boolean;
   readonly epoch: string;
-}
-
-/** One change as it is sent. */
-export interface SentChange {
-  readonly changeId: string;
-  readonly collection: string;
-  readonly id: string;
-  readonly kind: PushKind;
-  readonly baseVersion: string | null;
-  readonly changedAt: string;
-  readonly json?: Fields;
-  readonly sentEpoch?: string;
 }
 
 const FATE = `changeId status error { code message field retryable }

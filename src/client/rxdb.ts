@@ -1,4 +1,5 @@
 import type { RxCollection, SyncOptionsGraphQL, WithDeleted } from 'rxdb';
+import type { SentChange } from './gateway.js';
 import {
   GLUE_DOCUMENTS,
   dataOf,
@@ -6,7 +7,6 @@ import {
   openExchange,
   type GatewayAddress,
   type GatewayExchange,
-  type SentChange,
   type ToldFate,
   type ToldPage,
 } from './gateway-exchange.js';

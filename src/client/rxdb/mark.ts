@@ -1,4 +1,5 @@
-import { isRefused, sameValue, type SentChange, type ToldChange, type ToldFate } from '../gateway-exchange.js';
+import type { PulledChange, SentChange } from '../gateway.js';
+import { isRefused, sameValue, type ToldFate } from '../gateway-exchange.js';
 
 /** The field of each document in which the glue keeps what RxDB has no place for. Apps read it, and never write it. */
 export const MARK = 'tidegate';
@@ -87,7 +88,7 @@ export function changeOf(collection: string, primary: string, row: PushRow): Sen
 }
 
 /** A told record as a document; null where it is gone, or where its body could not be read. Fields that are null are left out. */
-export function documentOf(primary: string, change: ToldChange, lineage: number | undefined): MarkedDocument | null {
+export function documentOf(primary: string, change: PulledChange, lineage: number | undefined): MarkedDocument | null {
   if (change.json === null) return null;
   const fields = Object.entries(change.json).filter(([, value]) => value !== null);
   return {

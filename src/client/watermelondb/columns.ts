@@ -1,5 +1,5 @@
 import type { Fields, JsonValue } from '../../core/change.js';
-import type { ToldChange } from '../gateway-exchange.js';
+import type { PulledChange } from '../gateway.js';
 
 /** The column of each synced table in which the glue keeps the version that edits are made from: a string, optional. */
 export const VERSION_COLUMN = 'tidegate_version';
@@ -24,7 +24,7 @@ export interface DeclaredField {
 /** How a table's columns stand for a collection's fields. */
 export interface TableColumns {
   /** A told record as WatermelonDB takes it. */
-  rowOf(change: ToldChange): RawRow;
+  rowOf(change: PulledChange): RawRow;
   /** The named columns of a row, or all that have a value, as fields. */
   fieldsOf(row: RawRow, columns: readonly string[] | 'filled'): Fields;
 }

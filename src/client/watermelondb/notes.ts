@@ -1,4 +1,4 @@
-import type { ToldChange } from '../gateway-exchange.js';
+import type { PulledChange } from '../gateway.js';
 
 /** What is used of a WatermelonDB adapter and its database. */
 export interface WatermelonDatabase {
@@ -33,7 +33,7 @@ export interface Notes {
   /** By `table id`. */
   readonly sent: Readonly<Record<string, SentNote>>;
   /** Refused edits whose rows still show them: the record as it stands, or null where there is none. By `table id`. */
-  readonly corrections: Readonly<Record<string, ToldChange | null>>;
+  readonly corrections: Readonly<Record<string, PulledChange | null>>;
   /** Accepted changes that wait for their receipts, `table id` by change id. */
   readonly open: Readonly<Record<string, string>>;
 }

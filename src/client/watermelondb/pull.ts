@@ -1,9 +1,9 @@
+import type { PulledChange } from '../gateway.js';
 import {
   dataOf,
   GLUE_DOCUMENTS,
   isRefused,
   type GatewayExchange,
-  type ToldChange,
   type ToldFate,
   type ToldPage,
 } from '../gateway-exchange.js';
@@ -52,7 +52,7 @@ export async function pullRows(
     last = await readPage(last.checkpoint);
   const last = pages.at(-1) as ToldPage;
 
-  const told = new Map<string, ToldChange | null>(Object.entries(notes.corrections));
+  const told = new Map<string, PulledChange | null>(Object.entries(notes.corrections));
   for (const { changes } of pages) for (const change of changes) told.set(rowKey(change.collection, change.id), change);
 
   const changes = Object.fromEntries(

@@ -1,12 +1,6 @@
 import { deviceChance, uuidBy } from '../client-clock.js';
-import {
-  dataOf,
-  GLUE_DOCUMENTS,
-  isRefused,
-  type GatewayExchange,
-  type SentChange,
-  type ToldFate,
-} from '../gateway-exchange.js';
+import type { SentChange } from '../gateway.js';
+import { dataOf, GLUE_DOCUMENTS, isRefused, type GatewayExchange, type ToldFate } from '../gateway-exchange.js';
 import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
 import { readNotes, rowKey, writeNotes, type SentNote, type WatermelonDatabase } from './notes.js';
 
