@@ -26,9 +26,11 @@ export function answerOf(
   const known = stored.get(change.changeId);
   const first = known?.bodyHash ?? firsts.get(change.changeId)?.bodyHash;
   if (first !== bodyHash && first !== ERASED_HASH) {
-    const error = new SyncError('KEY_REUSED', 'expected a new changeId, this one names another change already', {
-      field: 'changeId',
-    });
+    const error = new SyncError(
+      'KEY_REUSED',
+      'expected a new changeId: this one names another change already (a repeat is the same change to the letter, changedAt and baseVersion included)',
+      { field: 'changeId' },
+    );
     return resultOf(change, 'REJECTED', toChangeError(error));
   }
   if (known !== undefined) return resultOf(change, known.status, known.error, known.blockedBy);

@@ -100,10 +100,11 @@ function isForNow({ status, error }: Fate): boolean {
   return status === 'REJECTED' && error !== null && ERROR_CATALOGUE[error.code as ErrorCode].retryable;
 }
 
-/** A new visit, or the edit of any. */
+/** A new visit, or the edit of any. When it was made is part of it, and the same at each repeat (R7). */
 function newEdit(nurse: SyncDevice): PushedEdit {
   const changeId = `change-${pushed.size}`;
-  const common = { changeId, collection: 'visits', json: { note: changeId, route: 'r1' } };
+  const changedAt = new Date().toISOString();
+  const common = { changeId, collection: 'visits', json: { note: changeId, route: 'r1' }, changedAt };
   const held = pick([...nurse.records]);
   const edit: PushedEdit =
     chance() < 0.3
@@ -126,6 +127,11 @@ const statusOf = ({ edit, nurse, fate }: Pushed): string =>
   nurse.receipts.get(edit.changeId)?.status ?? fate?.status ?? 'none';
 const changesThat = (...statuses: readonly string[]): readonly string[] =>
   [...pushed.values()].filter((one) => statuses.includes(statusOf(one))).map(({ edit }) => edit.changeId);
+/** Each with what was pushed and why it was refused, as one line. */
+const refusals = (): readonly string[] =>
+  [...pushed.values()]
+    .filter((one) => statusOf(one) === 'REJECTED')
+    .map(({ edit, nurse, fate }) => JSON.stringify([nurse.name, edit, nurse.receipts.get(edit.changeId), fate]));
 const effectsOf = (changeId: string): number => system.journal.filter(({ note }) => note === changeId).length;
 
 describe(`two gateways on one Postgres behind ${BEHIND}, while ${NURSES} nurses push and pull (seed ${SEED})`, () => {
@@ -158,7 +164,7 @@ describe(`two gateways on one Postgres behind ${BEHIND}, while ${NURSES} nurses 
       },
       LEASES_OVER_MS,
     );
-    expect([...pushed.values()].filter((one) => statusOf(one) === 'REJECTED')).toEqual([]);
+    expect(refusals()).toEqual([]);
     expect(changesThat('PARKED').filter((changeId) => !openAtKill.has(changeId))).toEqual([]);
   });
 

@@ -55,7 +55,7 @@ export interface SyncDevice {
   page(limit: number, through?: string): Promise<PulledPage>;
   /** Pages until there is no more; what came, in order. */
   pull(limit?: number): Promise<readonly PulledChange[]>;
-  /** Hands edits over as made now. @returns their fates, in order */
+  /** Hands edits over, as made now if they do not say when: one that may be pushed again does (R7). @returns their fates, in order */
   push(edits: readonly PushedEdit[]): Promise<readonly Fate[]>;
   held(collection: string, id: string): Held;
   /** Collections of which it does not hold what it must; null: there is something to pull first. */
