@@ -52,7 +52,7 @@ export interface PhoneStore {
     node: string,
     sockets: readonly { readonly device: DeviceKey; readonly forMs: number }[],
   ): Promise<readonly DeviceKey[]>;
-  /** No socket of these devices is open at this gateway. */
+  /** No socket of these devices is open at this gateway: it puts off no hint of theirs any more. Safe to repeat. */
   noteAsleep(tenant: string, node: string, devices: readonly DeviceKey[]): Promise<void>;
 }
 

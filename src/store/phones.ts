@@ -96,12 +96,9 @@ export function phoneContacts(
 
     async noteAsleep(tenant, node, devices) {
       if (devices.length === 0) return;
-      await queryRows(database, {
-        name: 'note_asleep',
-        text: `delete from presence where tenant = $1 and node = $2
-          and (user_id, device) in (select * from unnest($3::text[], $4::text[]))`,
-        values: [tenant, node, ...keyColumns(devices)],
-      });
+      await lockingPhones(database, tenant, (connection) =>
+        connection.query({ name: 'note_asleep', text: NOTE_ASLEEP, values: [tenant, node, ...keyColumns(devices)] }),
+      );
     },
   };
 }
@@ -149,6 +146,17 @@ const NOTE_CONTACTS = `
     where p.tenant = $1 and p.user_id = f.user_id and p.device = f.device
   )
   select platform, extract(epoch from at - unanswered_since)::double precision * 1000 as after_ms from found where answers`;
+
+/** What was put off because the device was awake is looked at again at the end of its window: it may be awake at another gateway. */
+const NOTE_ASLEEP = `
+  with closed as (
+    delete from presence where tenant = $1 and node = $2
+      and (user_id, device) in (select * from unnest($3::text[], $4::text[]))
+    returning user_id, device, until
+  )
+  update phone p set next_at = p.free_at from closed c
+  where p.tenant = $1 and p.user_id = c.user_id and p.device = c.device and p.due_at is not null
+    and p.free_at < p.next_at and p.next_at <= c.until`;
 
 interface Counted {
   readonly android: number;

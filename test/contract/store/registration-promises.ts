@@ -96,9 +96,34 @@ export function registrationPromises(begin: () => Promise<World>): void {
     await store.noteAsleep(tenant, 'south', [nurse]);
     expect(await take()).toBe(0);
     await store.noteAsleep(tenant, 'north', [nurse]);
-    // It is looked at again when its sockets would have been silent for too long.
-    expect(await take()).toBe(0);
-    expect((await store.countPhones(tenant)).due).toBe(1);
+    expect(await take()).toBe(1);
+  });
+
+  test('R18: who is awake elsewhere, or may not be hinted yet, is not due because a socket closed', async () => {
+    const world = await begin();
+    const { store, tenant, nurse } = world;
+    await store.registerDevice(nurse, registered('one'), AT_MOST);
+    const fence = await fenceOf(world);
+    await store.markDue(tenant, fence, { collections: ['visits'], upTo: NO_END });
+    await world.show('v1', ['all']);
+    await store.markDue(tenant, fence, { collections: ['visits'], upTo: NO_END });
+    const take = async (windows = AT_ONCE) => (await store.takeDue(tenant, { windows, limit: 10 })).taken;
+    const awake = (node: string, forMs: number) => store.noteAwake(tenant, node, [{ device: nurse, forMs }]);
+    await awake('north', 60_000);
+    await awake('south', 30_000);
+    expect(await take()).toHaveLength(0);
+    await store.noteAsleep(tenant, 'north', [nurse]);
+    expect(await take()).toHaveLength(0);
+    await store.noteAsleep(tenant, 'south', [nurse]);
+    const hints = await take();
+    expect(hints).toHaveLength(1);
+    await store.settleHints(
+      tenant,
+      hints.map((hint) => ({ ...hint, kind: 'unsent', afterMs: 600_000 })),
+    );
+    await awake('north', 60_000);
+    await store.noteAsleep(tenant, 'north', [nurse]);
+    expect(await take()).toHaveLength(0);
   });
 
   test('R18: a socket that is silent for too long keeps no hint back', async () => {

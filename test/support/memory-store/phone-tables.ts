@@ -194,8 +194,16 @@ export function createPhoneTables(ports: {
       return sockets.map(({ device }) => device).filter((device) => !isPhone(device));
     },
 
-    async noteAsleep(_tenant, node, devices) {
-      for (const device of devices) socketsOf(device).delete(node);
+    async noteAsleep(tenant, node, devices) {
+      const { phones } = forWriting(tenant);
+      for (const device of devices) {
+        const sockets = socketsOf(device);
+        const untilMs = sockets.get(node) ?? 0;
+        sockets.delete(node);
+        const phone = phones.get(deviceText(device));
+        if (!phone?.due || phone.nextAtMs > untilMs) continue;
+        phones.set(deviceText(device), { ...phone, nextAtMs: Math.min(phone.nextAtMs, phone.freeAtMs) });
+      }
     },
   };
 }
