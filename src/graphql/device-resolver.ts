@@ -8,6 +8,7 @@ import { DeviceStateEnum, PlatformEnum } from './enums.js';
 import { limitOf } from './operator-arguments.js';
 import { asOperator, deciding } from './operator-resolver.js';
 import { DateTimeScalar } from './scalars.js';
+import { iso, isoOrNull } from './times.js';
 
 const ONLY = 'For operators only; others get FORBIDDEN.';
 
@@ -131,16 +132,12 @@ function toKnownDevice({ key, phone, seenAtMs, standing, revokedAtMs }: KnownDev
     device: key.device,
     state: STATE_OF[standing],
     platform: phone?.platform ?? null,
-    pulledAt: timeOf(phone?.pulledAtMs),
-    hintedAt: timeOf(phone?.hintedAtMs),
+    pulledAt: isoOrNull(phone?.pulledAtMs),
+    hintedAt: isoOrNull(phone?.hintedAtMs),
     isStale: phone?.isStale ?? false,
-    seenAt: new Date(seenAtMs).toISOString(),
-    revokedAt: timeOf(revokedAtMs),
+    seenAt: iso(seenAtMs),
+    revokedAt: isoOrNull(revokedAtMs),
   };
-}
-
-function timeOf(ms: number | null | undefined): string | null {
-  return ms === null || ms === undefined ? null : new Date(ms).toISOString();
 }
 
 function placeOf({ user, device }: Pick<KnownDeviceType, 'user' | 'device'>): string {

@@ -6,6 +6,7 @@ import type { RequestContext } from './context.js';
 import { CollectionStateEnum } from './enums.js';
 import { asOperator, deciding } from './operator-resolver.js';
 import { DateTimeScalar } from './scalars.js';
+import { iso, isoOrNull } from './times.js';
 
 const ONLY = 'For operators only; others get FORBIDDEN.';
 const COLLECTION = { description: 'Its name, as `collections` gives it.' } as const;
@@ -105,8 +106,8 @@ export class IngestResolver {
       (await oversight.quarantine(tenant, collection)).map(({ firstSeenAtMs, lastSeenAtMs, ...record }) => ({
         ...record,
         collection,
-        firstSeenAt: new Date(firstSeenAtMs).toISOString(),
-        lastSeenAt: new Date(lastSeenAtMs).toISOString(),
+        firstSeenAt: iso(firstSeenAtMs),
+        lastSeenAt: iso(lastSeenAtMs),
       })),
     );
   }
@@ -142,12 +143,8 @@ function toProgress(one: CollectionOversight): IngestProgressType {
   return {
     ...{ collection, source, state, records: recordCount, allowedDeletions, quarantined },
     heldDeletions: state === 'HELD' ? heldDeletions : 0,
-    polledAt: iso(one.polledAtMs),
-    scannedAt: iso(one.scannedAtMs),
+    polledAt: isoOrNull(one.polledAtMs),
+    scannedAt: isoOrNull(one.scannedAtMs),
     isScanAsked: one.scanAskedAtMs !== null,
   };
-}
-
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -13,6 +13,7 @@ import { checkListened } from './listened-collections.js';
 import { isRefusal, readChangeArgument, type ChangeArgument } from './push-input.js';
 import { ChangeInputType, DeviceType, PushPayloadType, type PushResultType } from './push-types.js';
 import { DateTimeScalar } from './scalars.js';
+import { iso } from './times.js';
 
 /** Tokens of push services are of visible ASCII, and have about 160 characters. */
 const TOKEN = /^[\x21-\x7e]{1,1024}$/;
@@ -62,7 +63,7 @@ export class MutationResolver {
       const next = results.values();
       return {
         results: read.map((one) => toPushResult(isRefusal(one) ? one : (next.next().value as PushResult))),
-        serverTime: new Date(services.clock.nowMs()).toISOString(),
+        serverTime: iso(services.clock.nowMs()),
         epoch: await useCases.readEpoch(session),
       };
     });
@@ -83,7 +84,7 @@ export class MutationResolver {
       const device = requireDevice(session);
       const asked = { token: checkToken(token), platform, collections: wanted(collections, services.collections) };
       const { registeredAtMs } = await useCases.registerDevice(session, device, asked);
-      return { id: device.device, platform, registeredAt: new Date(registeredAtMs).toISOString() };
+      return { id: device.device, platform, registeredAt: iso(registeredAtMs) };
     });
   }
 

@@ -22,6 +22,7 @@ import {
 } from './operator-arguments.js';
 import { OutboxChangeType, OutboxCountsType, OutboxPageType, type SourceCallType } from './outbox-types.js';
 import { PushResultType } from './push-types.js';
+import { iso, isoOrNull } from './times.js';
 
 const ONLY = 'For operators only; others get FORBIDDEN.';
 
@@ -54,7 +55,7 @@ export class OperatorResolver {
         sent: byState.get('SENT') ?? 0,
         inDoubt: byState.get('IN_DOUBT') ?? 0,
         parked: byState.get('PARKED') ?? 0,
-        oldestAcceptedAt: oldestAcceptedAtMs === null ? null : iso(oldestAcceptedAtMs),
+        oldestAcceptedAt: isoOrNull(oldestAcceptedAtMs),
       };
     });
   }
@@ -225,8 +226,4 @@ function toKeptConflict({
 
 function toResult(decided: Decided): PushResultType {
   return { ...decided, blockedBy: null };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

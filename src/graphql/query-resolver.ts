@@ -7,6 +7,7 @@ import type { CollectionView, RequestContext } from './context.js';
 import { answering } from './errors.js';
 import { PageType } from './page-types.js';
 import { PullArguments, toPullRequest } from './pull-arguments.js';
+import { isoOrNull } from './times.js';
 import { changeTypesByCollection } from './typed-schema.js';
 
 /** Reading: pull and collections. */
@@ -42,7 +43,7 @@ function toCollectionInfo({ collection, ...progress }: CollectionView): Collecti
     policy: collection.policy,
     storage: progress.storage,
     recordCount: progress.recordCount,
-    lastPolledAt: progress.lastPolledAtMs === null ? null : new Date(progress.lastPolledAtMs).toISOString(),
+    lastPolledAt: isoOrNull(progress.lastPolledAtMs),
     fields: collection.fields.map((field) => ({
       name: field.name,
       type: field.type,

@@ -46,11 +46,9 @@ export function deviceStore(database: Database): DeviceStore & { close(): Promis
     registerDevice(device, { token, platform, collections, seen }, atMost) {
       const key = keyOf(device);
       const { tenant, userId } = key;
-      const registeredAt = new Date();
       const registration = {
         token,
         platform,
-        registeredAt,
         collections: collections === null ? [] : [...collections],
         scopes: seen.hash,
         // An answer that is still to come is about what was registered before.
@@ -58,7 +56,10 @@ export function deviceStore(database: Database): DeviceStore & { close(): Promis
       };
       return guarded(
         prisma.$transaction(async (tx) => {
-          await tx.$executeRawUnsafe(`select pg_advisory_xact_lock(${PHONES_LOCK})`, tenant);
+          const [{ registeredAt }] = await tx.$queryRawUnsafe<[{ readonly registeredAt: Date }]>(
+            `select clock_timestamp() as "registeredAt" from pg_advisory_xact_lock(${PHONES_LOCK})`,
+            tenant,
+          );
           const { evicted, revokedAt } = await tx.device.upsert({
             where: { tenant_userId_device: key },
             create: key,
@@ -85,8 +86,8 @@ export function deviceStore(database: Database): DeviceStore & { close(): Promis
           const isSameList = held?.collections.join() === registration.collections.join();
           await tx.phone.upsert({
             where: { tenant_userId_device: key },
-            create: { ...key, ...registration, ...window },
-            update: { ...registration, ...window, ...(isSameList ? {} : { pulledSeq: 0 }) },
+            create: { ...key, ...registration, registeredAt, ...window },
+            update: { ...registration, registeredAt, ...window, ...(isSameList ? {} : { pulledSeq: 0 }) },
           });
           return { registeredAtMs: registeredAt.getTime() };
         }),
