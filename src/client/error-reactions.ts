@@ -9,10 +9,12 @@ import type { FaultCode } from './gateway.js';
  * - `lessLater`: the same, after a pause: one of the changes may be what the gateway cannot take
  * - `signIn`: asks the app for new credentials, once, and tries again
  * - `beginAgain`: pulls with `since: null`; what is held stays until it came again or is swept
+ * - `pullFirst`: what was sent for the first time was not; it goes out after a pull (F5)
  * - `newDevice`: takes a new device id (F11)
  * - `wipe`: removes all it holds and stops, for ever
  */
-export type RequestReaction = 'later' | 'less' | 'lessLater' | 'signIn' | 'beginAgain' | 'newDevice' | 'wipe';
+export type RequestReaction =
+  'later' | 'less' | 'lessLater' | 'signIn' | 'beginAgain' | 'pullFirst' | 'newDevice' | 'wipe';
 
 /**
  * What the device does with a change that is answered REJECTED: `refused` is the verdict; `again` is none, it stays queued; `newDevice`
@@ -20,52 +22,50 @@ export type RequestReaction = 'later' | 'less' | 'lessLater' | 'signIn' | 'begin
  */
 export type ChangeReaction = 'refused' | 'again' | 'newDevice';
 
-const LATER = ['later', 'refused'] as const;
-const AGAIN = ['later', 'again'] as const;
+/** Codes that a whole request waits out, as it does any that this release does not know. The compiler asks for those that are added. */
+type WaitedOut =
+  | 'NOT_FOUND'
+  | 'DEVICE_REQUIRED'
+  | 'KEY_REUSED'
+  | 'UNKNOWN_REFERENCE'
+  | 'PARENT_REFUSED'
+  | 'NO_SUCH_RECORD'
+  | 'RECORD_BLOCKED'
+  | 'CONFLICT'
+  | 'SOURCE_REFUSED'
+  | 'OPERATOR_REFUSED'
+  | 'STILL_THERE'
+  | 'SOURCE_UNAVAILABLE'
+  | 'OUTCOME_UNKNOWN'
+  | 'FORBIDDEN'
+  | 'PERSISTED_QUERY_NOT_FOUND'
+  | 'RATE_LIMITED'
+  | 'UNAVAILABLE'
+  | 'STARTUP';
 
-/** Every code of the catalogue: of a whole request, and of one change. The compiler asks for those that are added. */
-export const REACTIONS: Readonly<Record<ErrorCode, readonly [RequestReaction, ChangeReaction]>> = {
-  BAD_REQUEST: ['less', 'refused'],
-  BAD_CHECKPOINT: ['beginAgain', 'refused'],
-  CHECKPOINT_COLLECTIONS: ['beginAgain', 'refused'],
-  LIMIT_EXCEEDED: ['less', 'refused'],
-  VALIDATION: ['less', 'refused'],
-  NOT_FOUND: LATER,
-  DEVICE_REQUIRED: LATER,
-  DEVICE_EVICTED: ['newDevice', 'refused'],
-  DEVICE_REVOKED: ['wipe', 'refused'],
-  KEY_REUSED: ['later', 'newDevice'],
-  UNKNOWN_REFERENCE: AGAIN,
-  PARENT_REFUSED: LATER,
-  NO_SUCH_RECORD: LATER,
-  RECORD_BLOCKED: AGAIN,
-  CONFLICT: LATER,
-  SOURCE_REFUSED: LATER,
-  OPERATOR_REFUSED: LATER,
-  STILL_THERE: AGAIN,
-  SOURCE_UNAVAILABLE: AGAIN,
-  OUTCOME_UNKNOWN: LATER,
-  UNAUTHENTICATED: ['signIn', 'refused'],
-  FORBIDDEN: LATER,
-  PERSISTED_QUERY_NOT_FOUND: LATER,
-  PAYLOAD_TOO_LARGE: ['less', 'refused'],
-  RATE_LIMITED: AGAIN,
-  UNAVAILABLE: AGAIN,
-  INTERNAL: ['lessLater', 'again'],
-  STARTUP: LATER,
+const REACTIONS: Readonly<Record<Exclude<ErrorCode, WaitedOut>, RequestReaction>> = {
+  BAD_REQUEST: 'less',
+  BAD_CHECKPOINT: 'beginAgain',
+  CHECKPOINT_COLLECTIONS: 'beginAgain',
+  LIMIT_EXCEEDED: 'less',
+  VALIDATION: 'less',
+  DEVICE_EVICTED: 'newDevice',
+  DEVICE_REVOKED: 'wipe',
+  NEW_EPOCH: 'pullFirst',
+  UNAUTHENTICATED: 'signIn',
+  PAYLOAD_TOO_LARGE: 'less',
+  INTERNAL: 'lessLater',
 };
 
-/** A code that this release does not know is waited out. */
 export function requestReaction(code: FaultCode): RequestReaction {
-  return REACTIONS[code as ErrorCode]?.[0] ?? 'later';
+  return REACTIONS[code as keyof typeof REACTIONS] ?? 'later';
 }
 
 /**
- * A code that this release does not know goes by what the gateway says of it. One that can help later is a verdict all the same where the
- * gateway says so: a reference for which it waited in vain.
+ * Whether it can help later is the gateway's to say, of codes that this release does not know, too, and of a reference for which it
+ * waited in vain.
  */
 export function changeReaction(error: ChangeError | null | undefined): ChangeReaction {
-  if (error === null || error === undefined) return 'refused';
-  const reaction = REACTIONS[error.code]?.[1] ?? 'again';
-  return reaction === 'again' && !error.retryable ? 'refused' : reaction;
+  if (error?.code === 'KEY_REUSED') return 'newDevice';
+  return error?.retryable === true ? 'again' : 'refused';
 }

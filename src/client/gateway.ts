@@ -65,8 +65,12 @@ export interface PlaceRequest {
 /** The way to a gateway. All of it is safe to repeat. Every fault is a `GatewayFault`. */
 export interface Gateway {
   pull(request: PlaceRequest & { readonly limit: number }): Promise<PulledPage>;
-  /** @returns one fate per change, in their order */
-  push(device: string, changes: readonly SentChange[], sentAt: string): Promise<readonly Fate[]>;
+  /**
+   * @param epoch the one that the device knows; absent: nothing is refused because of it
+   * @returns one fate per change, in their order
+   * @throws GatewayFault NEW_EPOCH - another one is in force, and nothing was taken: pull first (F5)
+   */
+  push(device: string, changes: readonly SentChange[], sentAt: string, epoch?: string | null): Promise<readonly Fate[]>;
   check(request: PlaceRequest): Promise<CheckAnswer>;
 }
 

@@ -1,4 +1,4 @@
-import { DOCUMENTS } from './documents.js';
+import { HINTS_DOCUMENT } from './documents.js';
 
 /** What a line of hints tells. */
 export interface HintListener {
@@ -46,7 +46,7 @@ export function webSocketHints(WebSocketClass?: SocketMaker): HintTransport {
         readonly payload?: { readonly data?: { readonly hints: { readonly collections: readonly string[] } } | null };
       };
       if (type === 'connection_ack') {
-        say({ type: 'subscribe', id: '1', payload: { query: DOCUMENTS.hints, variables: { collections } } });
+        say({ type: 'subscribe', id: '1', payload: { query: HINTS_DOCUMENT, variables: { collections } } });
         listener.up();
       } else if (type === 'ping') say({ type: 'pong' });
       else if (type === 'next' && payload?.data) listener.hint(payload.data.hints.collections);

@@ -1,4 +1,4 @@
-import { DOCUMENTS } from './documents.js';
+import { CHECK_DOCUMENT, PULL_DOCUMENT, PUSH_DOCUMENT } from './documents.js';
 import { requestReaction } from './error-reactions.js';
 import { GatewayFault, type CheckAnswer, type Fate, type FaultCode, type Gateway, type PulledPage } from './gateway.js';
 import type { ClientClock } from './client-clock.js';
@@ -81,16 +81,17 @@ export function createHttpGateway(options: HttpGatewayOptions): Gateway {
 
   return {
     pull: async ({ device, ...variables }) =>
-      (await ask<{ readonly pull: PulledPage }>(device, DOCUMENTS.pull, variables)).pull,
-    push: async (device, changes, sentAt) => {
-      const { push } = await ask<{ readonly push: { readonly results: readonly Fate[] } }>(device, DOCUMENTS.push, {
+      (await ask<{ readonly pull: PulledPage }>(device, PULL_DOCUMENT, variables)).pull,
+    push: async (device, changes, sentAt, epoch) => {
+      const { push } = await ask<{ readonly push: { readonly results: readonly Fate[] } }>(device, PUSH_DOCUMENT, {
         changes,
         sentAt,
+        epoch,
       });
       return push.results;
     },
     check: async ({ device, ...variables }) =>
-      (await ask<{ readonly check: CheckAnswer }>(device, DOCUMENTS.check, variables)).check,
+      (await ask<{ readonly check: CheckAnswer }>(device, CHECK_DOCUMENT, variables)).check,
   };
 }
 

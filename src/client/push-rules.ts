@@ -64,8 +64,6 @@ export interface Told {
   readonly entries: readonly OutboxEntry[];
   /** Those that were told something new, as they are now. */
   readonly told: readonly OutboxEntry[];
-  /** Some stay queued: their turn comes later. */
-  readonly isAgain: boolean;
   /** An id of this device stands for another device's change: a copied backup (F11). */
   readonly isCopied: boolean;
 }
@@ -81,7 +79,6 @@ export function takeFates(
   const told: OutboxEntry[] = [];
   /** By record: the create of it that was refused just now. */
   const refused = new Map<string, string>();
-  let isAgain = false;
   let isCopied = false;
   const after = entries.map((entry): OutboxEntry => {
     const fate = byId.get(entry.changeId);
@@ -97,7 +94,6 @@ export function takeFates(
     if (isApplied(entry)) return isReceived && !entry.hasReceipt ? { ...entry, hasReceipt: true } : entry;
     if (!isReceipt && fate.status === 'REJECTED') {
       const reaction = changeReaction(fate.error);
-      if (reaction === 'again') isAgain = true;
       if (reaction === 'newDevice') isCopied = true;
       if (reaction === 'again') return entry;
       // This body was never taken under its id, so that a new one makes no second change of it.
@@ -111,7 +107,7 @@ export function takeFates(
     told.push(entry);
     return entry;
   }
-  return { entries: after, told, isAgain, isCopied };
+  return { entries: after, told, isCopied };
 }
 
 /** Queued, and nobody can have seen it. */

@@ -96,18 +96,25 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
   async function react(fault: GatewayFault, fresh: readonly OutboxEntry[] = []): Promise<void> {
     const reaction = requestReaction(fault.code);
     if (reaction === 'beginAgain') await beginAgain();
-    if (reaction === 'newDevice') await takeNewDevice(fresh);
+    if (reaction === 'newDevice' || reaction === 'pullFirst') await takeBack(fresh, reaction === 'newDevice');
     if (reaction === 'wipe') await wipe();
   }
 
-  async function takeNewDevice(fresh: readonly OutboxEntry[]): Promise<void> {
+  /** What a push that was refused as a whole would have sent for the first time was never sent. */
+  async function takeBack(fresh: readonly OutboxEntry[], isNewDevice: boolean): Promise<void> {
     const refused = new Set(fresh.map(({ changeId }) => changeId));
-    const renewed = await update(({ state, entries }) => {
-      const after = ofNewDevice(entries.map((entry) => (refused.has(entry.changeId) ? unsent(entry) : entry)));
-      const writes = { state: { ...state, device: newId() }, ...outboxWrites(entries, after.entries) };
-      return { writes, value: after.told };
+    const taken = await update((read) => {
+      const entries = read.entries.map((entry) => (refused.has(entry.changeId) ? unsent(entry) : entry));
+      return renewed(read, entries, isNewDevice);
     });
-    tell(renewed?.value ?? []);
+    tell(taken?.value ?? []);
+  }
+
+  /** The outbox as it is to be, of a new device if that is asked for. */
+  function renewed({ state, entries }: Standing, next: readonly OutboxEntry[], isNewDevice: boolean) {
+    const after = isNewDevice ? ofNewDevice(next) : { entries: next, told: [] };
+    const device = isNewDevice ? newId() : state.device;
+    return { writes: { state: { ...state, device }, ...outboxWrites(entries, after.entries) }, value: after.told };
   }
 
   /** An app shows nothing any more of what it may not have; that it may not is remembered. */
@@ -142,34 +149,32 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
       const sound = nextBatch(entries, { ...limits, changes: room }, isDoubted);
       const batch = sound.length > 0 ? sound : nextBatch(entries, { ...limits, changes: 1 }, isLeft);
       if (batch.length === 0) return null;
-      return { writes: beforeSending(batch, state.epoch), value: { batch, device: state.device } };
+      return { writes: beforeSending(batch, state.epoch), value: { batch, state } };
     });
     if (chosen === null) return null;
-    const { batch, device } = chosen.value;
-    const fates = await send(device, batch);
+    const { batch, state } = chosen.value;
+    const fates = await send(state, batch);
     if (fates === null) return 0;
     for (const { changeId } of batch) {
       tried.add(changeId);
       suspects.delete(changeId);
     }
-    const answered = await update(({ state, entries }) => {
-      const told = takeFates(entries, fates, false, newId);
-      const after = told.isCopied ? ofNewDevice(told.entries) : { entries: told.entries, told: [] };
-      const writes = {
-        state: told.isCopied ? { ...state, device: newId() } : state,
-        ...outboxWrites(entries, after.entries),
-      };
-      return { writes, value: { told: [...told.told, ...after.told], isCopied: told.isCopied } };
+    let isCopied = false;
+    const answered = await update((read) => {
+      const taken = takeFates(read.entries, fates, false, newId);
+      isCopied = taken.isCopied;
+      const { writes, value } = renewed(read, taken.entries, isCopied);
+      return { writes, value: [...taken.told, ...value] };
     });
-    tell(answered?.value.told ?? []);
+    tell(answered?.value ?? []);
     // What goes on under new ids waits for the next time, lest a gateway that knows every id is asked for ever.
-    return answered?.value.isCopied === true ? null : fates.length;
+    return isCopied ? null : fates.length;
   }
 
   /** @returns null: it was too much at once, and less is to be sent */
-  async function send(device: string, batch: readonly OutboxEntry[]): Promise<readonly Fate[] | null> {
+  async function send({ device, epoch }: SyncState, batch: readonly OutboxEntry[]): Promise<readonly Fate[] | null> {
     try {
-      const fates = await gateway.push(device, batch.map(asSent), new Date(nowMs()).toISOString());
+      const fates = await gateway.push(device, batch.map(asSent), new Date(nowMs()).toISOString(), epoch);
       room = Math.min(limits.changes, room * 2);
       return fates;
     } catch (thrown) {
@@ -180,7 +185,6 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
         if (batch.length === 1) setAside(batch[0]?.changeId ?? '');
         if (reaction === 'less') return null;
       }
-      // Refused as a whole: what it would have sent for the first time was never sent.
       await react(
         fault,
         batch.filter((entry) => !entry.isSent),
@@ -216,11 +220,14 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
       // Without an epoch a repeat after a restore could not be told from a first time (F5): the first pull goes first.
       if (opened(await store.readState()).epoch === null) return 0;
       const tried = new Set<string>();
-      for (let answered = 0; ;) {
-        const batch = await pushBatch(tried);
-        if (batch === null) return answered;
-        answered += batch;
+      let answered = 0;
+      try {
+        for (let batch: number | null = 0; batch !== null; batch = await pushBatch(tried)) answered += batch;
+      } catch (thrown) {
+        // The pull that follows tells which edits the gateway lost: they go first.
+        if (requestReaction((thrown as GatewayFault).code) !== 'pullFirst') throw thrown;
       }
+      return answered;
     },
     async pull() {
       for (let isFirst = true; ; isFirst = false) {

@@ -33,6 +33,11 @@ export const ERROR_CATALOGUE = {
     status: 403,
     advice: 'Wipe what this installation holds: an operator took its rights away for ever.',
   },
+  NEW_EPOCH: {
+    retryable: false,
+    status: 409,
+    advice: 'Pull, and push again: the gateway was restored, and nothing of this push was taken.',
+  },
   KEY_REUSED: { retryable: false, status: 409, advice: 'A changeId names one change for ever: take a new one.' },
   UNKNOWN_REFERENCE: { retryable: true, status: 422, advice: 'Push the record that is referred to first.' },
   PARENT_REFUSED: { retryable: false, status: 422, advice: 'The record that this one refers to was refused.' },

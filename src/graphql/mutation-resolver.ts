@@ -40,6 +40,12 @@ export class MutationResolver {
   })
   async push(
     // TypeGraphQL prints arguments last to first: `changes` is to be read first.
+    @Arg('epoch', () => String, {
+      nullable: true,
+      description:
+        'The `epoch` of the last page. Where another one is in force nothing is taken (`NEW_EPOCH`): what a restore took away comes again first.',
+    })
+    epoch: string | null,
     @Arg('sentAt', () => DateTimeScalar, {
       nullable: true,
       description: "The device's clock now, so that its skew can be corrected.",
@@ -59,7 +65,7 @@ export class MutationResolver {
       requireDevice(session);
       const read = changes.map(readChangeArgument);
       const sent = read.filter((one): one is PushedChange => !isRefusal(one));
-      const results = await useCases.push(session, sent, readSentAt(sentAt));
+      const results = await useCases.push(session, sent, readSentAt(sentAt), epoch);
       const next = results.values();
       return {
         results: read.map((one) => toPushResult(isRefusal(one) ? one : (next.next().value as PushResult))),

@@ -32,14 +32,22 @@ import {
  *
  * @param opened takes what was accepted as soon as it is durable, also when a later commit fails
  * @returns one result per change, in order; ACCEPTED for those with an intent
- * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, DEVICE_REVOKED, UNAVAILABLE
+ * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, DEVICE_REVOKED, NEW_EPOCH, UNAVAILABLE
  */
 export type Accept = (
   session: Session,
   changes: readonly PushedChange[],
-  sentAtMs: number | null,
+  sending: Sending,
   opened: Map<number, Opened>,
 ) => Promise<readonly PushResult[]>;
+
+/** What a device says of itself when it pushes; null: it does not. */
+export interface Sending {
+  /** By its clock, ms since 1970. */
+  readonly sentAtMs: number | null;
+  /** The epoch that it knows. */
+  readonly knownEpoch: string | null;
+}
 
 /** Times that a change is decided again because its record moved meanwhile; then it is RECORD_BLOCKED. */
 const MAX_DECISIONS = 8;
@@ -71,7 +79,7 @@ export function createAccept(
   const { lease } = options;
   const collections = new Map(options.collections.map((collection) => [collection.name, collection]));
 
-  return async (session, changes, sentAtMs, opened) => {
+  return async (session, changes, { sentAtMs, knownEpoch }, opened) => {
     const device = deviceOf(session);
     if (device === null) throw new SyncError('DEVICE_REQUIRED', 'expected a Tidegate-Device header, got none');
     const read = changes.map(readEntry);
@@ -87,6 +95,7 @@ export function createAccept(
       referred.readOf([...entries.values()]),
     ]);
     checkStanding(standing);
+    checkEpoch(knownEpoch, feed.epoch);
     const answers = new Map(known.map((one) => [one.changeId, one]));
     for (const entry of entries.values()) if (!answers.has(entry.change.changeId)) queue.add(entry.named, entry);
     for (const view of views) queue.see(view);
@@ -249,6 +258,12 @@ interface Decided {
   readonly view: RecordView;
   readonly links: Links | null;
   readonly decision: Exclude<AcceptDecision, { readonly kind: 'retryLater' }>;
+}
+
+/** What was made on top of changes that a restore took away must not come before them (R8): its device hears of it first. */
+function checkEpoch(known: string | null, inForce: Epoch): void {
+  if (known === null || known === inForce) return;
+  throw new SyncError('NEW_EPOCH', 'expected a device that has pulled since the gateway was restored');
 }
 
 function check(change: PushedChange, named: NamedChange): CheckedChange | SyncError {

@@ -16,9 +16,16 @@ export interface Push {
    * One result per change, in order; safe to repeat (R7). Waits at most `patienceMs` for the sources (R10).
    *
    * @param sentAtMs the device's clock at sending, ms since 1970; null: its clock is taken as right
-   * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, DEVICE_REVOKED, UNAVAILABLE - what was accepted before is durable all the same
+   * @param knownEpoch the one that the device knows; null: it does not say
+   * @throws SyncError DEVICE_REQUIRED, DEVICE_EVICTED, DEVICE_REVOKED, UNAVAILABLE - what was accepted before is durable all the same;
+   * NEW_EPOCH - another epoch than the known one is in force, and nothing was taken (F5)
    */
-  push(session: Session, changes: readonly PushedChange[], sentAtMs: number | null): Promise<readonly PushResult[]>;
+  push(
+    session: Session,
+    changes: readonly PushedChange[],
+    sentAtMs: number | null,
+    knownEpoch?: string | null,
+  ): Promise<readonly PushResult[]>;
   /** Looks for due changes now: an operator made one due, or settled what others waited for. */
   wake(): void;
   /** Starts delivering what waits: due intents of every node, and calls whose holder is gone. */
@@ -78,12 +85,12 @@ export function createPush(
   }
 
   return {
-    async push(session, changes, sentAtMs) {
+    async push(session, changes, sentAtMs, knownEpoch = null) {
       const opened = new Map<number, Opened>();
       let expected: ReturnType<typeof fates.expect>;
       let results: readonly PushResult[];
       try {
-        results = await accept(session, changes, sentAtMs, opened);
+        results = await accept(session, changes, { sentAtMs, knownEpoch }, opened);
         expected = fates.expect([...opened.values()].filter(isWorthWaiting).map((one) => one.intent.intentNo));
       } finally {
         // Also when the store failed half-way: what was accepted is durable, and is on its way from now on.

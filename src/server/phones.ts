@@ -68,12 +68,14 @@ export function createPhones(
       contacts.pulled(session, beganMs, brought);
       return page;
     },
-    notingPush: (push) => async (session, changes, sentAtMs) => {
-      const results = await push(session, changes, sentAtMs);
-      const told = results.filter(({ status }) => status !== 'ACCEPTED').map(({ changeId }) => changeId);
-      contacts.told(session, told);
-      return results;
-    },
+    notingPush:
+      (push) =>
+      async (session, ...sent) => {
+        const results = await push(session, ...sent);
+        const told = results.filter(({ status }) => status !== 'ACCEPTED').map(({ changeId }) => changeId);
+        contacts.told(session, told);
+        return results;
+      },
     start() {
       contacts.start();
       delivery.start();

@@ -116,8 +116,8 @@ export async function openTenant(
   const push = createPush(ports, { tenant, sources, holder, patienceMs, parentPatienceMs });
   const operator = createOperator(ports, { sources, wake: () => push.wake() });
   const audit = createAudit(ports, tenant);
-  const pushOf: UseCases['push'] = async (session, changes, sentAtMs) => {
-    const results = await push.push(session, changes, sentAtMs);
+  const pushOf: UseCases['push'] = async (session, ...sent) => {
+    const results = await push.push(session, ...sent);
     audit.sawAnswers(session, results);
     return results;
   };

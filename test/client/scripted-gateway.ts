@@ -8,6 +8,8 @@ export const EPOCH = 'abcdefgh';
 export interface Pushed {
   readonly device: string;
   readonly changes: readonly SentChange[];
+  /** The epoch that the device says it knows. */
+  readonly epoch: string | null;
 }
 
 /** A gateway that says what a test tells it to, and remembers what it was asked. */
@@ -44,8 +46,8 @@ export function createScriptedGateway(): ScriptedGateway {
       if (pullFault !== null) throw new GatewayFault(pullFault, 'as the test said');
       return page({ checkpoint: `place ${++places}`, ...gateway.pages.shift() });
     },
-    async push(device, changes) {
-      const pushed = { device, changes };
+    async push(device, changes, _sentAt, epoch = null) {
+      const pushed = { device, changes, epoch };
       gateway.pushes.push(pushed);
       return gateway.answer(pushed);
     },

@@ -41,7 +41,7 @@ export function take(pull: PullQuery['pull']): { rows: Row[]; since: string } {
 export const next = (since: string | null): PullQueryVariables => ({ since, collections: ['visits'], limit: 500 });
 
 export const pushed: PushMutationVariables = {
-  sentAt: '2026-01-31T12:00:00.000Z',
+  sentAt: '2026-01-31T12:00:00.000Z', epoch: 'abcdefgh',
   changes: [{
     changeId: 'c1', collection: 'visits', id: 'V-00001', kind: 'UPSERT', baseVersion: 'v', sentEpoch: null,
     changedAt: '2026-01-31T11:00:00.000Z', record: { visits: edit },

@@ -26,7 +26,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
     'audit(after: ID, limit: Int = 100): AuditPage!',
   ],
   Mutation: [
-    'push(changes: [ChangeInput!]!, sentAt: DateTime): PushPayload!',
+    'push(changes: [ChangeInput!]!, sentAt: DateTime, epoch: String): PushPayload!',
     'registerDevice(token: String!, platform: Platform!, collections: [String!]): Device!',
     'unregisterDevice: Boolean!',
     'retryChange(intentNo: ID!, mayApplyTwice: Boolean = false): OutboxChange!',

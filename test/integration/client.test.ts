@@ -79,7 +79,7 @@ const isEmpty = (phone: Phone): Promise<void> =>
   until('nothing is pending', async () => (await phone.client.outbox.list()).length === 0, WITHIN_MS);
 const writesOf = (notes: string): number => ward.writes.filter((write) => write.includes(notes)).length;
 
-test('R10, R18, F5, F11: two phones converge through lost replies, a restart, a reset and a revocation', async () => {
+test('R10, R18, F5, F11: two phones converge through lost replies, a restart, a reset, a new epoch and a revocation', async () => {
   const tablet = await openPhone('tablet', await openSqliteStore(await openSqlJs()));
   const contents = emptyContents();
   const phone = await openPhone('phone', createMemoryStore(contents));
@@ -133,6 +133,24 @@ test('R10, R18, F5, F11: two phones converge through lost replies, a restart, a 
   await isEmpty(drawer);
   expect((await drawer.client.collection('visits').list()).length).toBe(before.length);
   expect(ward.notes.get('V-1')).toBe('from the drawer');
+
+  // The gateway was restored: what the device says of the epoch before it is not taken until it has pulled.
+  const { epoch = '' } = await drawer.client.diagnostics();
+  await ward.asOperator('mutation ($from: String!) { newEpoch(from: $from) }', { from: epoch });
+  const push = 'mutation ($epoch: String) { push(changes: [], epoch: $epoch) { epoch } }';
+  const early = await ward.ask(push, { epoch }, { user: 'nurse', device: 'another' });
+  expect(early.body.errors?.map(({ extensions }) => extensions.code)).toEqual(['NEW_EPOCH']);
+  const { changeId } = await drawer.client.collection('visits').patch('V-2', { notes: 'before the restore' });
+  await drawer.client.sync();
+  // It was made from a version of which this epoch knows nothing.
+  expect(drawer.heard.slice(1)).toEqual(['reset NEW_EPOCH', 'conflict V-2']);
+  await drawer.client.outbox.retry(changeId ?? '');
+  const isDone = async (): Promise<boolean> => {
+    await drawer.client.sync();
+    return (await drawer.client.outbox.list()).length === 0;
+  };
+  await until('its edit is in effect', isDone, WITHIN_MS);
+  expect(writesOf('before the restore')).toBe(1);
 
   // An operator takes a lost phone's rights away: it wipes what it holds, without being asked to do anything.
   drawer.client.start();

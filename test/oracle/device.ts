@@ -128,6 +128,11 @@ export class Device implements WatchedDevice {
     });
   }
 
+  /** Nothing of it was taken: it is as it was before it was on its way. */
+  notTaken(batch: readonly LocalChange[], sent: readonly ReturnType<LocalChange['asPushed']>[]): void {
+    batch.forEach((change, at) => (change.sentEpoch = sent[at]?.sentEpoch ?? null));
+  }
+
   answered(batch: readonly LocalChange[], results: readonly PushResult[]): void {
     batch.forEach((change, at) => {
       const result = results[at];

@@ -100,14 +100,19 @@ export class Network {
     const changes = device.sending(batch);
     const session = device.session();
     const sentAtMs = this.sim.nowMs();
+    const { epoch } = device;
     const results = await this.ask(device, 'push', async (node) => {
-      const answered = await node.push.push(session, changes, sentAtMs);
+      const answered = await node.push.push(session, changes, sentAtMs, epoch);
       this.told(device, batch, answered);
       return answered;
+    }).catch((thrown: unknown) => {
+      if (!isNewEpoch(thrown)) throw thrown;
+      return 'not taken' as const;
     });
     if (generation !== this.generation(device)) return;
     this.pushing.delete(device);
-    if (results !== null) device.answered(batch, results);
+    if (results === 'not taken') device.notTaken(batch, changes);
+    else if (results !== null) device.answered(batch, results);
   }
 
   private async pullFor(device: Device, limit: number): Promise<void> {
@@ -191,6 +196,11 @@ export class Network {
   private generation(device: WatchedDevice): number {
     return this.generations.get(device) ?? 0;
   }
+}
+
+/** The gateway was restored since the device last pulled, and says so (F5). */
+export function isNewEpoch(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'NEW_EPOCH';
 }
 
 /** The gateway says that its store is away: the only fault that these requests may meet. */

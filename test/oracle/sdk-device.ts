@@ -21,6 +21,7 @@ import {
   type WatchedDevice,
 } from './device.js';
 import type { LocalChange } from './local-change.js';
+import { isNewEpoch } from './network.js';
 import type { World } from './world.js';
 
 const SHAPE = fullShape(['patients', 'visits']);
@@ -33,6 +34,8 @@ export interface SdkFaults {
   readonly writes?: (writes: StoreWrites, pages: number) => StoreWrites;
   /** What is sent instead. */
   readonly sent?: (change: SentChange) => SentChange;
+  /** A push does not say which epoch the device knows. */
+  readonly isEpochHidden?: boolean;
   /** A late page is taken to continue whatever checkpoint there is. */
   readonly isLateTaken?: boolean;
   /** Edits that were sent are not shown any more. */
@@ -177,23 +180,28 @@ export class SdkDevice implements WatchedDevice {
         if (page === null) throw lost();
         return this.pageOf(page, since);
       },
-      push: async (_device, changes, sentAt) => {
+      push: async (_device, changes, sentAt, epoch) => {
         const batch = changes.map((change) => this.changes.get(change.changeId) as LocalChange);
         const session = this.session();
+        const known = this.faults.isEpochHidden === true ? null : epoch;
         const sent = changes.map((change) => this.faults.sent?.(change) ?? change);
-        const results = await network.request(
-          this,
-          'push',
-          async (node) => {
-            const answered = await node.push.push(session, sent.map(asPushed), Date.parse(sentAt));
-            this.world.tell(
-              () => `${this.name} is told ${answered.map((one) => `${one.changeId} ${one.status}`).join(', ')}`,
-            );
-            void this.world.judge.told(this, batch, answered);
-            return answered;
-          },
-          () => undefined,
-        );
+        const results = await network
+          .request(
+            this,
+            'push',
+            async (node) => {
+              const answered = await node.push.push(session, sent.map(asPushed), Date.parse(sentAt), known);
+              this.world.tell(
+                () => `${this.name} is told ${answered.map((one) => `${one.changeId} ${one.status}`).join(', ')}`,
+              );
+              void this.world.judge.told(this, batch, answered);
+              return answered;
+            },
+            () => undefined,
+          )
+          .catch((thrown: unknown) => {
+            throw isNewEpoch(thrown) ? new GatewayFault('NEW_EPOCH', 'the gateway was restored') : thrown;
+          });
         if (results === null) throw lost();
         return results.map((result, at): Fate => ({ ...result, changeId: batch[at]?.changeId ?? '' }));
       },

@@ -27,6 +27,13 @@ export const SDK_MUTATIONS: Readonly<Record<string, { readonly from: number; rea
     },
   },
 
+  'F5: a repeat does not say in which epoch it was sent first': {
+    from: 620,
+    sdk: { sent: ({ sentEpoch: _forgotten, ...change }) => change },
+  },
+
+  'F5, R8: a push does not say which epoch its device knows': { from: 10_600, sdk: { isEpochHidden: true } },
+
   'F25: what a reset does not bring again stays': {
     from: 1,
     sdk: { writes: (writes) => without(writes, 'sweepBelow') },

@@ -62,7 +62,12 @@ export interface Clinic {
   view(id: string): Promise<RecordView>;
   version(id: string): Promise<string>;
   /** Pushes and moves the clock until there is an answer. */
-  send(changes: readonly PushedChange[], by?: Session, sentAtMs?: number | null): Promise<readonly PushResult[]>;
+  send(
+    changes: readonly PushedChange[],
+    by?: Session,
+    sentAtMs?: number | null,
+    knownEpoch?: string | null,
+  ): Promise<readonly PushResult[]>;
   sendOne(change: PushedChange, by?: Session): Promise<PushResult>;
   /** What is stored of a change. */
   fate(changeId: string, by?: Session): Promise<string | undefined>;
@@ -166,9 +171,9 @@ export async function createClinic(
       expect(outcome?.kind).toBe('written');
       return version(id);
     },
-    async send(changes, by = clinic.session(), sentAtMs = null) {
+    async send(changes, by = clinic.session(), sentAtMs = null, knownEpoch = null) {
       let answered = false;
-      const answer = push.push(by, changes, sentAtMs).finally(() => (answered = true));
+      const answer = push.push(by, changes, sentAtMs, knownEpoch).finally(() => (answered = true));
       answer.catch(() => undefined);
       await until(() => answered);
       return answer;

@@ -69,6 +69,21 @@ describe('a change that was first sent before the gateway was restored', () => {
     expect((await clinic.view('17')).intents).toMatchObject([{ state: 'PARKED' }]);
   });
 
+  test('F5, R8: what its device made on top of it is not taken before it, when that says which epoch it knows', async () => {
+    const clinic = await createClinic();
+    const known = await epochOf(clinic);
+    const id = randomUUID();
+    const lost = edit(id, null, { note: 'new', route: '7' }, { sentEpoch: known });
+    const onTop = edit(id, null, { note: 'newer' });
+    await beginEpoch(clinic);
+    await sweep(clinic);
+    await expect(clinic.send([onTop], undefined, null, known)).rejects.toMatchObject({ code: 'NEW_EPOCH' });
+    expect(await clinic.fate(onTop.changeId)).toBeUndefined();
+    expect(clinic.source.calls).toEqual([]);
+    const fates = await clinic.send([lost, onTop], undefined, null, await epochOf(clinic));
+    expect(fates).toMatchObject([{ status: 'ACCEPTED' }, { status: 'ACCEPTED', blockedBy: lost.changeId }]);
+  });
+
   test('F5: a change that was never sent is taken as ever, on the record as it is now', async () => {
     const clinic = await createClinic();
     const change = edit(randomUUID(), null, { note: 'new', route: '7' });
