@@ -101,7 +101,9 @@ export class Judge {
     }
     const lane = `${change.device} ${keyOf(change)}`;
     const last = this.lastEffect.get(lane);
-    if (last !== undefined && (this.order.get(last) ?? 0) > (this.order.get(change) ?? 0)) {
+    // After a restore nobody knows that it was made and deleted again, and both come once more.
+    const isOnceMore = earlier.length > 0 && this.isRestored;
+    if (last !== undefined && !isOnceMore && (this.order.get(last) ?? 0) > (this.order.get(change) ?? 0)) {
       return this.fail(`(R8) ${change} came after ${last}, which was made later`);
     }
     this.lastEffect.set(lane, change);

@@ -100,6 +100,8 @@ type Happening =
 export type When = 'before' | 'after';
 
 const STEPS = 40;
+/** Steps of a plan with restores that make a backup or put one back. */
+const RESTORED = 0.08;
 
 /** The plan of a seed. */
 export function drawPlan(seed: number): Plan {
@@ -180,6 +182,8 @@ function drawStep(dice: Dice, devices: number, hasRestores: boolean): Step {
   const node = int(2);
   const when = dice.pick<When>('when', ['before', 'after']);
   const step = (happening: Happening): Step => ({ gapMs, ...happening });
+  if (hasRestores && dice.roll('restore') < RESTORED)
+    return step({ do: dice.roll('back') < 0.6 ? 'backup' : 'restore' });
   let left = chance;
   const share = (part: number): boolean => (left -= part) < 0;
   if (share(0.22)) {
@@ -204,6 +208,5 @@ function drawStep(dice: Dice, devices: number, hasRestores: boolean): Step {
   if (share(0.04)) return step({ do: 'grant', device, scopes: SCOPES.filter(() => dice.roll('scope') < 0.6) });
   if (share(0.01)) return step({ do: 'blank', collection, ms: 500 + int(9_000) });
   if (share(0.03)) return step({ do: 'purge', ageMs: int(6_000) });
-  if (hasRestores && share(0.05)) return step({ do: dice.roll('back') < 0.5 ? 'backup' : 'restore' });
   return step({ do: 'pull', device, limit: 1 + int(40) });
 }
