@@ -1,6 +1,8 @@
 import type { CallBudget } from '../core/call-budget-port.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
+import { countdown } from '../core/time-passed.js';
 import { createBreaker } from './breaker.js';
+import { giveTime } from './call-time.js';
 import { createCallQueue, NoTurn, type ReadUrgency, type Urgency } from './call-queue.js';
 import { giveTurn, TurnOver, type CallTurn } from './call-turn.js';
 import { CallFault, LONGEST_PAUSE_MS, type CallName } from './fault.js';
@@ -36,10 +38,10 @@ export interface Guard {
   /**
    * Makes a write once and never again (R11).
    *
-   * @param withinMs what is left of the write's time, at most the limit of one call
+   * @param leftMs what is left of the write's time, at most the limit of one call; no request of it leaves when that is nothing (F13)
    * @throws CallFault, `notSent` if it certainly had no effect
    */
-  write<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, withinMs?: number): Promise<T>;
+  write<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, leftMs?: () => number): Promise<T>;
   /**
    * Another turn for a call that is under way, and makes one request more.
    *
@@ -112,8 +114,9 @@ export function createGuard(
     urgency: Urgency,
     call: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
-    withinMs: number,
+    leftMs: () => number,
   ): Promise<T> {
+    const withinMs = leftMs();
     checkMaintenance();
     const pauseMs = pausedUntilMs - clock.monotonicMs();
     if (pauseMs > 0) {
@@ -122,6 +125,7 @@ export function createGuard(
     if (breaker.isOpen()) throw new CallFault('notSent', NO_ANSWER, { sourceIsSick: false });
     let begun = false;
     const deadline = withDeadline(clock, signal, withinMs);
+    giveTime(deadline.signal, leftMs);
     const inTurn = async (turn: CallTurn | null): Promise<T> => {
       deadline.signal.throwIfAborted();
       if (turn !== null) giveTurn(deadline.signal, turn);
@@ -167,7 +171,7 @@ export function createGuard(
     async read(urgency, call, signal, isRepeatable = true) {
       for (let tried = 1; ; tried++) {
         try {
-          return await once(made, urgency, call, signal, limits.timeoutMs);
+          return await once(made, urgency, call, signal, countdown(clock, limits.timeoutMs));
         } catch (thrown) {
           const fault = thrown as CallFault;
           const waitMs = isRepeatable || fault.kind === 'notSent' ? waitBefore(fault, tried, chance) : null;
@@ -179,7 +183,7 @@ export function createGuard(
         }
       }
     },
-    write: (call, signal, withinMs = limits.timeoutMs) => once(made, 'write', call, signal, withinMs),
+    write: (call, signal, leftMs = countdown(clock, limits.timeoutMs)) => once(made, 'write', call, signal, leftMs),
     async turn(signal) {
       try {
         const turn = await queue.turn(signal);

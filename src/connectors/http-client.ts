@@ -5,6 +5,7 @@ import { rootCertificates } from 'node:tls';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { DecoratorHandler, Pool, type Dispatcher } from 'undici';
 import { lookupOf, type NamedBy } from '../outgoing/reach.js';
+import { isTimeOver, TimeOver } from './call-time.js';
 import { takeTurn, TurnOver, type CallTurn } from './call-turn.js';
 import { CallFault, LONGEST_PAUSE_MS, shownText } from './fault.js';
 import type { RowTags } from './transport.js';
@@ -97,7 +98,7 @@ export function openHttp(
   return {
     async exchange(request, signal, read) {
       checkHeaders(request.headers);
-      const started = { yes: false, turn: takeTurn(signal) };
+      const started = { yes: false, turn: takeTurn(signal), signal };
       const options: StartingOptions = {
         method: request.method,
         path: request.path,
@@ -110,7 +111,7 @@ export function openHttp(
       try {
         answer = await dispatcher.request(options);
       } catch (cause) {
-        throw cause instanceof TurnOver ? cause : faultOf(cause, started.yes);
+        throw cause instanceof TurnOver || cause instanceof TimeOver ? cause : faultOf(cause, started.yes);
       }
       const headers = joined(answer.headers);
       const head = { status: answer.statusCode, headers };
@@ -185,6 +186,8 @@ interface Started {
   yes: boolean;
   /** Not later than this. */
   readonly turn: CallTurn | null;
+  /** Nor when its time is over. */
+  readonly signal: AbortSignal;
 }
 
 interface StartingOptions extends Dispatcher.RequestOptions {
@@ -210,7 +213,8 @@ class StartNoting extends Handler {
   }
 
   override onRequestStart(controller: Dispatcher.DispatchController, context: object): void {
-    // Thrown here, it is not sent, and its connection stays.
+    // Thrown here, it is not sent, and its connection stays. What follows in this tick are its bytes.
+    if (isTimeOver(this.#started.signal)) throw new TimeOver();
     if (this.#started.turn?.isOver() === true) throw new TurnOver();
     this.#started.yes = true;
     super.onRequestStart(controller, context);

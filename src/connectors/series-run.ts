@@ -25,13 +25,11 @@ export function createWriter(
   async function send(
     operation: Operation,
     call: WriteCall,
-    withinMs: number,
+    leftMs: () => number,
     signal: AbortSignal,
   ): Promise<WriteAnswer> {
-    const endsAtMs = deps.clock.monotonicMs() + Math.max(1, withinMs);
-    const leftMs = (): number => endsAtMs - deps.clock.monotonicMs();
     const writing = ofCall(parts, WRITE_CALLS[call.purpose]);
-    const first = await writing.guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs());
+    const first = await writing.guard.write((deadline) => transport.write(operation, call, deadline), signal, leftMs);
     return first instanceof PendingResult ? await writtenResult(writing, first, leftMs, signal) : first;
   }
 
@@ -43,7 +41,7 @@ export function createWriter(
       const named = `call ${at + 1} of ${series.steps.length}`;
       let end: WriteAnswer;
       try {
-        end = await send(step.call, callOf(step, call, kept), leftMs() - lastMs, signal);
+        end = await send(step.call, callOf(step, call, kept), () => leftMs() - lastMs, signal);
       } catch (thrown) {
         // Nobody knows what it began, which is nothing before the last call.
         const mayBeBegun = isBegun || !(thrown instanceof CallFault && thrown.kind === 'notSent');
@@ -75,7 +73,7 @@ export function createWriter(
     const last = series.steps.at(-1) as Step;
     let end: WriteAnswer;
     try {
-      end = await send(last.call, callOf(last, call, kept), leftMs(), signal);
+      end = await send(last.call, callOf(last, call, kept), leftMs, signal);
     } catch (thrown) {
       // What may have taken effect is not given up: it could be undone, or end in two minds.
       if (thrown instanceof CallFault && thrown.kind === 'notSent') await giveUp(series, call, kept, leftMs, signal);
@@ -111,7 +109,7 @@ export function createWriter(
   ): Promise<void> {
     if (abort === null || leftMs() <= 0) return;
     try {
-      const end = await send(abort, callOf({ call: abort, keeps: {}, sends: 'nothing' }, call, kept), leftMs(), signal);
+      const end = await send(abort, callOf({ call: abort, keeps: {}, sends: 'nothing' }, call, kept), leftMs, signal);
       if (end.kind === 'done' || end.kind === 'gone') return;
       deps.log.warn('a write that was begun could not be given up', { collection: where, reason: wordsOf(end) });
     } catch (thrown) {
@@ -123,7 +121,7 @@ export function createWriter(
     isSeries(operation)
       ? run(operation, call, leftMs, signal)
       : batcher === null
-        ? send(operation, call, leftMs(), signal)
+        ? send(operation, call, leftMs, signal)
         : batcher.send(operation, call, leftMs, signal);
 }
 

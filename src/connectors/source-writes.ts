@@ -2,6 +2,7 @@ import type { Collection } from '../core/collection.js';
 import { describe } from '../core/field.js';
 import { sourceKeyParts } from '../core/id.js';
 import type { SourceCollection, SourceWrite } from '../core/source-port.js';
+import { countdown } from '../core/time-passed.js';
 import type { CollectionParts } from './collection-parts.js';
 import { CallFault, outcomeOfFault, reasonOf, WRITE_CALLS } from './fault.js';
 import { createWriter } from './series-run.js';
@@ -60,17 +61,17 @@ export function createWrites(
     };
   }
 
-  return async (write, signal, withinMs = Infinity) => {
+  return async (write, signal, callerLeftMs = () => Infinity) => {
     const operation = operations[write.kind];
     if (operation === undefined) {
       return { kind: 'refused', message: `${collection.name}: the source takes no ${write.kind}`, field: null };
     }
     const called = WRITE_CALLS[write.kind];
-    const totalMs = Math.min(guard.timeoutMs, withinMs - EARLIER_MS);
+    const ownLeftMs = countdown(deps.clock, guard.timeoutMs);
+    const leftMs = (): number => Math.min(ownLeftMs(), callerLeftMs() - EARLIER_MS);
+    const totalMs = leftMs();
     if (totalMs <= 0)
       return { kind: 'notSent', reason: `${where} ${called}: no time was left for it`, retryAfterMs: null };
-    const endsAtMs = deps.clock.monotonicMs() + totalMs;
-    const leftMs = (): number => endsAtMs - deps.clock.monotonicMs();
     let prepared: Prepared | Settled;
     try {
       // A source that was away is tried with a read first: a write that it swallows would be in doubt.

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/ports.js';
 import type { BatchFacts } from './batch.js';
+import { giveTime, TimeOver } from './call-time.js';
 import { CallFault } from './fault.js';
 import type { Guard } from './guard.js';
 import { PendingResult } from './pending-result.js';
@@ -17,6 +18,8 @@ interface Item {
   readonly leftMs: () => number;
   readonly signal: AbortSignal;
   end(end: BatchEnd): void;
+  /** It was not answered in time; if it still waits it was not even sent. */
+  readonly giveUp: () => void;
 }
 
 /**
@@ -62,14 +65,18 @@ export function createWriteBatcher(
     const take = (): void => {
       if (isAsked) asked -= 1;
       isAsked = false;
+      // A process that stood still has not come to their timers yet (F13).
+      for (const item of waiting) if (item.leftMs() <= 0) item.giveUp();
       taken = [...waiting].slice(0, size);
       for (const item of taken) waiting.delete(item);
     };
     try {
-      const longestMs = Math.max(1, ...[...waiting].map(({ leftMs }) => leftMs()));
+      const all = [...waiting];
+      const longestMs = (): number => Math.max(...all.map(({ leftMs }) => leftMs()));
       await guard.write(
         async (deadline) => {
           take();
+          giveTime(deadline, () => Math.min(...taken.map(({ leftMs }) => leftMs())));
           await make(taken, deadline);
         },
         never,
@@ -81,7 +88,11 @@ export function createWriteBatcher(
         thrown instanceof CallFault
           ? thrown
           : new CallFault('unknown', 'its batch ended in a fault', { cause: thrown });
-      for (const item of taken) item.end(fault);
+      // It did not leave because of those whose time was over: the others go with the next one.
+      for (const item of taken) {
+        if (fault instanceof TimeOver && item.leftMs() > 0 && !item.signal.aborted) waiting.add(item);
+        else item.end(fault);
+      }
     } finally {
       underWay -= 1;
       go(false);
@@ -101,11 +112,7 @@ export function createWriteBatcher(
   }
 
   function alone({ operation, call, leftMs, signal }: Item): Promise<WriteAnswer> {
-    return guard.write(
-      async (deadline) => answerOf(await transport.write(operation, call, deadline)),
-      signal,
-      Math.max(1, leftMs()),
-    );
+    return guard.write(async (deadline) => answerOf(await transport.write(operation, call, deadline)), signal, leftMs);
   }
 
   return {
@@ -131,6 +138,7 @@ export function createWriteBatcher(
             else if (end instanceof CallFault) reject(end);
             else resolve(end);
           },
+          giveUp,
         };
         function giveUp(): void {
           const isSent = !waiting.delete(item);

@@ -196,6 +196,9 @@ export interface SourceCollection {
    * Every record that has the natural key of these fields; none: the source says that there is none. Only where the facts have one.
    */
   findAlike?(fields: Fields, signal: AbortSignal): Promise<readonly Observation[]>;
-  /** @param withinMs what is left of the call's time, ms; absent, or more than that: `callTimeoutMs` */
-  write(write: SourceWrite, signal: AbortSignal, withinMs?: number): Promise<SourceWriteOutcome>;
+  /**
+   * @param leftMs what is left of the call's time, ms; absent, or more than that: `callTimeoutMs`. Asked once more in the tick in which a
+   * request leaves: where nothing is left it does not, and what did not leave is `notSent` (F13)
+   */
+  write(write: SourceWrite, signal: AbortSignal, leftMs?: () => number): Promise<SourceWriteOutcome>;
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/ports.js';
 import type { SendNote } from '../core/outbox-port.js';
 import type { RecordStore } from '../core/record-port.js';
+import { timePassed, type TimePassed } from '../core/time-passed.js';
 import { gather } from './gather.js';
 
 /** The time that a call may take: one for all calls that were noted together. */
@@ -10,11 +11,10 @@ export interface Deadline {
   readonly signal: AbortSignal;
   /** Resolves a little later, for a call that does not end by itself. */
   readonly over: Promise<void>;
-  /**
-   * What is left of it; not more than 0 when it is over. By both hands of the clock: a machine that was put to sleep between note
-   * and call finds that one of them stood still (F13).
-   */
+  /** What is left of it, or less, ms; not more than 0: no request may leave any more (F13). */
   leftMs(): number;
+  /** How long it has been over, or longer, ms; negative: it is not. What waits for the end of a late request goes by this. */
+  overForMs(): number;
   /** One call has ended. */
   leave(): void;
 }
@@ -37,13 +37,13 @@ export function createSendNotes(
 
   async function noteAll(tenant: string, notes: readonly SendNote[]): Promise<readonly Noted[]> {
     // Counted from before the store was asked: never later than the deadline that the store keeps (F13, F28).
-    const begun = { monotonicMs: clock.monotonicMs(), nowMs: clock.nowMs() };
+    const passed = timePassed(clock);
     const outcomes = await store.noteSent(tenant, notes);
     const deadlines = new Map<number, { readonly deadline: Deadline; join(): void }>();
     return outcomes.map((kind, at) => {
       if (kind !== 'sent') return { kind };
       const { deadlineMs } = notes[at] as SendNote;
-      const shared = deadlines.get(deadlineMs) ?? createDeadline(clock, begun, deadlineMs);
+      const shared = deadlines.get(deadlineMs) ?? createDeadline(clock, passed, deadlineMs);
       deadlines.set(deadlineMs, shared);
       shared.join();
       return { kind, deadline: shared.deadline };
@@ -61,10 +61,10 @@ export function createSendNotes(
 
 function createDeadline(
   clock: Clock,
-  begun: { readonly monotonicMs: number; readonly nowMs: number },
+  passed: TimePassed,
   lastsMs: number,
 ): { readonly deadline: Deadline; join(): void } {
-  const leftMs = (): number => lastsMs - Math.max(clock.monotonicMs() - begun.monotonicMs, clock.nowMs() - begun.nowMs);
+  const leftMs = (): number => lastsMs - passed.atMostMs();
   const time = new AbortController();
   const everyoneLeft = new AbortController();
   // Each call of the batch listens; past ten Node takes it for a leak and says so on the console.
@@ -79,6 +79,7 @@ function createDeadline(
     signal: time.signal,
     over,
     leftMs,
+    overForMs: () => passed.atLeastMs() - lastsMs,
     leave() {
       members -= 1;
       if (members === 0) everyoneLeft.abort(new Error('every call has ended'));

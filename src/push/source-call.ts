@@ -33,8 +33,8 @@ export type Called =
   | { readonly kind: 'notMade'; readonly retryInMs: number };
 
 /**
- * One call to a source: its turn, the durable note, the call, made once (R11). A process that stood still between note and call
- * does not begin it any more, and one that gets no answer in time does not wait for it (F13).
+ * One call to a source: its turn, the durable note, the call, made once (R11). A process that stood still since the note does not begin it
+ * any more, and the source looks once more in the tick in which the request leaves; one that gets no answer in time does not wait for it (F13).
  *
  * @param delayMs how long to wait where the store could not be reached
  */
@@ -75,7 +75,7 @@ export async function callSource(
       // A process that stood still since the note must not begin a call that others take for ended (F13).
       if (deadline.leftMs() <= 0) return { kind: 'notMade', retryInMs: 0 };
       const outcome = known ?? (await call());
-      const sinceDeadlineMs = -deadline.leftMs();
+      const sinceDeadlineMs = deadline.overForMs();
       const { kind, sourceKey, fields, guard } = write;
       const after = { ...view, mark: view.mark + 1 };
       return { kind: 'made', outcome, call: { kind, sourceKey, fields, ...rest }, guard, sinceDeadlineMs, view: after };
@@ -87,7 +87,7 @@ export async function callSource(
       const late = { kind: 'unknown', reason: `no answer within ${facts.callTimeoutMs} ms` } as const;
       try {
         const idempotencyKey = idempotencyKeyOf(tools.hash, intent);
-        const answered = source.write({ ...write, idempotencyKey }, deadline.signal, deadline.leftMs());
+        const answered = source.write({ ...write, idempotencyKey }, deadline.signal, () => deadline.leftMs());
         return await Promise.race([answered, deadline.over.then(() => late)]);
       } catch (thrown) {
         tools.log.error('a source threw instead of answering', { ...held.nameOf(), reason: String(thrown) });

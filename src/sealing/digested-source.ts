@@ -43,11 +43,11 @@ export function digestedSource(source: SourceCollection, kept: Collection): Sour
     scan: (signal, isProof, known) => batches(source.scan(signal, isProof, known)),
     readOne: async (key: SourceKey, signal) => shown(await source.readOne(key, signal)),
     ...(source.lookUp === undefined ? {} : { lookUp }),
-    async write(write, signal, withinMs) {
+    async write(write, signal, leftMs) {
       // What is known of the record are digests: they say whether it is as it was, and are not sent.
       const { current, sourceKey } = write;
       const known = current === null || sourceKey === null ? {} : { isAsKnown: comparing(sourceKey, current) };
-      const outcome = await source.write({ ...write, ...known, current: null }, signal, withinMs);
+      const outcome = await source.write({ ...write, ...known, current: null }, signal, leftMs);
       return withoutWords(outcome);
     },
   };

@@ -2,7 +2,10 @@ import { collection, field, fine, unknownOutcome, type Classify } from '../../sr
 import { del, get, patch, post } from '../../src/connectors/rest.js';
 import { sourceKey } from '../../src/core/id.js';
 import type { SourceCollection, SourceWrite } from '../../src/core/source-port.js';
+import { countdown } from '../../src/core/time-passed.js';
+import type { ManualClock } from '../support/manual-clock.js';
 import { startScripted, type Asked, type Reply, type ScriptedSource } from './scripted-source.js';
+import { eagerDeps } from './soap/eager-deps.js';
 
 const KEY = sourceKey(['1']);
 const NEVER = new AbortController().signal;
@@ -29,8 +32,12 @@ const CREATE: SourceWrite = { ...UPDATE, kind: 'create', sourceKey: null, curren
 const ALL = [UPDATE, DELETE, CREATE];
 const NEW = { id: '1', note: 'new', rev: '8' };
 
+let clock: ManualClock;
 let source: ScriptedSource;
-beforeEach(async () => (source = await startScripted()));
+beforeEach(async () => {
+  ({ clock } = eagerDeps());
+  source = await startScripted(clock.nowMs(), clock);
+});
 afterEach(() => source.close());
 
 /** Writes to a source that answers reads and writes as told. */
@@ -232,7 +239,7 @@ describe('the time of a write', () => {
       return method === 'GET' ? ofRead : ofWrite;
     };
     const [visits] = source.open({ visits: GUARDED }, { timeout: '20s' });
-    return visits?.write(write, NEVER, withinMs);
+    return visits?.write(write, NEVER, withinMs === undefined ? undefined : countdown(clock, withinMs));
   }
 
   it('R11: a read-back that hangs ends before the deadline, and what is done is told', async () => {

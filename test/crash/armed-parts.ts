@@ -134,10 +134,10 @@ export function armParts(armed: Armed): ArmedParts {
       ...source,
       readOne: async (key, signal) => afterRead(await source.readOne(key, signal)),
       ...lookUpOf(source, afterRead),
-      async write(write, signal) {
+      async write(write, ...rest) {
         const isArmed = isNoted && write.kind === kind;
         if (isArmed) pass('before request');
-        const outcome = await source.write(write, signal);
+        const outcome = await source.write(write, ...rest);
         if (isArmed) pass('after answer');
         return outcome;
       },

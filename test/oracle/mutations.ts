@@ -100,7 +100,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
 
   'writes carry no guard': {
-    source: (real) => ({ write: (write, signal) => real.write({ ...write, guard: null }, signal) }),
+    source: (real) => ({ write: (write, ...rest) => real.write({ ...write, guard: null }, ...rest) }),
   },
 
   'every checkpoint is behind the horizon': {
@@ -123,11 +123,15 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
 
   'a call whose outcome is unknown is made again': {
     source: (real) => ({
-      write: async (write, signal) => {
-        const outcome = await real.write(write, signal);
+      write: async (...call) => {
+        const outcome = await real.write(...call);
         return outcome.kind === 'unknown' ? { kind: 'notSent', reason: outcome.reason, retryAfterMs: null } : outcome;
       },
     }),
+  },
+
+  'a write leaves although its time is over': {
+    source: (real) => ({ write: (write, signal) => real.write(write, signal) }),
   },
 
   'what a natural key does not find was not made': {
@@ -198,7 +202,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
 
   'a change that falls does not stamp its fields': {
     // Updates do not get through at first: what waits is seen by others while the office goes on.
-    source: (real) => ({ write: refusingAtFirst((one, signal) => real.write(one, signal)) }),
+    source: (real) => ({ write: refusingAtFirst((...call) => real.write(...call)) }),
     store: (real) => ({
       commit: (tenant, writes, context) => real.commit(tenant, writes.map(withoutFall), context),
     }),
@@ -239,11 +243,11 @@ const REFUSED_AT_FIRST = 3;
 
 function refusingAtFirst(write: SourceCollection['write']): SourceCollection['write'] {
   const tries = new Map<string, number>();
-  return async (one, signal) => {
+  return async (one, ...rest) => {
     const count = (tries.get(one.idempotencyKey) ?? 0) + 1;
     tries.set(one.idempotencyKey, count);
     const isRefused = one.kind === 'update' && count <= REFUSED_AT_FIRST;
-    return isRefused ? { kind: 'notSent', reason: 'connection refused', retryAfterMs: null } : write(one, signal);
+    return isRefused ? { kind: 'notSent', reason: 'connection refused', retryAfterMs: null } : write(one, ...rest);
   };
 }
 

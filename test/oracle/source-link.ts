@@ -152,6 +152,12 @@ export function createSourceLink(
     });
   }
 
+  const notSent = (reason: string, retryAfterMs: number | null): SourceWriteOutcome => ({
+    kind: 'notSent',
+    reason,
+    retryAfterMs,
+  });
+
   return {
     collection,
     facts,
@@ -174,17 +180,14 @@ export function createSourceLink(
             return reading<readonly Observation[]>(() => system.findAlike(values, lagMs()), [], signal);
           },
         }),
-    async write(write, signal) {
+    async write(write, signal, leftMs = () => Infinity) {
       await gate.before();
+      // In the tick in which the request leaves, as its port asks (F13).
+      if (leftMs() <= 0) return notSent('its time was over', null);
       const trouble = troubleOfNext();
-      const refused = (reason: string, retryAfterMs: number | null): SourceWriteOutcome => ({
-        kind: 'notSent',
-        reason,
-        retryAfterMs,
-      });
       const isGone = isDown() || sim.nowMs() < weather.blankUntilMs;
-      if (isGone || trouble === 'refuseConnection') return refused('connection refused', null);
-      if (trouble === 'throttle') return refused('status 429', 700);
+      if (isGone || trouble === 'refuseConnection') return notSent('connection refused', null);
+      if (trouble === 'throttle') return notSent('status 429', 700);
       const outcome = await send(write, trouble, signal);
       await gate.after();
       return outcome;

@@ -123,6 +123,23 @@ describe('a process that stands still', () => {
     expect(clinic.source.journal).toHaveLength(1);
     await slow.stop();
   });
+
+  test('F13: is told by the source’s own look, in the tick in which the request would leave, what is left of its time', async () => {
+    const clinic = await createClinic({ isStarted: false });
+    const version = await clinic.visit('17');
+    const left: number[] = [];
+    clinic.source.write = async (_write, _signal, leftMs = () => Infinity) => {
+      left.push(leftMs());
+      clinic.clock.advance(5_000);
+      left.push(leftMs());
+      return { kind: 'notSent', reason: 'its time was over', retryAfterMs: null };
+    };
+    const change = edit('17', version, { note: 'done' });
+    await clinic.sendOne(change);
+    expect(left.slice(0, 2)).toEqual([5_000, 0]);
+    expect(await clinic.fate(change.changeId)).toBe('ACCEPTED');
+    expect((await clinic.view('17')).intents).toMatchObject([{ state: 'PENDING' }]);
+  });
 });
 
 describe('a process that stops', () => {

@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { SourceKey } from '../../src/core/change.js';
 import { createClinic, edit, PATIENCE_MS, removal, turns, type Clinic } from './pushing-clinic.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
+import { createManualClock } from '../support/manual-clock.js';
+import { createMemoryStore } from '../support/memory-store/memory-store.js';
+import { seededChance } from '../support/seeded-chance.js';
 
 const HOUR_MS = 3_600_000;
 /** No request lives longer here. */
@@ -41,6 +44,26 @@ describe('a call whose outcome is unknown', () => {
     expect(clinic.clock.nowMs() - begun).toBeGreaterThanOrEqual(5_000 + LIFETIME_MS);
     await fateOf(clinic, change.changeId, 'APPLIED');
     expect(clinic.source.calls).toHaveLength(2);
+  });
+
+  test('F13: is waited for just as long when the time of day is set forward during its call', async () => {
+    const clock = createManualClock();
+    let setMs = 0;
+    const clinic = await createClinic({
+      facts: UNGUARDED,
+      clock: { ...clock, nowMs: () => clock.nowMs() + setMs },
+      store: createMemoryStore({ clock, chance: seededChance(7) }),
+    });
+    const version = await clinic.visit('17');
+    const write = clinic.source.write.bind(clinic.source);
+    clinic.source.write = async (...call) => {
+      setMs = 60_000;
+      return write(...call);
+    };
+    clinic.source.script.push('loseRequest');
+    await clinic.sendOne(edit('17', version, { note: 'done' }));
+    await clinic.until(() => clinic.source.reads > 0);
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(5_000 + LIFETIME_MS);
   });
 
   test('F30: is not read back before a source that lags shows what it took', async () => {
