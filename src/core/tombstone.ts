@@ -45,10 +45,16 @@ const CLOCKS_APART_MS = 1_000;
  *
  * @param askedMs the time before the source was asked
  */
-export function mayLag(
+export function mayLag(...asked: Parameters<typeof lagLeftMs>): boolean {
+  return lagLeftMs(...asked) > 0;
+}
+
+/** For how long after `askedMs` that is so. A change that came after the write is newer than it: then it is a little longer than needed. */
+export function lagLeftMs(
   { readAfterWriteMs = 0 }: Pick<SourceFacts, 'readAfterWriteMs'>,
   view: Pick<RecordView, 'written' | 'changedAtMs'>,
   askedMs: number,
-): boolean {
-  return readAfterWriteMs > 0 && view.written > 0 && askedMs < view.changedAtMs + readAfterWriteMs + CLOCKS_APART_MS;
+): number {
+  if (readAfterWriteMs === 0 || view.written === 0) return 0;
+  return Math.max(0, view.changedAtMs + readAfterWriteMs + CLOCKS_APART_MS - askedMs);
 }

@@ -2,7 +2,8 @@ import { parseBody, type Collection } from '../core/collection.js';
 import { MAX_ATTEMPTS, retryDelayMs } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { RecordView } from '../core/record-port.js';
-import { fieldsShown, type Observation, type SourceFacts, type SourceWriteOutcome } from '../core/source-port.js';
+import { fieldsShown, type Observation, type SourceWriteOutcome } from '../core/source-port.js';
+import { lagLeftMs } from '../core/tombstone.js';
 import { lookBefore, sightAlike } from './alike.js';
 import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
@@ -188,7 +189,7 @@ export async function deliverIntent(
 
   /** The source's own copy in the lane, before the next decision. */
   async function refresh(view: RecordView): Promise<Again> {
-    const lagMs = readLagMs(facts, view, tools.clock.nowMs());
+    const lagMs = lagLeftMs(facts, view, tools.clock.nowMs());
     if (lagMs > 0) return await release(lagMs);
     if (view.sourceKey === null || !facts.readOne) return await release(delayMs());
     const shown = await sightRecord(tools, source, intent.tenant, { key: view.sourceKey });
@@ -250,10 +251,4 @@ export async function deliverIntent(
 /** An update to what the record is already: that the source shows it proves nothing of an earlier call. */
 function setsNothing(collection: Collection, { body, sourceKey }: RecordView, { kind, fields }: NotedCall): boolean {
   return kind === 'update' && body !== null && sets(collection, fields, sourceKey, parseBody(body)).length === 0;
-}
-
-/** How long a read of this record may still show the state before our last write of it (F30), ms. */
-function readLagMs({ readAfterWriteMs = 0 }: SourceFacts, view: RecordView, nowMs: number): number {
-  // A change that came after the write is newer than it: then the wait is a little longer than needed.
-  return view.written === 0 ? 0 : Math.max(0, readAfterWriteMs - (nowMs - view.changedAtMs));
 }

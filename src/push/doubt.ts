@@ -9,7 +9,7 @@ import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
+import { lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt, type Means } from './doubt-means.js';
 import { bothValues, offerOf } from './doubt-text.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
@@ -49,12 +49,14 @@ export async function resolveDoubt(
   // A call of a life that nobody remembers may have begun just before that ended (F5).
   const unrememberedMs = doubt.call === null ? facts.callTimeoutMs : 0;
   const quietInMs = quietAfterMs(facts) + unrememberedMs - doubt.sinceDeadlineMs;
+  const meansNow = (call: NotedCall): Means =>
+    meansOf(source, { call, isRemembered: doubt.call !== null }, clock.nowMs());
   let view = seen;
 
   async function resolve(): Promise<void> {
     const known = await knowCall();
     if (known === null) return;
-    const means = meansOf(source, { call: known.call, isRemembered: doubt.call !== null }, clock.nowMs());
+    const means = meansNow(known.call);
     if (means === 'none') {
       // What had effect shows once its source has been looked through (F5): then it is no more to be sent.
       if (doubt.call === null && !(await isSwept())) return await held.leave(againMs());
@@ -107,7 +109,8 @@ export async function resolveDoubt(
     const { kind, sourceKey, fields, ...noted } = known.call;
     const current = kind === 'create' || view.body === null ? null : parseBody(view.body);
     const write = { kind, sourceKey, fields, current, guard: known.guard, isRepeat: true };
-    const called = await callSource(tools, target, held, view, { write, noted }, delayMs);
+    const isRight = (): boolean => meansNow(known.call) === 'sendAgain';
+    const called = await callSource(tools, target, held, view, { write, noted, isRight }, delayMs);
     switch (called.kind) {
       case 'lost':
         return;

@@ -12,6 +12,8 @@ export interface CallToMake {
   readonly noted: Omit<NotedCall, 'kind' | 'sourceKey' | 'fields'>;
   /** What it comes to, as a look before it shows: it is not made. Absent: nobody knows. */
   readonly known?: SourceWriteOutcome | null;
+  /** Is it still right to make it now? Asked once more when its turn has come. Absent: it always is. */
+  readonly isRight?: () => boolean;
 }
 
 /** What came of wanting to call. */
@@ -43,13 +45,15 @@ export async function callSource(
   { source, slots }: DeliveryTarget,
   held: HeldIntent,
   view: RecordView,
-  { write, noted: rest, known = null }: CallToMake,
+  { write, noted: rest, known = null, isRight = () => true }: CallToMake,
   delayMs: () => number,
 ): Promise<Called> {
   const { intent } = held;
   const { facts } = source;
   if (!(await slots.take())) return { kind: 'notMade', retryInMs: 0 };
   try {
+    // Nobody knows how long it waited for its turn. From here on its deadline counts.
+    if (!isRight()) return { kind: 'notMade', retryInMs: 0 };
     let noted: Noted;
     try {
       noted = await tools.note(intent.tenant, {

@@ -148,6 +148,26 @@ describe('a call whose outcome is unknown', () => {
     expect(clinic.source.calls).toHaveLength(1);
   });
 
+  test('R11: is not sent again when its key gets too old while it waits for its turn', async () => {
+    // A repeat may arrive 70 s after it is noted: of the 90 s for which the key is relied on, 20 are left to begin one.
+    const times = { idempotencyKeyLifetimeMs: 100_000, callTimeoutMs: 60_000, maxRequestLifetimeMs: LIFETIME_MS };
+    const clinic = await createClinic({ facts: { ...KEY, ...times, concurrency: 1 } });
+    const versions = [await clinic.visit('17'), await clinic.visit('18')] as const;
+    clinic.source.script.push('loseRequest');
+    const change = edit('17', versions[0], { note: 'done' });
+    void clinic.push.push(clinic.session(), [change], null);
+    await clinic.until(() => clinic.source.calls.length === 1);
+    // Another call takes the only place.
+    const letGo = clinic.source.hold();
+    void clinic.push.push(clinic.session(), [edit('18', versions[1], { note: 'slow' })], null);
+    await clinic.until(() => clinic.source.calls.length === 2);
+    const waitsSinceMs = clinic.clock.monotonicMs();
+    await clinic.until(() => clinic.clock.monotonicMs() - waitsSinceMs > 25_000);
+    letGo();
+    await fateOf(clinic, change.changeId, 'PARKED');
+    expect(clinic.source.calls.filter(({ sourceKey }) => sourceKey === '17')).toHaveLength(1);
+  });
+
   test('R11: stays in doubt while its source is down, its lane waits and everything else flows', async () => {
     const clinic = await createClinic({ facts: UNGUARDED });
     const versions = [await clinic.visit('17'), await clinic.visit('18')] as const;
