@@ -29,6 +29,7 @@ export interface SyncState {
   /** Null: the next pull begins an initial sync. */
   readonly checkpoint: string | null;
   readonly epoch: string | null;
+  /** How often it began again: records of an older one are stale (F25), and what a push was answered of an older one is old (F10). */
   readonly generation: number;
   /** Something may be held that is older than the generation: swept when the round ends. */
   readonly isStale: boolean;

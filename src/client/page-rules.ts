@@ -33,14 +33,15 @@ export function takePage(
   const isWiped = page.resetReason === 'OTHER_USER';
   // The user's device was silent for too long: whether a repeat is one, nobody could tell any more (F11).
   const isEvicted = page.resetReason === 'DEVICE_EVICTED';
-  const generation = state.generation + (page.reset ? 1 : 0);
+  const begins = page.reset || asked.since === null;
+  const generation = state.generation + (begins ? 1 : 0);
   const told: OutboxEntry[] = [];
   let after: readonly OutboxEntry[] = isWiped ? [] : entries;
   if (isEvicted) {
     const renewed = ofNewDevice(after);
     after = renewed.entries;
     told.push(...renewed.told);
-  } else if (page.reset || asked.since === null) {
+  } else if (begins) {
     // Receipts may have been forgotten together with the tombstones: a repeat is the other way to learn a fate.
     after = askedAgain(after);
   }

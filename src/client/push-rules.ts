@@ -68,6 +68,14 @@ export interface Told {
   readonly isCopied: boolean;
 }
 
+/**
+ * Does nothing follow it any more? What an answer says besides, that a receipt is to come, holds of the place where its device was when it
+ * asked: one that began again meanwhile may have passed over that receipt, and asks once more (F10).
+ */
+export function isFinal({ status }: Fate): boolean {
+  return status !== 'ACCEPTED' && status !== 'PARKED';
+}
+
 /** The fates that came, taken in: only an explicit verdict makes anything of an entry. Ids that are not known are passed over. */
 export function takeFates(
   entries: readonly OutboxEntry[],
@@ -89,7 +97,7 @@ export function takeFates(
       return isCopied && isFresh(entry) ? { ...entry, changeId: newId() } : entry;
     }
     if (isForUser(entry)) return entry;
-    const isReceived = isReceipt && fate.status !== 'PARKED' && fate.status !== 'ACCEPTED';
+    const isReceived = isReceipt && isFinal(fate);
     // Final already: only that its receipt came is news.
     if (isApplied(entry)) return isReceived && !entry.hasReceipt ? { ...entry, hasReceipt: true } : entry;
     if (!isReceipt && fate.status === 'REJECTED') {

@@ -7,6 +7,7 @@ import { beginningAgain, takePage, type AskedPage } from './page-rules.js';
 import {
   asSent,
   beforeSending,
+  isFinal,
   nextBatch,
   ofNewDevice,
   outboxWrites,
@@ -161,7 +162,8 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     }
     let isCopied = false;
     const answered = await update((read) => {
-      const taken = takeFates(read.entries, fates, false, newId);
+      const heard = read.state.generation === state.generation ? fates : fates.filter(isFinal);
+      const taken = takeFates(read.entries, heard, false, newId);
       isCopied = taken.isCopied;
       const { writes, value } = renewed(read, taken.entries, isCopied);
       return { writes, value: [...taken.told, ...value] };

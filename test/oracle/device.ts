@@ -2,7 +2,7 @@ import type { Change, Fields, RecordId } from '../../src/core/change.js';
 import type { Session } from '../../src/core/session.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
 import type { PullPage } from '../../src/pull/pull.js';
-import type { LocalChange } from './local-change.js';
+import { isOpen, type LocalChange } from './local-change.js';
 
 /** A record as the gateway sent it. */
 export interface HeldRow {
@@ -77,6 +77,9 @@ export class Device implements WatchedDevice {
   pages = 0;
   /** Rounds of pulls begun so far. */
   private round = 1;
+  /** How often it began again; and how often it had when the push that is under way was sent. */
+  private beginnings = 0;
+  private sentIn = 0;
   /** The round of which pages are being applied; null between rounds. */
   private openRound: number | null = null;
   private stale: Set<string> | null = null;
@@ -121,6 +124,7 @@ export class Device implements WatchedDevice {
 
   /** They are on their way: a repeat says in which epoch they were sent first. */
   sending(batch: readonly LocalChange[]): readonly ReturnType<LocalChange['asPushed']>[] {
+    this.sentIn = this.beginnings;
     return batch.map((change) => {
       const pushed = change.asPushed();
       change.sentEpoch ??= this.epoch;
@@ -139,6 +143,8 @@ export class Device implements WatchedDevice {
       if (result === undefined || change.isFinal) return;
       // Not remembered by the gateway: it is to be sent again.
       if (result.status === 'REJECTED' && result.error?.retryable === true) return;
+      // What it is to wait for may have been passed over: it is asked again (F10).
+      if (isOpen(result.status) && this.sentIn !== this.beginnings) return;
       change.hear(result.status);
       change.toldInRound = this.round;
     });
@@ -158,8 +164,7 @@ export class Device implements WatchedDevice {
     this.openRound ??= asked;
     if (page.reset) this.resets += 1;
     if (page.reset || since === null) {
-      // Receipts may have been forgotten together with the tombstones: a repeat is the other way to learn a fate.
-      for (const change of this.outbox) if (!change.isFinal) change.status = null;
+      this.askAgain();
     }
     if (page.reset || (since === null && this.stale === null)) this.stale = new Set(this.rows.keys());
     this.pages += 1;
@@ -184,8 +189,14 @@ export class Device implements WatchedDevice {
     this.checkpoint = null;
     this.stale = null;
     this.openRound = null;
-    for (const change of this.outbox) if (!change.isFinal) change.status = null;
+    this.askAgain();
     this.witness.shows(this);
+  }
+
+  /** Receipts may have been forgotten together with the tombstones: a repeat is the other way to learn a fate. */
+  private askAgain(): void {
+    this.beginnings += 1;
+    for (const change of this.outbox) if (!change.isFinal) change.status = null;
   }
 
   private take(change: Change): void {

@@ -53,7 +53,7 @@ export class LocalChange {
   }
 
   get isFinal(): boolean {
-    return this.status !== null && this.status !== 'ACCEPTED' && this.status !== 'PARKED';
+    return this.status !== null && !isOpen(this.status);
   }
 
   get isRefused(): boolean {
@@ -90,6 +90,11 @@ export class LocalChange {
     const what = this.kind === 'DELETE' ? 'delete' : `${this.isCreate ? 'create ' : ''}${JSON.stringify(this.fields)}`;
     return `${this.changeId} ${this.collection} ${this.id} ${what}`;
   }
+}
+
+/** Not final: a receipt is to follow. */
+export function isOpen(status: PushStatus): boolean {
+  return status === 'ACCEPTED' || status === 'PARKED';
 }
 
 export function isRefusal(status: PushStatus | undefined): boolean {

@@ -1,4 +1,7 @@
+import path from 'node:path';
+import { PROJECT_FOLDER } from '../support/source-tree.js';
 import { drawPlan } from './plan.js';
+import { readRegressions } from './regressions.js';
 import { run } from './run.js';
 import { SDK_MUTATIONS } from './sdk-mutations.js';
 
@@ -14,6 +17,11 @@ test('R5, R10, F5, F25: with devices that the client makes replicas equal source
     const name = `DEVICE=sdk SEED=${seed} npm run test:oracle`;
     expect([name, breach]).toEqual([name, null]);
   }
+});
+
+test('R10, F10: every plan that failed once holds with them, too', async () => {
+  for (const { name, plan } of readRegressions(path.join(PROJECT_FOLDER, 'test/regressions')))
+    expect([name, (await run(plan, { isSdk: true })).breach]).toEqual([name, null]);
 });
 
 test('the same seed is the same run of the client, to the last turn', async () => {
