@@ -1,11 +1,12 @@
 import type { Chance, Clock, HashText, Log } from '../core/ports.js';
+import type { KnownChange, OpenIntent } from '../core/record-port.js';
 import { createReferenceMap } from '../core/reference-map.js';
-import type { Session } from '../core/session.js';
+import { deviceOf, type Session } from '../core/session.js';
 import type { SourceCollection } from '../core/source-port.js';
 import { createAccept, type AcceptStore } from './accept.js';
 import type { Opened } from './acceptance.js';
 import type { DeliveryStore } from './delivery-tools.js';
-import { createFates } from './fates.js';
+import { createFates, type Expectation, type Fate } from './fates.js';
 import { createOutbox, LEASE_MS } from './outbox.js';
 import { createOverlays } from './overlays.js';
 import type { PushedChange, PushResult } from './pushed-change.js';
@@ -84,14 +85,31 @@ export function createPush(
     return earlier.every((other) => other.state === 'PENDING' || other.state === 'SENT');
   }
 
+  /** What became of changes of which nobody told here: another process may have called for them when this one could not (R10). */
+  async function keptFates(session: Session, untold: readonly OpenIntent[]): Promise<Map<string, Fate>> {
+    const device = deviceOf(session);
+    if (device === null || untold.length === 0) return new Map();
+    try {
+      const asked = untold.map(({ changeId }) => changeId);
+      const { known } = await ports.store.readChanges(device, asked);
+      return new Map(known.filter(({ status }) => status !== 'ACCEPTED').map((one) => [one.changeId, fateOf(one)]));
+    } catch (thrown) {
+      // They are kept all the same, and receipts will tell.
+      ports.log.info('what became of changes could not be read', { reason: String(thrown) });
+      return new Map();
+    }
+  }
+
   return {
     async push(session, changes, sentAtMs, knownEpoch = null) {
       const opened = new Map<number, Opened>();
-      let expected: ReturnType<typeof fates.expect>;
+      let expected: Expectation;
+      let waited: readonly OpenIntent[];
       let results: readonly PushResult[];
       try {
         results = await accept(session, changes, { sentAtMs, knownEpoch }, opened);
-        expected = fates.expect([...opened.values()].filter(isWorthWaiting).map((one) => one.intent.intentNo));
+        waited = [...opened.values()].filter(isWorthWaiting).map(({ intent }) => intent);
+        expected = fates.expect(waited.map(({ intentNo }) => intentNo));
       } finally {
         // Also when the store failed half-way: what was accepted is durable, and is on its way from now on.
         for (const { intent, view, isLeased } of opened.values()) {
@@ -100,17 +118,17 @@ export function createPush(
         }
       }
       const told = await expected.gather(patienceMs);
+      const untold = waited.filter(({ intentNo }) => !told.has(intentNo));
+      const became = await keptFates(session, untold);
+      for (const { changeId, intentNo } of waited) {
+        const fate = told.get(intentNo);
+        if (fate !== undefined && fate.status !== 'ACCEPTED') became.set(changeId, fate);
+      }
       const made = [...opened.values()].map(({ intent }) => intent);
-      const isTold = ({ intentNo }: Opened['intent']): boolean =>
-        (told.get(intentNo)?.status ?? 'ACCEPTED') !== 'ACCEPTED';
       // Before the answer: the author's next pull must show what it is told is safe.
-      const hidden = made.filter((intent) => intent.seq === null && !isTold(intent));
-      await overlays.show(hidden);
-      const byChange = new Map(
-        made.filter(isTold).map((intent) => [intent.changeId, told.get(intent.intentNo)] as const),
-      );
+      await overlays.show(made.filter(({ seq, changeId }) => seq === null && !became.has(changeId)));
       return results.map((result) => {
-        const fate = result.status === 'ACCEPTED' ? byChange.get(result.changeId) : undefined;
+        const fate = result.status === 'ACCEPTED' ? became.get(result.changeId) : undefined;
         return fate === undefined ? result : { ...result, ...fate, blockedBy: fate.blockedBy ?? null };
       });
     },
@@ -123,4 +141,8 @@ export function createPush(
       await Promise.all([outbox.stop(), overlays.stop()]);
     },
   };
+}
+
+function fateOf({ status, error, blockedBy }: KnownChange): Fate {
+  return { status, error, ...(blockedBy === null ? {} : { blockedBy }) };
 }

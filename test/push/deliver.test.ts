@@ -53,6 +53,21 @@ describe('deliver', () => {
     expect(clinic.source.journal).toHaveLength(1);
   });
 
+  test('R10: what another process delivers within the patience is APPLIED, too', async () => {
+    const clinic = await createClinic({ isStarted: false });
+    const version = await clinic.visit('17');
+    const other = clinic.another();
+    clinic.source.script.push('notSent');
+    const change = edit('17', version, { note: 'done' });
+    const begunMs = clinic.clock.nowMs();
+    other.start();
+    expect(await clinic.sendOne(change)).toMatchObject({ status: 'APPLIED', error: null, blockedBy: null });
+    expect(clinic.clock.nowMs() - begunMs).toBeLessThanOrEqual(PATIENCE_MS + 50);
+    expect(clinic.source.calls).toHaveLength(2);
+    expect((await clinic.view('17')).pending).toBe(false);
+    await other.stop();
+  });
+
   test('R10: a source that is down is not waited for at all', async () => {
     const clinic = await createClinic();
     const version = await clinic.visit('17');
