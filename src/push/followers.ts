@@ -10,7 +10,8 @@ import { settleRefused } from './settle.js';
 /**
  * Under `ask` a change that conflicts takes with it what its device made on top of it (F19): the device's later open changes of
  * the record become CONFLICTs that name it. To be called before the change itself is settled, while it still holds the lane: then
- * none of them can be on its way, and a crash half-way leaves the first to be decided again. Safe to repeat.
+ * none of them can be on its way, and a crash half-way leaves the first to be decided again. One that is another process's by now leaves
+ * them alone: it may come to something else there. Safe to repeat.
  *
  * @returns the record as it stands then
  * @throws SyncError UNAVAILABLE
@@ -33,6 +34,7 @@ export async function refuseFollowers(
   if (collection.policy !== 'ask') return view;
   // The newest first: none of them is ever decided on top of one that is gone.
   for (let last = followerOf(view, intent); last !== undefined; last = followerOf(view, intent)) {
+    if (!isHeld(view, intent)) return view;
     const follower = { ...last, tenant: intent.tenant, sinceDeadlineMs: null };
     const refusal = {
       status: 'CONFLICT',
@@ -53,6 +55,10 @@ export async function refuseFollowers(
 /** Why a change falls with another one of its device. */
 export function madeOnTop(collection: Collection): ChangeError {
   return toChangeError(new SyncError('CONFLICT', `${collection.name}: made on top of a change that conflicts`));
+}
+
+function isHeld(view: RecordView, { intentNo, fence }: LeasedIntent): boolean {
+  return view.intents.some((one) => one.intentNo === intentNo && one.fence === fence);
 }
 
 /** The last PENDING change of the same device behind an intent. */

@@ -1,4 +1,8 @@
 import type { KeptEdit } from '../../src/core/intent.js';
+import type { LeasedIntent } from '../../src/core/outbox-port.js';
+import { createReferenceMap } from '../../src/core/reference-map.js';
+import { createFates } from '../../src/push/fates.js';
+import { refuseFollowers } from '../../src/push/followers.js';
 import { createClinic, edit, PATIENCE_MS, removal, type Clinic } from './pushing-clinic.js';
 
 /** The kept edits of a clinic's conflicts, by change id. */
@@ -63,6 +67,28 @@ describe('ask', () => {
       { status: 'CONFLICT', blockedBy: changes[1].changeId },
     ]);
     expect(clinic.clock.nowMs() - begunMs).toBeLessThan(PATIENCE_MS);
+  });
+
+  test('F13, F19: one that is another process’s by now takes nothing with it', async () => {
+    const clinic = await createClinic({ policy: 'ask', isStarted: false });
+    const { store, tenant } = clinic;
+    const version = await clinic.visit('17');
+    clinic.source.isBroken = true;
+    const changes = [edit('17', version, { note: 'mine' }), edit('17', version, { status: 'DONE' })] as const;
+    await clinic.push.push(clinic.session(), changes, null);
+    const lease = (holder: string) =>
+      store.leaseIntents({ tenant, collections: ['visits'], holder, leaseMs: 1_000, limit: 1 });
+    const [intent] = (await lease('stood still')) as [LeasedIntent];
+    const seen = await clinic.view('17');
+    clinic.clock.advance(1_000);
+    await lease('another');
+    clinic.source.edit('17', { route: '8' });
+    await clinic.observe('17');
+    const references = createReferenceMap(store, [clinic.source]);
+    const fates = createFates(clinic.clock);
+    const now = await refuseFollowers({ store, references, fates }, clinic.source.collection, intent, seen);
+    expect(now).toEqual(await clinic.view('17'));
+    expect(now.intents.map(({ changeId }) => changeId)).toEqual(changes.map(({ changeId }) => changeId));
   });
 
   test('F19: under every other policy the changes of a lane are decided each by itself', async () => {
