@@ -214,11 +214,8 @@ export class ToySystem {
   wasThereFor(key: string, ms: number): boolean {
     const sinceMs = this.nowMs() - ms;
     const past = this.past.get(key) ?? [];
-    const first = past[0];
-    const last = past.at(-1);
-    const isThere = (row: Row | null): boolean => row !== null && !row.isFlagged;
-    if (first === undefined || last === undefined || !isThere(last.row)) return false;
-    return first.atMs <= sinceMs ? past.every(({ atMs, row }) => atMs < sinceMs || isThere(row)) : false;
+    const begun = past.findLastIndex(({ atMs }) => atMs <= sinceMs);
+    return begun >= 0 && past.slice(begun).every(({ row }) => row !== null && !row.isFlagged);
   }
 
   /** A replica that is behind does not show our last writes yet (F30); what the system's own people wrote it shows at once. */
