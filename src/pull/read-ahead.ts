@@ -28,9 +28,16 @@ interface Ahead {
 export function readAhead(pull: Pull, clock: Clock): ReadAhead {
   const pages = new Map<string, Ahead>();
 
+  const isKept = ({ readAtMs }: Ahead): boolean => clock.monotonicMs() - readAtMs <= KEEP_MS;
+
   function begin(session: Session, request: PullRequest): void {
+    const name = nameOf(session, request);
+    const known = pages.get(name);
+    // Whoever asks for the same page over and over does not go on behind it: that one page is enough.
+    if (known !== undefined && isKept(known)) return;
     const page = pull(session, request).catch(() => null);
-    pages.set(nameOf(session, request), { page, readAtMs: clock.monotonicMs() });
+    pages.delete(name);
+    pages.set(name, { page, readAtMs: clock.monotonicMs() });
     const oldest = pages.size > MOST_PAGES ? pages.keys().next().value : undefined;
     if (oldest !== undefined) pages.delete(oldest);
   }
@@ -40,7 +47,7 @@ export function readAhead(pull: Pull, clock: Clock): ReadAhead {
     const name = nameOf(session, request);
     const ahead = pages.get(name);
     pages.delete(name);
-    if (ahead === undefined || clock.monotonicMs() - ahead.readAtMs > KEEP_MS) return null;
+    if (ahead === undefined || !isKept(ahead)) return null;
     const page = await ahead.page;
     return page?.hasMore === true && !page.reset ? page : null;
   }

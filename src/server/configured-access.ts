@@ -36,6 +36,14 @@ export function configuredLimits(
   };
 }
 
+/** A page takes up to 20 ms of a processor: so many a second are read one after another. */
+const PAGES_PER_SECOND = 50;
+
+/** How many pages of one user are read from the store at once: what the rate needs, and no more, since all others wait beside them. */
+export function readsAtOnce({ auth, requestsPerSecond }: Pick<Config, 'auth' | 'requestsPerSecond'>): number {
+  return auth === undefined ? Infinity : Math.ceil(requestsPerSecond / PAGES_PER_SECOND);
+}
+
 /** What may be executed, where the configuration names it, and what the program's own commands send. @throws StartupError config */
 export function configuredDocuments(
   { documents }: Pick<Config, 'documents'>,

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../core/ports.js';
 import type { Session } from '../core/session.js';
+import { inTurn } from '../core/turns.js';
 import type { GraphqlAnswer, GraphqlEngine } from '../graphql/engine.js';
 import { parseJson, readBody } from './http-body.js';
 import { compressed, sizeOf } from './http-compression.js';
 import { SAFE_HEADERS, writeError } from './http-error.js';
 import type { HttpGuard } from './http-guard.js';
-import { inTurn, type RequestRate } from './request-rate.js';
+import type { RequestRate } from './request-rate.js';
 import type { SessionResolver } from './session.js';
 
 export interface HttpGraphqlOptions {
@@ -59,7 +60,7 @@ async function answer(request: IncomingMessage, options: HttpGraphqlOptions): Pr
     device: single(request.headers['tidegate-device']),
   });
   rate.take(who);
-  return await inTurn(rate, who, () => answerTo(request, who, options));
+  return await inTurn(rate.enter(who), () => answerTo(request, who, options));
 }
 
 async function answerTo(

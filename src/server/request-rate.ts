@@ -1,6 +1,7 @@
 import { SyncError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
 import type { Session } from '../core/session.js';
+import { createTurns } from '../core/turns.js';
 
 /** How much one user may ask of this process; all its devices together, and a machine by its key. */
 export interface RequestRate {
@@ -19,6 +20,11 @@ type Who = Pick<Session, 'tenant' | 'user'>;
 
 /** Requests of one user under way; 200 pulls at once kept all others waiting for 0.8 s. */
 const MOST_AT_ONCE = 8;
+/**
+ * Of those that waited so many of a user begin in a second, or twice what it may send in the long run where that is more: faster than pages of an
+ * initial sync are read, and slow enough that a burst of 200 leaves more than half of a small machine to the others.
+ */
+const BEGUN_PER_SECOND = 100;
 /** What a user waits for who came when as many waited as may. */
 const RETRY_AFTER_MS = 1_000;
 
@@ -40,8 +46,7 @@ export function createRequestRate(
 ): RequestRate {
   /** The user who was seen last stands last. */
   const buckets = new Map<string, { readonly left: number; readonly atMs: number }>();
-  /** Of users with requests under way. */
-  const lanes = new Map<string, { busy: number; readonly waiting: (() => void)[] }>();
+  const turns = createTurns(MOST_AT_ONCE, { gapMs: 1_000 / Math.max(BEGUN_PER_SECOND, 2 * perSecond), clock });
 
   return {
     take({ tenant, user }) {
@@ -62,40 +67,14 @@ export function createRequestRate(
 
     async enter({ tenant, user }) {
       const name = nameOf(tenant, user);
-      const lane = lanes.get(name) ?? { busy: 0, waiting: [] };
-      lanes.set(name, lane);
-      if (lane.waiting.length >= burst) {
+      if (turns.waiting(name) >= burst) {
         throw new SyncError('RATE_LIMITED', `expected at most ${burst} waiting requests of one user, got more`, {
           retryAfterMs: RETRY_AFTER_MS,
         });
       }
-      if (lane.busy >= MOST_AT_ONCE) await new Promise<void>((resolve) => lane.waiting.push(resolve));
-      else lane.busy += 1;
-      let isOver = false;
-      return () => {
-        if (isOver) return;
-        isOver = true;
-        const next = lane.waiting.shift();
-        if (next !== undefined) return next();
-        lane.busy -= 1;
-        if (lane.busy === 0) lanes.delete(name);
-      };
+      return await turns.enter(name);
     },
   };
-}
-
-/**
- * Works in the user's turn, which ends with the work: not when the client goes away, since what it asked for is worked on all the same.
- *
- * @throws SyncError RATE_LIMITED, and whatever the work throws
- */
-export async function inTurn<T>(rate: RequestRate, who: Who, work: () => Promise<T>): Promise<T> {
-  const leave = await rate.enter(who);
-  try {
-    return await work();
-  } finally {
-    leave();
-  }
 }
 
 function nameOf(tenant: string, user: string): string {

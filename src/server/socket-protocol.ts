@@ -4,9 +4,10 @@ import type { WebSocket } from 'ws';
 import { SyncError } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import type { Session } from '../core/session.js';
+import { inTurn } from '../core/turns.js';
 import type { RequestContext } from '../graphql/context.js';
 import type { GraphqlEngine } from '../graphql/engine.js';
-import { inTurn, type RequestRate } from './request-rate.js';
+import type { RequestRate } from './request-rate.js';
 import type { Credentials } from './session.js';
 import { CLOSE } from './socket-closing.js';
 import { holdBack, readOn } from './socket-upkeep.js';
@@ -66,7 +67,7 @@ export function createSocketProtocol(options: {
     async execute(args) {
       const { session: who } = args.contextValue as RequestContext;
       try {
-        return await inTurn(rate, who, async () => execute(args));
+        return await inTurn(rate.enter(who), async () => execute(args));
       } catch (thrown) {
         return { data: null, errors: [refusal(thrown)] };
       }

@@ -6,6 +6,7 @@ import type { PhoneSender } from '../core/phone-hint-port.js';
 import type { Chance, Clock, HashText, Log } from '../core/ports.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Store } from '../core/store-port.js';
+import { createTurns } from '../core/turns.js';
 import type { UseCases } from '../graphql/context.js';
 import { createErasure } from '../erasure/erasure.js';
 import { createAskedPolls } from '../ingest/asked-polls.js';
@@ -17,6 +18,7 @@ import { createOwedBodies } from '../pull/owed-bodies.js';
 import { createPull } from '../pull/pull.js';
 import { createCheck } from '../pull/check.js';
 import { readAhead } from '../pull/read-ahead.js';
+import { readInTurn } from '../pull/reading-turns.js';
 import { openSigningKeys } from '../pull/signing-keys.js';
 import { createKeptConflicts } from '../push/kept-conflicts.js';
 import { createOperator } from '../push/operator.js';
@@ -26,6 +28,7 @@ import type { HintCounts } from '../realtime/hint-counts.js';
 import { createRegistration } from '../realtime/registration.js';
 import { createSeenScopes } from '../realtime/seen-scopes.js';
 import type { Config } from './config.js';
+import { readsAtOnce } from './configured-access.js';
 import { closeAll } from './configured-store.js';
 import type { ConfiguredTenant } from './configured-tenants.js';
 import { openKeeping } from './keeping.js';
@@ -132,7 +135,8 @@ export async function openTenant(
       await store.newEpoch(tenant, epoch, seenHead);
     },
   });
-  const ahead = readAhead(pull, clock);
+  const turns = createTurns(readsAtOnce(config));
+  const ahead = readAhead(readInTurn(turns, pull), clock);
   const erasure = createErasure(ports, {
     sources,
     keptFor: { retentionDays, auditDays },
@@ -157,7 +161,7 @@ export async function openTenant(
     collections,
     useCases: {
       pull: phones?.noting(wholePull) ?? wholePull,
-      check: createCheck({ store, collections, keys }),
+      check: readInTurn(turns, createCheck({ store, collections, keys })),
       push: phones?.notingPush(pushOf) ?? pushOf,
       readCurrent: createReadCurrent({
         store,

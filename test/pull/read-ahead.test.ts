@@ -71,6 +71,22 @@ test('R2: a repeated request is read anew, and a page that was not asked for in 
   expect(clinic.snapshots() - before).toBeGreaterThanOrEqual(1);
 });
 
+test('behind a page that is asked for over and over the next one is read once, until it is forgotten or the feed moves', async () => {
+  const clinic = await clinicOf(6);
+  const session = clinic.session({ kind: 'listed', scopes: ['route:1'] });
+  const { pull: ahead } = readAhead(clinic.pull, clock);
+  const readBy = async (asks: number): Promise<number> => {
+    const before = clinic.snapshots();
+    for (let asked = 0; asked < asks; asked++) await ahead(session, request(null));
+    return clinic.snapshots() - before;
+  };
+  expect(await readBy(5)).toBe(5 + 1);
+  clock.advance(5_001);
+  expect(await readBy(5)).toBe(5 + 1);
+  await clinic.world.show('v7', ['route:1']);
+  expect(await readBy(5)).toBe(5 + 1);
+});
+
 test('what was read ahead is given to nobody once it is to be forgotten', async () => {
   const clinic = await clinicOf(6);
   const session = clinic.session({ kind: 'listed', scopes: ['route:1'] });

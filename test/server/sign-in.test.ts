@@ -11,6 +11,7 @@ import { collection, defineConnector, deletesByScan, field } from '../../src/con
 import { get, rest } from '../../src/connectors/rest.js';
 import { startGateway, type Gateway } from '../../src/server/app.js';
 import { loadConfig } from '../../src/server/config.js';
+import type { Store } from '../../src/core/store-port.js';
 import { AUDIENCE, openTokenOffice, type TokenOffice } from '../auth/token-office.js';
 import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -19,6 +20,8 @@ let office: TokenOffice;
 let postgres: TestPostgres;
 let source: Server;
 let gateway: Gateway;
+/** What each read of a page waits for once it is open. */
+let pageOpened = (): Promise<void> => Promise.resolve();
 const folder = mkdtempSync(path.join(tmpdir(), 'tidegate-sign-in-'));
 const KEY = 'a-key-of-forty-characters-or-thereabouts';
 const VISITS = [
@@ -53,7 +56,7 @@ beforeAll(async () => {
       },
     },
   });
-  gateway = await startGateway(config, { log: silentLog });
+  gateway = await startGateway(config, { log: silentLog, decorate: { store: lookedOnStore } });
   await until('the first ingest is complete', async () =>
     (await gateway.progress()).every((one) => one.state === 'READY'),
   );
@@ -87,6 +90,17 @@ async function ask(query: string, token: string | null): Promise<Answer> {
   return { status: answer.status, challenge, body: (await answer.json()) as Answer['body'] };
 }
 
+function lookedOnStore(store: Store): Store {
+  return {
+    ...store,
+    snapshot: (tenant, read) =>
+      store.snapshot(tenant, async (snapshot) => {
+        await pageOpened();
+        return await read(snapshot);
+      }),
+  };
+}
+
 const PULL = '{ pull { changes { id json } } }';
 
 test('a user is served the records of its scopes, and another user those of others', async () => {
@@ -109,6 +123,30 @@ test('nobody is served without a token, with a forged one, or with one that has 
     expect([status, body.errors?.[0]?.extensions.code, body.data]).toEqual([401, 'UNAUTHENTICATED', undefined]);
     expect(challenge).toBe('Bearer');
   }
+});
+
+test('attack 27: of a user who pulls eight times at once one page is read after the other, and of another user one beside them', async () => {
+  const [flooder, nurse] = await Promise.all([
+    office.token({ sub: 'flooder', route: '7' }),
+    office.token({ route: '7' }),
+  ]);
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let opened = 0;
+  pageOpened = async () => {
+    opened += 1;
+    if (opened === 1) await released;
+  };
+  const flood = Array.from({ length: 8 }, () => ask(PULL, flooder));
+  try {
+    await until('the first page of the flood is being read', async () => opened > 0);
+    expect((await ask(PULL, nurse)).status).toBe(200);
+    expect(opened).toBe(2);
+  } finally {
+    release();
+  }
+  expect((await Promise.all(flood)).map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+  expect(opened).toBe(9);
 });
 
 test('users are no operators, and are not told the schema', async () => {
