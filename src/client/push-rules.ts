@@ -10,9 +10,13 @@ export interface PushLimits {
   readonly characters: number;
 }
 
+/** Open changes that a gateway takes of one record (F19). */
+const MOST_OPEN = 100;
+
 /**
- * The next changes to send, in the order in which they were made: one of each record, so that a change that stays queued never lets a
- * later one of its record pass it (R8). Records of which an entry is set aside wait with it; all others go on.
+ * The next changes to send, in the order in which they were made (R8): a gateway that does not take one takes none of its record behind
+ * it. What is set aside keeps what was made later of its record behind it, and so does a create, lest what follows one that is refused
+ * makes half a record (F19). Other records never wait.
  *
  * @param isHeld set aside for now
  */
@@ -22,14 +26,17 @@ export function nextBatch(
   isHeld: (entry: OutboxEntry) => boolean,
 ): readonly OutboxEntry[] {
   const batch: OutboxEntry[] = [];
-  const passed = new Set<string>();
+  /** By record: how many more may go. */
+  const room = new Map<string, number>();
   let characters = 0;
   for (const entry of entries) {
-    if (entry.status !== null) continue;
+    if (!isOpen(entry)) continue;
     const name = nameOf(entry);
-    if (passed.has(name)) continue;
-    passed.add(name);
-    if (isHeld(entry)) continue;
+    const left = room.get(name) ?? MOST_OPEN;
+    const isNext = entry.status === null && left > 0 && !isHeld(entry);
+    const isWaitedFor = entry.status === null && (!isNext || entry.isCreate);
+    room.set(name, isWaitedFor ? 0 : left - 1);
+    if (!isNext) continue;
     characters += JSON.stringify(asSent(entry)).length;
     if (batch.length > 0 && (batch.length >= limits.changes || characters > limits.characters)) break;
     batch.push(entry);

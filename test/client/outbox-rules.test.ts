@@ -53,47 +53,51 @@ describe('the outbox', () => {
     expect(tablet.heard).toEqual(['fate ACCEPTED', 'fate PARKED', 'parked V-1', 'fate APPLIED']);
   });
 
-  test('R10: an edit that is APPLIED is laid over its record until a round that was asked for later is complete', async () => {
-    const tablet = await openFilledTablet();
-    await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
-    tablet.gateway.pages.push({ hasMore: true, complete: false }, { complete: false });
-    await tablet.client.sync();
-    expect(await tablet.client.outbox.list()).toMatchObject([{ status: 'APPLIED' }]);
-    expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe('mine');
-    await tablet.client.sync();
-    expect(await tablet.client.outbox.list()).toEqual([]);
-  });
-
-  test('R10: what another tab was told while a page was under way is not in that page', async () => {
-    const tablet = await openFilledTablet();
-    await tablet.client.collection('visits').patch('V-1', { notes: 'mine' });
-    tablet.gateway.answer = ({ changes }) => changes.map(({ changeId }) => ({ changeId, status: 'ACCEPTED' }));
-    const pull = tablet.gateway.pull.bind(tablet.gateway);
-    tablet.gateway.pull = (request) => {
-      const [entry] = tablet.contents.entries.values();
-      if (entry !== undefined) tablet.contents.entries.set(entry.changeId, { ...entry, status: 'APPLIED' });
-      tablet.gateway.pull = pull;
-      return pull(request);
-    };
-    await tablet.client.sync();
-    expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe('mine');
-    await tablet.client.sync();
-    expect(await tablet.client.outbox.list()).toEqual([]);
-  });
-
-  test('R8: of each record one edit at a time, in order; other records do not wait', async () => {
+  test('R8: edits of one record go together, in order', async () => {
     const tablet = await openFilledTablet();
     const visits = tablet.client.collection('visits');
-    await visits.patch('V-1', { notes: 'a' });
-    await visits.patch('V-1', { notes: 'b' });
+    for (const notes of ['a', 'b']) await visits.patch('V-1', { notes });
     await visits.patch('V-2', { notes: 'c' });
+    await visits.patch('V-1', { notes: 'd' });
     await tablet.client.sync();
-    expect(tablet.gateway.pushes.map(idsOf)).toEqual([['V-1', 'V-2'], ['V-1']]);
-    expect(tablet.gateway.pushes[1]?.changes[0]?.json).toEqual({ notes: 'b' });
+    const sent = tablet.gateway.pushes.map(({ changes }) => changes.map(({ id, json }) => `${id} ${json?.['notes']}`));
+    expect(sent).toEqual([['V-1 a', 'V-1 b', 'V-2 c', 'V-1 d']]);
+  });
+
+  test('F19: what follows a create waits for its answer, and goes together from then on', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    const { id } = await visits.put({ notes: 'made', status: null });
+    for (const notes of ['a', 'b']) await visits.patch(id, { notes });
+    await visits.patch('V-2', { notes: 'c' });
+    tablet.gateway.answer = ({ changes }) => changes.map(({ changeId }) => ({ changeId, status: 'ACCEPTED' }));
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.map(idsOf)).toEqual([
+      [id, 'V-2'],
+      [id, id],
+    ]);
+  });
+
+  test('F19: no more edits of one record are sent than a gateway keeps open, and those of others do not wait', async () => {
+    const tablet = await openFilledTablet();
+    const visits = tablet.client.collection('visits');
+    for (let n = 1; n <= 130; n++) await visits.patch('V-1', { notes: `${n}` });
+    await visits.patch('V-2', { notes: 'another record' });
+    const first = tablet.contents.entries.keys().next().value;
+    tablet.gateway.answer = ({ changes }) =>
+      changes.map(({ changeId }) => ({ changeId, status: changeId === first ? 'ACCEPTED' : 'APPLIED' }));
+    await tablet.client.sync();
+    expect(tablet.gateway.pushes.map(({ changes }) => [changes.length, changes.at(-1)?.id])).toEqual([
+      [101, 'V-2'],
+      [30, 'V-1'],
+    ]);
+    expect((tablet.gateway.pushes[1]?.changes ?? []).map(({ json }) => json?.['notes'])).toEqual(
+      Array.from({ length: 30 }, (_, at) => `${101 + at}`),
+    );
   });
 
   test('R8: what is to be tried again keeps later edits of its record behind it, and nobody else', async () => {
-    const tablet = await openFilledTablet();
+    const tablet = await openFilledTablet({ limits: { changes: 1 } });
     const visits = tablet.client.collection('visits');
     await visits.patch('V-1', { notes: 'a' });
     await visits.patch('V-1', { notes: 'b' });
@@ -104,7 +108,8 @@ describe('the outbox', () => {
         id === 'V-1' ? refusal(changeId, 'UNKNOWN_REFERENCE') : { changeId, status: 'APPLIED' },
       );
     await tablet.client.sync();
-    expect(tablet.gateway.pushes.slice(0, 2).map(idsOf)).toEqual([['V-1', 'V-2'], ['V-2']]);
+    const sent = tablet.gateway.pushes.flatMap(({ changes }) => changes.map(({ json }) => json?.['notes']));
+    expect(sent).toEqual(['a', 'c', 'd', 'a']);
     expect((await tablet.client.outbox.list()).map(({ status }) => status)).toEqual([null, null]);
     expect(tablet.heard).not.toContain('rejected V-1 UNKNOWN_REFERENCE');
   });
