@@ -3,7 +3,7 @@ const FATE = `changeId status error { code message field retryable fields { fiel
 
 export const PULL_DOCUMENT = `query TidegatePull($since: Checkpoint, $collections: [String!], $limit: Int) {
   pull(since: $since, collections: $collections, limit: $limit) {
-    changes { collection id version kind pending json unavailable { code } }
+    changes { collection id version kind pending mine json unavailable { code } }
     receipts { ${FATE} }
     checkpoint hasMore reset resetReason complete epoch
   }

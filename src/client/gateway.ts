@@ -14,6 +14,8 @@ export interface PulledChange {
   /** Null for tombstones, and where `unavailable` says why. */
   readonly json: Fields | null;
   readonly unavailable?: { readonly code: string } | null;
+  /** ChangeIds of this device that the state is known to contain; not all of them. Absent: none is known. */
+  readonly mine?: readonly string[];
 }
 
 /** What became of one pushed change: a push's result, or its receipt. */

@@ -1,6 +1,6 @@
 import type { PulledChange, PulledPage } from './gateway.js';
 import type { HeldRecord, RecordName, StoreWrites, SyncRead, SyncState } from './local-store.js';
-import { nameOf, type OutboxEntry } from './outbox-entry.js';
+import { isApplied, nameOf, type OutboxEntry } from './outbox-entry.js';
 import { askedAgain, ofNewDevice, outboxWrites, takeFates, withoutEffected } from './push-rules.js';
 
 /** What a page was asked with. */
@@ -48,7 +48,7 @@ export function takePage(
   const received = takeFates(after, page.receipts, true, newId);
   after = received.entries;
   told.push(...received.told);
-  if (!page.hasMore && page.complete) after = withoutEffected(after, (entry) => asked.final.has(entry.changeId));
+  if (after.some(isApplied)) after = withoutEffected(after, effectsIn(page, asked.final));
 
   const isStale = state.isStale || page.reset;
   const { records, seen, gone } = sorted(page, generation);
@@ -71,6 +71,22 @@ export function takePage(
       ...(isStale && !page.hasMore ? { sweepBelow: generation } : {}),
       ...outboxWrites(entries, after),
     },
+  };
+}
+
+/**
+ * Is the effect of a change here, once this page is? A state of its record has it that names it, that came with its receipt or behind it,
+ * or, in the last page of a round, that was asked for when it was known: those before may have been read ahead. Without such a state the
+ * end of a round has it that equals one snapshot. Nothing else does: an older state may be held, and the next one far behind.
+ */
+function effectsIn(page: PulledPage, final: AskedPage['final']): (entry: OutboxEntry) => boolean {
+  const taken = page.changes.filter(({ kind, json }) => kind !== 'UPSERT' || json !== null);
+  const states = new Map(taken.map((change) => [nameOf(change), change]));
+  return (entry) => {
+    const state = states.get(nameOf(entry));
+    const isKnown = entry.hasReceipt || (!page.hasMore && final.has(entry.changeId));
+    const isEnd = !page.hasMore && page.complete;
+    return (isKnown && (isEnd || state !== undefined)) || state?.mine?.includes(entry.changeId) === true;
   };
 }
 

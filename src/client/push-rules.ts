@@ -160,16 +160,16 @@ export function askedAgain(entries: readonly OutboxEntry[]): readonly OutboxEntr
 }
 
 /**
- * The end of a round that equals one snapshot: edits whose effect is in it are dropped, and what lies below one of them is not shown any
- * more. Refused ones stay until the app discards them.
+ * Edits whose effect is here are dropped, and what lies below one of them is not shown any more. Refused ones stay until the app discards
+ * them.
  *
- * @param isKnown told before the round's last page was asked for
+ * @param isHere asked of those that are applied
  */
 export function withoutEffected(
   entries: readonly OutboxEntry[],
-  isKnown: (entry: OutboxEntry) => boolean,
+  isHere: (entry: OutboxEntry) => boolean,
 ): readonly OutboxEntry[] {
-  const isIn = (entry: OutboxEntry): boolean => isApplied(entry) && (entry.hasReceipt || isKnown(entry));
+  const isIn = (entry: OutboxEntry): boolean => isApplied(entry) && isHere(entry);
   const last = new Map<string, number>();
   entries.forEach((entry, at) => {
     if (isIn(entry)) last.set(nameOf(entry), at);

@@ -233,7 +233,7 @@ export class SdkDevice implements WatchedDevice {
         const changes = changesOf(page);
         for (const change of changes) if (change.json !== null) see(this.seen, keyOf(change), change.json);
         this.witness.applied(this, page, changes, before);
-        if (!page.hasMore) this.witness.shows(this);
+        this.witness.shows(this);
         return true;
       },
     };
