@@ -25,19 +25,20 @@ export function createAirplaneMode(heard: (collections: readonly string[]) => vo
       radio.signal.throwIfAborted();
       return fetch(url, { ...request, signal: AbortSignal.any([radio.signal, request.signal]) });
     },
-    hints(session, listener) {
+    hints(session, listener, clock) {
       const { signal } = radio;
       if (signal.aborted) {
         queueMicrotask(() => listener.down(BROKEN_OFF));
         return () => undefined;
       }
-      const hangUp = overTheAir(session, {
+      const overheard = {
         ...listener,
-        hint(collections) {
+        hint(collections: readonly string[]) {
           heard(collections);
           listener.hint(collections);
         },
-      });
+      };
+      const hangUp = overTheAir(session, overheard, clock);
       const breakOff = (): void => {
         hangUp();
         listener.down(BROKEN_OFF);

@@ -29,20 +29,24 @@ export function keepHintLine(parts: HintLineParts): { readonly retry: () => void
     const asked = await session();
     if (isClosed) return;
     await new Promise<void>((resolve) => {
-      const close = transport(asked, {
-        up() {
-          failures = 0;
-          connected(true);
-          // What changed before the line was up is not hinted.
-          hinted();
+      const close = transport(
+        asked,
+        {
+          up() {
+            failures = 0;
+            connected(true);
+            // What changed before the line was up is not hinted.
+            hinted();
+          },
+          hint: hinted,
+          down(code) {
+            // A device that is told to go asks once more, and hears why.
+            if (code >= 4_400) hinted();
+            resolve();
+          },
         },
-        hint: hinted,
-        down(code) {
-          // A device that is told to go asks once more, and hears why.
-          if (code >= 4_400) hinted();
-          resolve();
-        },
-      });
+        clock,
+      );
       end = () => {
         close();
         resolve();

@@ -1,3 +1,4 @@
+import type { ClientClock } from './client-clock.js';
 import { HINTS_DOCUMENT } from './documents.js';
 
 /** What a line of hints tells. */
@@ -19,8 +20,21 @@ export interface HintSession {
   readonly collections: readonly string[] | null;
 }
 
-/** Anything that carries hints. A hint is never needed: it may be lost, doubled or late (R18). @returns what ends it */
-export type HintTransport = (session: HintSession, listener: HintListener) => () => void;
+/**
+ * Anything that carries hints. A hint is never needed: it may be lost, doubled or late (R18).
+ *
+ * @param clock of the client, for whatever has to be noticed by time
+ * @returns what ends it
+ */
+export type HintTransport = (session: HintSession, listener: HintListener, clock: ClientClock) => () => void;
+
+/**
+ * How long nothing is heard until a ping asks for an answer, and how long that may take, ms. A half-open socket is found within three
+ * times this; a gateway's own pings are seen by the machine only.
+ */
+const QUIET_MS = 15_000;
+/** The code that a browser gives to a socket which was cut off. */
+const CUT_OFF = 1_006;
 
 /** As much of `WebSocket` as is needed. */
 interface Socket {
@@ -35,12 +49,32 @@ export type SocketMaker = new (url: string, protocol: string) => unknown;
 
 /** Hints over the protocol `graphql-transport-ws`. @param WebSocketClass absent: the one of the machine */
 export function webSocketHints(WebSocketClass?: SocketMaker): HintTransport {
-  return ({ url, device, headers, collections }, listener) => {
+  return ({ url, device, headers, collections }, listener, clock) => {
     const Made = WebSocketClass ?? (globalThis as unknown as { readonly WebSocket: SocketMaker }).WebSocket;
     const socket = new Made(url, 'graphql-transport-ws') as Socket;
     const say = (message: object): void => socket.send(JSON.stringify(message));
+    const watched = new AbortController();
+    let isHeard = false;
+    function leave(): void {
+      watched.abort();
+      socket.onclose = null;
+      socket.close();
+    }
+    /** A socket whose other end is gone says nothing of it: one that does not open, or does not answer, is given up. */
+    async function watch(): Promise<void> {
+      for (let isAsked = true; ; isHeard = false) {
+        await clock.wait(QUIET_MS, watched.signal);
+        if (!isHeard && isAsked) break;
+        isAsked = !isHeard;
+        if (isAsked) say({ type: 'ping' });
+      }
+      leave();
+      listener.down(CUT_OFF);
+    }
+    watch().catch(() => undefined);
     socket.onopen = () => say({ type: 'connection_init', payload: { ...headers, device } });
     socket.onmessage = ({ data }) => {
+      isHeard = true;
       const { type, payload } = JSON.parse(String(data)) as {
         readonly type: string;
         readonly payload?: { readonly data?: { readonly hints: { readonly collections: readonly string[] } } | null };
@@ -53,10 +87,10 @@ export function webSocketHints(WebSocketClass?: SocketMaker): HintTransport {
       else if (type === 'error' || type === 'complete') socket.close();
     };
     socket.onerror = () => undefined;
-    socket.onclose = ({ code }) => listener.down(code);
-    return () => {
-      socket.onclose = null;
-      socket.close();
+    socket.onclose = ({ code }) => {
+      watched.abort();
+      listener.down(code);
     };
+    return leave;
   };
 }
