@@ -75,6 +75,8 @@ export interface IngestStore {
     leaseMs: number,
   ): Promise<{ readonly fence: number } | null>;
   releaseLease(tenant: string, name: string, holder: string): Promise<void>;
+  /** Gateways that are connected to this store now, this one included. */
+  countGateways(): Promise<number>;
 }
 
 /** An equal state of a record in another text: fields in another order, or one more that is null. */

@@ -7,18 +7,18 @@ import { FenceLost } from './fenced-commit.js';
 import type { IngestPorts } from './ingest.js';
 import { createLeasedWork, POLL_LEASE_MS } from './leased-work.js';
 import { createSeenPages } from './seen-pages.js';
+import { backoffMs, newPace, type Pace } from './pace.js';
+import type { PollShare } from './poll-share.js';
 import { runRound, type RoundResult, type RoundTask } from './round.js';
 import type { ToldGone } from './told-gone.js';
 import { scanBeside } from './whole-scan.js';
 
-/** A node that polls elsewhere asks this often whether its help is needed. */
+/** A node that polls elsewhere asks after this time at the latest whether its help is needed. */
 export const ASK_AGAIN_MS = POLL_LEASE_MS / 3;
-/** Rest after the first round that failed; it doubles with each further one. */
-const FIRST_BACKOFF_MS = 5_000;
-/** Longest rest after rounds that failed, or the poll's own interval where that is longer. */
-const LONGEST_BACKOFF_MS = 60_000;
+/** A node that gave a collection to another one asks for it again after this time: by then each other one has asked. */
+const GIVEN_MS = 2 * ASK_AGAIN_MS;
 
-/** Keeps the feed up to date with its sources: one loop per collection, one node at a time, and scans beside it. */
+/** Keeps the feed up to date with its sources: one loop per collection, one node at a time, and scans beside it. What is more than its share a node gives away. */
 export interface Poller {
   /** Starts the loops; a second call does nothing. */
   start(): void;
@@ -44,14 +44,6 @@ export interface Poller {
   stop(): Promise<void>;
 }
 
-/** The pace of one collection's loop. */
-interface Pace {
-  failures: number;
-  scanFailures: number;
-  /** A scan that failed rests until then, on the monotonic clock. */
-  scanRestsUntilMs: number;
-}
-
 /** A scan that goes on beside rounds. */
 interface Beside {
   /** As in `BatchContext`. */
@@ -61,10 +53,16 @@ interface Beside {
 
 export function createPoller(
   ports: Omit<IngestPorts, 'references' | 'pages'> & { readonly chance: Chance },
-  options: { readonly tenant: string; readonly holder: string; readonly sources: readonly SourceCollection[] },
+  options: {
+    readonly tenant: string;
+    readonly holder: string;
+    readonly sources: readonly SourceCollection[];
+    /** Absent: what is polled here stays here. */
+    readonly share?: PollShare;
+  },
 ): Poller {
   const { store, clock, log, chance } = ports;
-  const { tenant, holder } = options;
+  const { tenant, holder, share } = options;
   const ingestPorts: IngestPorts = {
     ...ports,
     references: createReferenceMap(store, options.sources),
@@ -75,7 +73,7 @@ export function createPoller(
   const running = new Set<AbortController>();
   const leased = createLeasedWork(ports, { tenant, holder });
   const scans = new Map<string, Beside>();
-  const resting = new Map<string, { readonly controller: AbortController; readonly isBackoff: boolean }>();
+  const resting = new Map<string, { readonly controller: AbortController; readonly isFirm: boolean }>();
   const asked = new Set<string>();
   const woken = new Set<string>();
   const loops: Promise<void>[] = [];
@@ -97,13 +95,18 @@ export function createPoller(
   }
 
   /** @returns null while another node holds the lease */
-  function leasedRound(source: SourceCollection, task: Omit<RoundTask, 'toldGone'>): Promise<RoundResult | null> {
+  function leasedRound(
+    source: SourceCollection,
+    pace: Pace,
+    task: Omit<RoundTask, 'toldGone'>,
+  ): Promise<RoundResult | null> {
     const beside = scans.get(source.collection.name);
     const told = beside === undefined ? task : { ...task, mayScan: false, toldGone: beside.toldGone };
     return stoppable((controller) =>
-      leased.run(leaseOf(source), controller, (fence, signal) =>
-        runRound(ingestPorts, tenant, source, fence, told, signal),
-      ),
+      leased.run(leaseOf(source), controller, (fence, signal) => {
+        pace.fence = fence.fence;
+        return runRound(ingestPorts, tenant, source, fence, told, signal);
+      }),
     );
   }
 
@@ -134,7 +137,7 @@ export function createPoller(
     if (outcome === 'complete') pace.scanFailures = 0;
     else if (!stopped && !(outcome instanceof FenceLost)) {
       pace.scanFailures += 1;
-      pace.scanRestsUntilMs = clock.monotonicMs() + backoffMs(source.facts.scanEveryMs, pace.scanFailures);
+      pace.scanRestsUntilMs = clock.monotonicMs() + backoffMs(source.facts.scanEveryMs, pace.scanFailures, chance);
       tellFault('scan', source, outcome, pace.scanFailures);
     }
     return outcome === 'complete' ? null : outcome;
@@ -146,30 +149,64 @@ export function createPoller(
     while (!stopped) {
       woken.delete(name);
       const task = { now: asked.delete(name), mayScan: clock.monotonicMs() >= pace.scanRestsUntilMs };
-      const restMs = await leasedRound(source, task).then(
+      const restMs = await leasedRound(source, pace, task).then(
         (result) => restAfter(source, pace, result),
         (thrown: unknown) => restAfterFault(source, pace, thrown),
       );
-      const isBackoff = pace.failures > 0;
-      const isWoken = asked.has(name) || (woken.has(name) && !isBackoff);
-      if (!stopped && !isWoken) await rest(name, restMs, isBackoff);
+      const isFirm = pace.failures > 0 || pace.givenFence !== null;
+      const isWoken = asked.has(name) || (woken.has(name) && !isFirm);
+      if (!stopped && !isWoken) await rest(name, restMs, isFirm);
     }
   }
 
-  function restAfter(source: SourceCollection, pace: Pace, result: RoundResult | null): number {
+  async function restAfter(source: SourceCollection, pace: Pace, result: RoundResult | null): Promise<number> {
     pace.failures = 0;
-    if (result === null) return ASK_AGAIN_MS;
+    await noteShare(source, pace, result !== null);
+    if (result === null) return askAgainMs();
     const { scan, restMs } = result;
     if (scan === 'due') void beginScan(source, pace);
     else if (scan !== 'not due') noteScan(source, pace, scan);
-    return restMs;
+    return (await giveAway(source, pace)) ? GIVEN_MS : restMs;
   }
 
-  function restAfterFault(source: SourceCollection, pace: Pace, thrown: unknown): number {
+  /** Not all in step, or the same one would always be the first. */
+  function askAgainMs(): number {
+    return ASK_AGAIN_MS * (1 - chance() / 2);
+  }
+
+  async function noteShare({ collection: { name } }: SourceCollection, pace: Pace, isHere: boolean): Promise<void> {
+    share?.note(tenant, name, isHere);
+    // Its next holder after us are we again.
+    const isUnwanted = isHere && pace.fence - 1 === pace.givenFence;
+    pace.givenFence = null;
+    if (isUnwanted) await share?.unwanted();
+  }
+
+  /** Lets another node poll it, if more is polled here than this process's share. @returns whether it did */
+  async function giveAway(source: SourceCollection, pace: Pace): Promise<boolean> {
+    const { name } = source.collection;
+    const mayGive = share !== undefined && !stopped && !scans.has(name) && !asked.has(name);
+    if (!mayGive || !(await share.give(tenant, name))) return false;
+    pace.givenFence = pace.fence;
+    log.info('poll: given to another gateway', { collection: name });
+    await release(source);
+    return true;
+  }
+
+  async function release(source: SourceCollection): Promise<void> {
+    await store
+      .releaseLease(tenant, leaseOf(source), holder)
+      .catch((thrown: unknown) =>
+        log.warn('poll: the lease runs out by itself', { lease: leaseOf(source), cause: String(thrown) }),
+      );
+  }
+
+  async function restAfterFault(source: SourceCollection, pace: Pace, thrown: unknown): Promise<number> {
     if (stopped) return 0;
+    await noteShare(source, pace, !(thrown instanceof FenceLost));
     if (thrown instanceof FenceLost) {
       log.info('poll: another node took over', { collection: source.collection.name });
-      return ASK_AGAIN_MS;
+      return askAgainMs();
     }
     const maintainedMs = source.maintenanceLeftMs?.() ?? 0;
     if (maintainedMs > 0) {
@@ -181,13 +218,7 @@ export function createPoller(
     }
     pace.failures += 1;
     tellFault('poll', source, thrown, pace.failures);
-    return backoffMs(source.facts.pollEveryMs, pace.failures);
-  }
-
-  /** Doubles with each failure; chance keeps collections and nodes from asking a sick source all at once. */
-  function backoffMs(everyMs: number, failures: number): number {
-    const longestMs = Math.max(LONGEST_BACKOFF_MS, everyMs);
-    return Math.min(longestMs, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 20)) * (1 - chance() / 4);
+    return backoffMs(source.facts.pollEveryMs, pace.failures, chance);
   }
 
   function tellFault(what: 'poll' | 'scan', source: SourceCollection, thrown: unknown, failures: number): void {
@@ -201,9 +232,10 @@ export function createPoller(
     });
   }
 
-  function rest(name: string, ms: number, isBackoff: boolean): Promise<void> {
+  /** @param isFirm not ended by `wake` */
+  function rest(name: string, ms: number, isFirm: boolean): Promise<void> {
     return stoppable(async (controller) => {
-      resting.set(name, { controller, isBackoff });
+      resting.set(name, { controller, isFirm });
       await clock.wait(ms, controller.signal).catch(() => undefined);
       resting.delete(name);
     });
@@ -213,7 +245,7 @@ export function createPoller(
     if (!byName.has(collection)) return;
     woken.add(collection);
     const rests = resting.get(collection);
-    if (rests?.isBackoff === false) rests.controller.abort(new Error('woken'));
+    if (rests?.isFirm === false) rests.controller.abort(new Error('woken'));
   }
 
   return {
@@ -233,30 +265,21 @@ export function createPoller(
         const names = [...byName.keys()].join(', ');
         throw new SyncError('BAD_REQUEST', `expected one of ${names}, got ${JSON.stringify(collection)}`);
       }
-      const result = await leasedRound(source, { now: true, mayScan: true });
-      const fault = result?.scan === 'due' ? await beginScan(source, newPace()) : result?.scan;
+      const pace = newPace();
+      const result = await leasedRound(source, pace, { now: true, mayScan: true });
+      const fault = result?.scan === 'due' ? await beginScan(source, pace) : result?.scan;
       if (fault instanceof Error) throw fault;
       // What a scan beside put on the recheck list.
-      if (result?.scan === 'due') await leasedRound(source, { now: false, mayScan: false });
+      if (result?.scan === 'due') await leasedRound(source, pace, { now: false, mayScan: false });
     },
     async stop() {
       stopped = true;
       for (const controller of running) controller.abort(stopReason());
       await Promise.all(loops);
       await Promise.all([...scans.values()].map(({ ended }) => ended));
-      for (const source of byName.values()) {
-        await store
-          .releaseLease(tenant, leaseOf(source), holder)
-          .catch((thrown: unknown) =>
-            log.warn('poll: the lease runs out by itself', { lease: leaseOf(source), cause: String(thrown) }),
-          );
-      }
+      for (const source of byName.values()) await release(source);
     },
   };
-}
-
-function newPace(): Pace {
-  return { failures: 0, scanFailures: 0, scanRestsUntilMs: Number.NEGATIVE_INFINITY };
 }
 
 function stopReason(): Error {

@@ -7,6 +7,7 @@ import type { SourceCollection } from '../core/source-port.js';
 import type { Store } from '../core/store-port.js';
 import { createGraphqlEngine } from '../graphql/engine.js';
 import { printTidegateSchema } from '../graphql/schema.js';
+import { createPollShare } from '../ingest/poll-share.js';
 import { createHub } from '../realtime/hub.js';
 import { createOpenSockets } from '../realtime/open-sockets.js';
 import { systemClock } from './clock.js';
@@ -124,6 +125,7 @@ async function build(
     hash: hashText,
     log,
     sealingKeys: await readSealingKeys(config),
+    pollShare: createPollShare({ store, clock }),
     holder,
     hintCountsOf: (tenant) => phoneMeasures?.of(tenant) ?? null,
     decorateSource: (source) => decorate.source?.(source) ?? source,

@@ -12,6 +12,7 @@ import { createErasure } from '../erasure/erasure.js';
 import { createAskedPolls } from '../ingest/asked-polls.js';
 import { createOversight } from '../ingest/oversight.js';
 import { createPoller } from '../ingest/poller.js';
+import type { PollShare } from '../ingest/poll-share.js';
 import { createReadCurrent } from '../pull/current.js';
 import { withLiveBodies } from '../pull/live-pull.js';
 import { createOwedBodies } from '../pull/owed-bodies.js';
@@ -78,6 +79,7 @@ export interface SharedParts {
   readonly log: Log;
   /** As `openKeeping` takes them; undefined: none are configured. */
   readonly sealingKeys: string | undefined;
+  readonly pollShare: PollShare;
   /** This process, named in leases. */
   readonly holder: string;
   readonly decorateSource?: (source: SourceCollection) => SourceCollection;
@@ -113,7 +115,7 @@ export async function openTenant(
   const names = collections.map(({ name }) => name);
   const seenBy = createSeenScopes(hash);
   const readiness = createReadiness({ store, clock, collections: names });
-  const poller = createPoller(ports, { tenant, holder, sources });
+  const poller = createPoller(ports, { tenant, holder, sources, share: shared.pollShare });
   const askedPolls = createAskedPolls(ports, { tenant, sources, wake: (collection) => poller.wake(collection) });
   const { patienceMs, parentPatienceMs, retentionDays, auditDays } = config;
   const push = createPush(ports, { tenant, sources, holder, patienceMs, parentPatienceMs });

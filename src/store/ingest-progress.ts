@@ -2,6 +2,7 @@ import type { Seq, SourceKey } from '../core/change.js';
 import type { CollectionProgress, IngestStore, QuarantinedRecord } from '../core/ingest-port.js';
 import type { CollectionState, Recheck } from '../core/record-port.js';
 import { queryRows, type Database } from './database.js';
+import { countGateways } from './gateways.js';
 import { readingStore } from './reading-store.js';
 
 interface QuarantineRow {
@@ -208,5 +209,7 @@ export function ingestProgress(database: Database): IngestStore {
       const text = "update lease set until = '-infinity' where tenant = $1 and name = $2 and holder = $3";
       await rowsOf('release_lease', text, [tenant, name, holder]);
     },
+
+    countGateways: () => countGateways(database),
   };
 }

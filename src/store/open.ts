@@ -10,7 +10,7 @@ import { checkpointStore } from './checkpoint-store.js';
 import { groupCommits } from './commit-group.js';
 import { commitWrites } from './commit.js';
 import { storeFault } from './database.js';
-import { endDeadLeases } from './dead-leases.js';
+import { endDeadLeases } from './gateways.js';
 import { deviceStore } from './devices.js';
 import { duePhones } from './due-phones.js';
 import { erasureStore } from './erasure.js';

@@ -144,6 +144,8 @@ export function createIngestTables(ports: {
       const lease = leases.get(leaseKey(tenant, name));
       if (lease?.holder === holder) leases.set(leaseKey(tenant, name), { ...lease, untilMs: 0 });
     },
+
+    countGateways: () => Promise.resolve(1),
   };
 }
 

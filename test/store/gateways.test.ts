@@ -35,6 +35,17 @@ test('a start without another gateway ends the leases of the one that was killed
   expect(await next.acquireLease('clinic', 'poll:visits', 'next', LONG_MS)).toEqual({ fence: 2 });
 });
 
+test('gateways are counted by their processes, whatever they have connected', async () => {
+  const store = await start();
+  expect(await store.countGateways()).toBe(1);
+  const others = ['tidegate:1-other', 'tidegate:1-other', 'tidegate:2-other', 'pooled tidegate:3', 'psql'].map(
+    (application_name) => new pg.Client({ connectionString: url, application_name }),
+  );
+  await Promise.all(others.map((other) => other.connect()));
+  expect(await store.countGateways()).toBe(3);
+  await Promise.all(others.map((other) => other.end()));
+});
+
 test('a start beside another gateway leaves its leases alone', async () => {
   await (await start()).acquireLease('clinic', 'poll:visits', 'other', LONG_MS);
   const other = new pg.Client({ connectionString: url, application_name: 'tidegate:1-other' });
