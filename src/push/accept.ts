@@ -224,7 +224,9 @@ export function createAccept(
     const { change, named } = entry;
     round.queue.drop(named);
     if (decision.kind === 'final') {
-      const { status, error, blockedBy } = decision;
+      const { status, error, blockedBy, wrote } = decision;
+      // Its writers are other ones now, which what was made on top of it goes by.
+      if (wrote !== undefined && wrote.length > 0) round.queue.forget(named);
       round.results.set(named.changeId, resultOf(change, status, error, blockedBy));
       const isAsked = status === 'CONFLICT' && named.collection.policy === 'ask' && blockedBy === undefined;
       if (isAsked) round.handedBack.set(recordKey(named), named.changeId);

@@ -1,10 +1,10 @@
-import { correctedTimeMs } from '../core/conflict.js';
+import { correctedTimeMs, stampOf } from '../core/conflict.js';
 import { isErased } from '../core/erasure-port.js';
 import { SyncError } from '../core/errors.js';
 import { forgiving, layerOf, nextState } from '../core/overlay.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { OpenIntent, RecordView, RecordWrite, WriteOutcome } from '../core/record-port.js';
-import type { DeviceKey } from '../core/session.js';
+import { writerOf, type DeviceKey } from '../core/session.js';
 import type { AcceptDecision } from './decide-acceptance.js';
 import { keptEdit } from './kept-edit.js';
 import type { Links } from './links.js';
@@ -52,14 +52,24 @@ export function acceptanceWrite(
   const common = { collection: collection.name, id, expected: { seq: view.seq, mark: view.mark } };
   const accepted = { device, changeId, bodyHash };
   if (decision.kind === 'final') {
-    const { status, error, conflicting, blockedBy } = decision;
+    const { status, error, conflicting, blockedBy, wrote = [] } = decision;
     const isKept = status === 'CONFLICT' && !(checked instanceof SyncError) && !isErased(view);
     const more = {
       ...(isKept ? { kept: keptEdit(checked, conflicting ?? []) } : {}),
       ...(blockedBy === undefined ? {} : { blockedBy }),
     };
     const settlement = { device, changeId, status, error, inEffect: status === 'APPLIED', intent: null, ...more };
-    return { ...common, acceptance: { ...accepted, intent: null }, settlement };
+    const stamps = wrote.map((name) => ({
+      fields: [name],
+      writer: writerOf(device),
+      at: stampOf(view.stamps, name)?.seq ?? null,
+    }));
+    return {
+      ...common,
+      acceptance: { ...accepted, intent: null },
+      settlement,
+      ...(wrote.length > 0 ? { stamps } : {}),
+    };
   }
   const { kind } = checked as CheckedChange;
   const { fields, mapping, waitsFor, refersTo } = links as Links;

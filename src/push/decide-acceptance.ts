@@ -1,13 +1,13 @@
 import type { Epoch, Fields, Seq } from '../core/change.js';
 import { parseBody, valueText, type Collection } from '../core/collection.js';
-import { conflictingFields, decide, EVERY_FIELD, type RivalIntent, type Verdict } from '../core/conflict.js';
+import { conflictingFields, decide, EVERY_FIELD, stampOf, type RivalIntent, type Verdict } from '../core/conflict.js';
 import { SyncError, toChangeError, type ChangeError } from '../core/errors.js';
 import type { FeedHead } from '../core/feed-port.js';
 import { isDeviceMadeId } from '../core/id.js';
 import { keptFields } from '../core/keeping.js';
 import { asTheyAre, type Mapping } from '../core/overlay.js';
 import type { OpenIntent, RecordView } from '../core/record-port.js';
-import { sameDevice, writerOf, type DeviceKey, type ScopeGrant } from '../core/session.js';
+import { sameDevice, SOURCE_WRITER, writerOf, type DeviceKey, type ScopeGrant } from '../core/session.js';
 import { wrong, type CheckedChange } from './pushed-change.js';
 import { checkImages, sees } from './write-permission.js';
 
@@ -28,6 +28,8 @@ export type AcceptDecision =
       readonly conflicting?: readonly string[];
       /** The change because of which it falls. */
       readonly blockedBy?: string;
+      /** Fields that show its values, of which nobody else is known to be the writer. Absent: none. */
+      readonly wrote?: readonly string[];
     }
   | {
       readonly kind: 'intent';
@@ -94,8 +96,9 @@ function decideOrThrow(
   const inDoubt = wasSentBeforeRestore(change, pusher.feed.epoch);
   // Until then what had effect would look as if it had none.
   if (inDoubt && pusher.unswept.has(change.collection.name)) throw unswept(change);
-  if (inDoubt && isInEffect(change, view, pusher.grant)) return { kind: 'final', status: 'APPLIED', error: null };
-  const isCreate = checkExistence(change, view, pusher, own);
+  if (inDoubt && isInEffect(change, view, pusher))
+    return { kind: 'final', status: 'APPLIED', error: null, wrote: wroteOf(change, view) };
+  const isCreate = checkExistence(change, view, pusher, { own, inDoubt });
   checkOperation(change, isCreate);
   checkImages(pushed, view, pusher, own, mapping);
   if (own.length >= MAX_OPEN_INTENTS) {
@@ -127,23 +130,42 @@ function wasSentBeforeRestore({ sentEpoch }: CheckedChange, epoch: Epoch): boole
   return sentEpoch !== null && sentEpoch !== epoch;
 }
 
-/**
- * Is everything as the change would make it? A create is known by its id, which only its device can have made. For what sets fields,
- * it does not matter who set them.
- */
-function isInEffect(
-  { kind, base, id, fields, collection }: CheckedChange,
-  view: RecordView,
-  grant: ScopeGrant,
-): boolean {
+/** Is everything as the change would make it? For what sets fields, it does not matter who set them; its create may have been edited since. */
+function isInEffect(change: CheckedChange, view: RecordView, { device, grant }: Pusher): boolean {
+  const { kind, collection } = change;
   if (view.body === null || view.intents.length > 0) return false;
   if (!sees(grant, collection, view)) return false;
-  const current = parseBody(view.body);
   if (kind === 'DELETE') return view.deleted;
   if (view.deleted) return false;
-  const isCreate = base === null && isDeviceMadeId(id);
-  const pushed = keptFields(collection, view.sourceKey, fields);
-  return isCreate || Object.keys(pushed).every((name) => valueText(pushed[name]) === valueText(current[name]));
+  return isItsCreate(change, view, device) || shownOf(change, view).length === Object.keys(change.fields).length;
+}
+
+/**
+ * Is the change what made this record? Its id says that its device did, and so it did when the create was told to be in effect: what has
+ * no base after that was made on top of it. It names all that a create may: what names less may have been made on top of one of which
+ * nobody knows any more, and taken for it would be lost.
+ */
+function isItsCreate({ base, id, fields, collection }: CheckedChange, view: RecordView, device: DeviceKey): boolean {
+  if (base !== null || !isDeviceMadeId(id) || isWriter(view, device)) return false;
+  return collection.fields.every(({ name, writable }) => !writable || name in fields);
+}
+
+/** The fields of a change that the record shows as the change sets them. */
+function shownOf({ fields, collection }: CheckedChange, { body, sourceKey }: RecordView): readonly string[] {
+  const pushed = keptFields(collection, sourceKey, fields);
+  const current = parseBody(body ?? '{}');
+  return Object.keys(pushed).filter((name) => valueText(pushed[name]) === valueText(current[name]));
+}
+
+function wroteOf(change: CheckedChange, view: RecordView): readonly string[] {
+  if (change.kind === 'DELETE') return [];
+  return shownOf(change, view).filter((name) => stampOf(view.stamps, name)?.writer === SOURCE_WRITER);
+}
+
+/** Did this device write something of the record, as far as the feed knows? */
+function isWriter({ stamps }: RecordView, device: DeviceKey): boolean {
+  const writer = writerOf(device);
+  return Object.values(stamps).some((stamp) => stamp.writer === writer);
 }
 
 function baseOf(change: CheckedChange): Seq {
@@ -155,7 +177,7 @@ function checkExistence(
   { base, id, kind, collection, isAlias }: CheckedChange,
   view: RecordView,
   { device, grant, feed }: Pusher,
-  own: readonly OpenIntent[],
+  { own, inDoubt }: { readonly own: readonly OpenIntent[]; readonly inDoubt: boolean },
 ): boolean {
   if (base !== null && base.epoch === feed.epoch && base.seq > feed.head) {
     throw wrong('baseVersion', 'a version that pull gave out', `${base.epoch}.${base.seq}`);
@@ -172,10 +194,8 @@ function checkExistence(
   if (!isDeviceMadeId(id) && isAlias !== true) throw wrong('id', 'a lower-case UUID for a new record', id);
   const isFree = view.body === null && view.intents.length === 0;
   if (isFree && kind === 'UPSERT') return true;
-  const writer = writerOf(device);
-  // Under an alias, what follows its create follows on the record that it is.
-  const isAuthor =
-    isAlias === true || own.length > 0 || Object.values(view.stamps).some((stamp) => stamp.writer === writer);
+  // Under an alias, what follows its create follows on the record that it is; after a restore nobody else knows who that was.
+  const isAuthor = isAlias === true || inDoubt || own.length > 0 || isWriter(view, device);
   // Queued behind its own create, made before any version of it was pulled.
   if (!isFree && isAuthor && isVisible) return false;
   if (kind === 'DELETE') throw notFound(collection, id);

@@ -50,11 +50,87 @@ describe('a change that was first sent before the gateway was restored', () => {
     const deletion = { collection: 'visits', id: record.id, expected: { seq, mark }, next: lost };
     await clinic.store.commit(clinic.tenant, [deletion]);
     await sweep(clinic);
-    const made = edit(id, null, { note: 'new', route: '7' }, { sentEpoch });
+    const made = edit(id, null, { note: 'new', status: null, route: '7' }, { sentEpoch });
     const fates = await clinic.send([edited, made, gone]);
     expect(fates.map(({ status, error }) => [status, error])).toEqual(fates.map(() => ['APPLIED', null]));
     expect(clinic.source.calls).toEqual([]);
     expect(await clinic.sendOne(edited)).toMatchObject({ status: 'APPLIED' });
+  });
+
+  describe('F5: and was made on top of a create that had effect,', () => {
+    const KEYED = { facts: { idempotencyKeyLifetimeMs: 86_400_000 * 10_000 } };
+    const CREATED = { note: 'new', status: 'OPEN', route: '7' };
+
+    /** The create had its effect, which the backup does not know and the source shows; what was made on top had none. */
+    async function restored(options: Parameters<typeof createClinic>[0] = {}) {
+      const clinic = await createClinic(options);
+      const sentEpoch = await epochOf(clinic);
+      const id = randomUUID();
+      await clinic.visit('17');
+      await beginEpoch(clinic);
+      await clinic.visit(id, { ...CREATED, number: 1 });
+      await sweep(clinic);
+      const created = edit(id, null, CREATED, { sentEpoch });
+      const onTop = edit(id, null, { note: 'newer' }, { sentEpoch });
+      return { clinic, id, created, onTop };
+    }
+    const noteOf = ({ source }: Clinic, id: string) => source.rows.get(id)?.fields['note'];
+
+    test.each([
+      ['in the same push', true, {}],
+      ['in a later push', false, {}],
+      ['in the same push, and with all fields', true, CREATED],
+      ['in a later push, and with all fields', false, CREATED],
+    ])('is not taken for it %s: what became of it is found out', async (_when, isTogether, fields) => {
+      const { clinic, id, created, onTop: bare } = await restored(KEYED);
+      const onTop = { ...bare, fields: { ...fields, ...bare.fields } };
+      const fates = isTogether
+        ? await clinic.send([created, onTop])
+        : [await clinic.sendOne(created), await clinic.sendOne(onTop)];
+      expect(fates[0]).toMatchObject({ status: 'APPLIED' });
+      await clinic.until(async () => (await clinic.fate(onTop.changeId)) === 'APPLIED');
+      expect(noteOf(clinic, id)).toBe('newer');
+      expect(clinic.source.calls).toHaveLength(1);
+    });
+
+    test('is not taken for it either when that comes no more, and is parked where nothing can be found out', async () => {
+      const { clinic, id, onTop } = await restored();
+      await clinic.sendOne(onTop);
+      await isParked(clinic, onTop.changeId);
+      expect(noteOf(clinic, id)).toBe('new');
+    });
+
+    test('is not told that there is no such record if it is its deletion', async () => {
+      const { clinic, id, created } = await restored();
+      const deletion = removal(id, null, { sentEpoch: created.sentEpoch });
+      expect(await clinic.send([created, deletion])).toMatchObject([{ status: 'APPLIED' }, { status: 'PARKED' }]);
+    });
+
+    test('F3: which makes its device the writer of what it shows, so that an edit which was never sent does not conflict', async () => {
+      const { clinic, id, created } = await restored();
+      const { seq } = await clinic.view(id);
+      await clinic.sendOne(created);
+      const device = 'device:nurse/nurse-phone';
+      expect((await clinic.view(id)).stamps).toMatchObject({
+        note: { seq, writer: device },
+        status: { seq, writer: device },
+        route: { seq, writer: device },
+      });
+      expect(await clinic.sendOne(edit(id, null, { note: 'newer' }))).toMatchObject({ status: 'APPLIED' });
+      expect(noteOf(clinic, id)).toBe('newer');
+    });
+
+    test('F3: which leaves what others changed since to them', async () => {
+      const { clinic, id, created } = await restored();
+      await clinic.visit(id, { ...CREATED, note: 'theirs', number: 1 });
+      // Set to another value and back by another device.
+      for (const status of ['DONE', CREATED.status])
+        await clinic.sendOne(edit(id, await clinic.version(id), { status }), clinic.session('doctor'));
+      expect(await clinic.sendOne(created)).toMatchObject({ status: 'APPLIED' });
+      expect(await clinic.sendOne(edit(id, null, { note: 'newer' }))).toMatchObject({ status: 'CONFLICT' });
+      expect(await clinic.sendOne(edit(id, null, { status: 'DONE' }))).toMatchObject({ status: 'CONFLICT' });
+      expect(await clinic.sendOne(edit(id, null, { route: '8' }))).toMatchObject({ status: 'APPLIED' });
+    });
   });
 
   test('F5: begins in doubt when its effect is not there, and is parked where nothing can be found out', async () => {

@@ -216,6 +216,20 @@ export function commitPromises(begin: () => Promise<World>): void {
     ]);
     const later = await world.view('v1');
     expect(stampOf(later.stamps, 'note')).toEqual({ seq: later.seq, writer: SOURCE_WRITER });
+    // A change that is in effect already moves nothing but the writers.
+    const { nurse: device } = world;
+    const settled = { device, changeId: 'c1', status: 'APPLIED', error: null, inEffect: true, intent: null } as const;
+    await world.write([
+      visit('v1', {
+        expected: { seq: later.seq, mark: 0 },
+        acceptance: { device, changeId: 'c1', bodyHash: 'h1', intent: null },
+        settlement: settled,
+        stamps: [{ fields: ['note'], writer: nurse, at: later.seq }],
+      }),
+    ]);
+    const after = await world.view('v1');
+    expect(stampOf(after.stamps, 'note')).toEqual({ seq: later.seq, writer: nurse });
+    expect(after).toEqual({ ...later, stamps: after.stamps });
   });
 
   test('hostile texts come back as they were: NUL, lone surrogates, quotes, line separators', async () => {
