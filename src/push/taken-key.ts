@@ -45,7 +45,16 @@ export async function settleTakenKey(
     const [outcome] = await store.commit(tenant, [shown]);
     if (outcome?.kind !== 'written') return 'again';
   }
-  const gone = { ...next, sourceKey: null, deleted: true, body: null, vis: null, pending: false, scopes: [] };
+  const gone = {
+    ...next,
+    sourceKey: null,
+    deleted: true,
+    body: null,
+    vis: null,
+    pending: false,
+    scopes: [],
+    via: null,
+  };
   const { collection: name, id, expected } = failed;
   return {
     collection: name,

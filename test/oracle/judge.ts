@@ -216,7 +216,8 @@ export class Judge {
     if (versions === undefined || page.reset || before === null) this.versions.set(device, (versions = new Map()));
     for (const change of changes) {
       const key = keyOf(change);
-      if (change.kind !== 'UPSERT' || change.json === null) continue;
+      if (change.kind !== 'UPSERT') continue;
+      if (change.json === null) return this.fail(`(a) ${device.name} is shown ${key} without its fields`);
       const seq = Number(change.version.split('.')[1]);
       const before = versions.get(key) ?? 0;
       if (seq < before) this.fail(`(f) ${device.name}: ${key} goes back from ${before} to ${seq}`);

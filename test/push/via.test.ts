@@ -1,4 +1,4 @@
-import type { RecordId } from '../../src/core/change.js';
+import type { RecordId, SourceKey } from '../../src/core/change.js';
 import type { ScopeGrant, Session } from '../../src/core/session.js';
 import { createReadCurrent } from '../../src/pull/current.js';
 import { changeOf, createReferringClinic, PARENT_PATIENCE_MS, type ReferringClinic } from './referring-clinic.js';
@@ -164,6 +164,19 @@ describe('a record that has its scopes from another one', () => {
     const moved = await clinic.view('trips', B);
     expect(moved).toMatchObject({ scopes: ['region:south'] });
     expect(moved.seq).toBeGreaterThan(seq);
+  });
+
+  test('F9: leaves the scopes that it has from its customer when it turns out to be another record', async () => {
+    const { clinic, nurse } = await begin();
+    const fields = { note: 'n', customer: 'c1' };
+    await clinic.known('customers', 'c1', { name: 'Ida', region: 'north' });
+    await clinic.known('trips', 't1', fields);
+    clinic.sources.trips.write = async () => ({
+      kind: 'applied',
+      observation: { sourceKey: 't1' as SourceKey, fields, sourceVersion: 'v1' },
+    });
+    expect(await clinic.send([changeOf('trips', B, fields)], nurse)).toMatchObject([{ status: 'MERGED' }]);
+    expect(await clinic.view('trips', B)).toMatchObject({ aliasOf: 't1', deleted: true, scopes: [] });
   });
 
   test('F18: falls with the customer that was to be made', async () => {
