@@ -56,26 +56,32 @@ export function quietAfterMs({ maxRequestLifetimeMs, readAfterWriteMs }: SourceF
 }
 
 /** The best means that a source declares for this call, at this time. */
-export function meansOf(source: SourceCollection, { call, isRemembered }: KnownCall, nowMs: number): Means {
-  return isKeyAlive(source.facts, call.sentAtMs, nowMs) ? 'sendAgain' : readingMeansOf(source, { call, isRemembered });
+export function meansOf(source: SourceCollection, known: KnownCall, nowMs: number): Means {
+  return isKeyAlive(source.facts, known.call.sentAtMs, nowMs) ? 'sendAgain' : readingMeansOf(source, known);
 }
 
 /** The best means that has no effect of its own. */
-export function readingMeansOf(
-  source: SourceCollection,
-  { call, isRemembered }: KnownCall,
-): Exclude<Means, 'sendAgain'> {
+export function readingMeansOf(source: SourceCollection, { call, isKnown }: KnownCall): Exclude<Means, 'sendAgain'> {
   const { facts } = source;
+  if (!isKnown) return 'none';
   if (call.kind === 'create' && facts.lookUp === true && source.lookUp !== undefined) return 'lookUp';
   if (call.alike !== undefined && source.findAlike !== undefined) return 'findAlike';
-  const isReadable = facts.readOne && call.sourceKey !== null;
-  return isReadable && (isRemembered || call.kind !== 'update') ? 'readBack' : 'none';
+  return facts.readOne && call.sourceKey !== null ? 'readBack' : 'none';
 }
 
-/** A call, and whether it is known to be what was sent: else an update does not say all that there is to compare. */
-interface KnownCall {
+/** A call, and whether it is known to be what was sent: else what it would make cannot be compared with anything. */
+export interface KnownCall {
   readonly call: NotedCall;
-  readonly isRemembered: boolean;
+  readonly isKnown: boolean;
+}
+
+/**
+ * What is known of a call. Of one that nobody remembers it is a guess what an edit sent: other fields, or to a record that was there and
+ * is to be made again by now. A create and a deletion can have been nothing else.
+ */
+export function knownCall(doubt: Doubt, { baseSeq }: LeasedIntent, call: NotedCall): KnownCall {
+  const isCreate = call.kind === 'create' && baseSeq === 0;
+  return { call, isKnown: doubt.call !== null || isCreate || call.kind === 'delete' };
 }
 
 /** Would a repeat still arrive within the life of the key of the first call? */

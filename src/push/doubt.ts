@@ -9,7 +9,7 @@ import { refusedBySource } from './answers.js';
 import { sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt, type Means } from './doubt-means.js';
+import { knownCall, lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
 import { bothValues, offerOf } from './doubt-text.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
@@ -49,8 +49,7 @@ export async function resolveDoubt(
   // A call of a life that nobody remembers may have begun just before that ended (F5).
   const unrememberedMs = doubt.call === null ? facts.callTimeoutMs : 0;
   const quietInMs = quietAfterMs(facts) + unrememberedMs - doubt.sinceDeadlineMs;
-  const meansNow = (call: NotedCall): Means =>
-    meansOf(source, { call, isRemembered: doubt.call !== null }, clock.nowMs());
+  const meansNow = (call: NotedCall) => meansOf(source, knownCall(doubt, intent, call), clock.nowMs());
   let view = seen;
 
   async function resolve(): Promise<void> {
@@ -179,7 +178,7 @@ export async function resolveDoubt(
 
   /** By what can be read, where what the source answers cannot be relied on. */
   async function look(known: KnownDoubt, after: AfterLook): Promise<void> {
-    const means = readingMeansOf(source, { call: known.call, isRemembered: doubt.call !== null });
+    const means = readingMeansOf(source, knownCall(doubt, intent, known.call));
     if (means === 'lookUp') return await lookUp(known, after);
     if (means === 'findAlike') return await findAlike(known, after);
     if (means === 'readBack') return await readBack(known, after);

@@ -290,6 +290,16 @@ describe('F5: a change of which nobody remembers a call', () => {
     expect(clinic.source.journal).toEqual([]);
   });
 
+  test('is parked if it edits a record that is gone by now: that it is not there does not say that the edit had no effect', async () => {
+    const { clinic, change } = await forgotten({ declares: { deletedRecord: 'editWins' } }, noteOf17);
+    await clinic.visit('18');
+    clinic.source.rows.delete('17');
+    await clinic.observe('17');
+    clinic.source.isBroken = false;
+    expect(await reasonOf(clinic, change)).toMatch(/cannot be found out/);
+    expect(clinic.source.calls).toEqual([]);
+  });
+
   test('is parked if it is a deletion of a record that is still there: its version proves nothing', async () => {
     const { clinic, change } = await forgotten({}, async (made) => removal('17', await made.visit('17')));
     clinic.source.isBroken = false;
