@@ -1,9 +1,9 @@
 import type { ResetReason } from '../core/checkpoint.js';
 import type { ClientChance, ClientClock } from './client-clock.js';
 import type { Digest } from './drift-check.js';
+import type { Fetch, Headers } from './exchange.js';
 import type { Gateway } from './gateway.js';
 import type { HintTransport } from './hints.js';
-import type { Fetch, Headers } from './http-gateway.js';
 import type { LocalStore } from './local-store.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import type { PushLimits } from './push-rules.js';

@@ -81,7 +81,7 @@ export function unsent(entry: OutboxEntry): OutboxEntry {
 }
 
 /** Refused for good: it is kept for its user, and is not laid over the record. */
-export function isRefused({ status }: OutboxEntry): boolean {
+export function isRefused({ status }: Pick<OutboxEntry, 'status'>): boolean {
   return status === 'CONFLICT' || status === 'REJECTED';
 }
 

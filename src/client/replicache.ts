@@ -1,8 +1,9 @@
 import type { Puller, Pusher, ReadonlyJSONObject, ReadonlyJSONValue, ReadTransaction } from 'replicache';
 import { deviceChance, deviceClock, uuidBy, type ClientChance, type ClientClock } from './client-clock.js';
+import type { Fetch, Headers } from './exchange.js';
 import { keepHintLine } from './hint-line.js';
 import type { HintTransport } from './hints.js';
-import { createHttpGateway, type Fetch, type Headers } from './http-gateway.js';
+import { createHttpGateway } from './http-gateway.js';
 import { deviceOf, type ClientGroup } from './replicache/client-group.js';
 import { changeIdOf, createFateBook, type OnFate } from './replicache/fate-book.js';
 import {

@@ -1,21 +1,14 @@
 import type { RxCollection, SyncOptionsGraphQL, WithDeleted } from 'rxdb';
 import type { SentChange } from './gateway.js';
-import {
-  GLUE_DOCUMENTS,
-  dataOf,
-  isRefused,
-  openExchange,
-  type GatewayAddress,
-  type GatewayExchange,
-  type ToldFate,
-  type ToldPage,
-} from './gateway-exchange.js';
+import { GLUE_DOCUMENTS, openGlueGateway, type GatewayAddress, type ToldFate, type ToldPage } from './glue-gateway.js';
+import { isRefused } from './outbox-entry.js';
+import type { ReadPage } from './page-ahead.js';
 import { MARK, answerTo, changeOf, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
 import { markEdits } from './rxdb/edits.js';
 import { createLatestStates } from './rxdb/latest-states.js';
 
 export { type TidegateMark } from './rxdb/mark.js';
-export { GLUE_DOCUMENTS } from './gateway-exchange.js';
+export { GLUE_DOCUMENTS } from './glue-gateway.js';
 
 /** The JSON schema of the field `tidegate`, which every replicated collection has: `properties: { …, tidegate: TIDEGATE_FIELD }`. */
 export const TIDEGATE_FIELD = { type: 'object', additionalProperties: true } as const;
@@ -86,7 +79,7 @@ export function tidegateReplication<Doc>(
     throw new Error(`${collection.name}: expected a schema with ${MARK}: TIDEGATE_FIELD among its properties`);
   }
   const edits = markEdits(collection, name);
-  const exchange = takingTurns(openExchange(settings));
+  const gateway = openGlueGateway(settings, { collections: [name], limit: pageSize });
   const latest = createLatestStates(collection);
   const sent = new Map<string, PushRow>();
 
@@ -94,14 +87,6 @@ export function tidegateReplication<Doc>(
     if (fate.status !== 'CONFLICT' && fate.status !== 'REJECTED') return;
     const { changeId, status, error } = fate;
     onRefused({ collection: name, id, changeId, status, error, edit: row?.newDocumentState ?? null });
-  }
-
-  async function readPage(since: string | null): Promise<ToldPage> {
-    return dataOf<{ readonly pull: ToldPage }>(await exchange.ask(GLUE_DOCUMENTS.pull, pullVariables(since))).pull;
-  }
-
-  function pullVariables(since: string | null): Readonly<Record<string, unknown>> {
-    return { since, collections: [name], limit: pageSize };
   }
 
   /** Documents of a page as RxDB takes them: tombstones of what is here, and for a body that could not be read the one that is here (F29). */
@@ -137,26 +122,27 @@ export function tidegateReplication<Doc>(
   }
 
   /** Pages until one has documents or is the last: RxDB takes a page without any for the end, and forgets its checkpoint. */
-  async function takePages(first: ToldPage, from: TidegatePlace) {
+  async function takePages(first: ReadPage<ToldPage>, from: TidegatePlace) {
     let place = from;
-    for (let page = first; ; page = await readPage(place.since)) {
+    for (let page = first; ; page = await gateway.pull(place.since)) {
       edits.epoch = page.epoch;
+      // RxDB drops a hint that came before it asked: what was asked for earlier may not know of it, and is never the last.
+      const hasMore = page.hasMore || page.isAhead;
       const lineage = page.reset ? place.lineage + 1 : place.lineage;
       const isFilling = page.reset || place.isFilling;
-      place = { since: page.checkpoint, lineage, isFilling: isFilling && page.hasMore };
+      place = { since: page.checkpoint, lineage, isFilling: isFilling && hasMore };
       const documents = await documentsOf(page, lineage);
-      if (isFilling && !page.hasMore && lineage > BEGINNING.lineage)
-        documents.push(...(await sweep(lineage, documents)));
+      if (isFilling && !hasMore && lineage > BEGINNING.lineage) documents.push(...(await sweep(lineage, documents)));
       latest.see(documents);
       await tellReceipts(page.receipts);
       documents.push(...(await latest.missed(documents)));
-      if (documents.length > 0 || !page.hasMore) {
+      if (documents.length > 0 || !hasMore) {
         return { documents: documents as unknown as WithDeleted<Doc>[], checkpoint: place };
       }
     }
   }
 
-  function pushVariables(rows: readonly PushRow[]): Readonly<Record<string, unknown>> {
+  function changesOf(rows: readonly PushRow[]): readonly SentChange[] {
     const changes: SentChange[] = [];
     for (const row of rows) {
       const change = changeOf(name, primary, row);
@@ -164,7 +150,7 @@ export function tidegateReplication<Doc>(
       sent.set(change.changeId, row);
       changes.push({ ...change, ...edits.sentEpoch(change.changeId, row.newDocumentState.tidegate) });
     }
-    return { changes, sentAt: new Date().toISOString() };
+    return changes;
   }
 
   function takeResults(results: readonly ToldFate[]): readonly MarkedDocument[] {
@@ -193,19 +179,24 @@ export function tidegateReplication<Doc>(
     // Each device has its own socket, also where several share a process: RxDB keeps one for each address.
     url: { http: url, ...(hints ? { ws: `${url.replace(/^http/, 'ws')}?device=${encodeURIComponent(device)}` } : {}) },
     async fetch(request: Request) {
-      const { query, variables } = (await request.json()) as { query: string; variables: Record<string, unknown> };
-      return Response.json(await exchange.ask(query, variables));
+      const { variables } = (await request.json()) as { readonly variables: AskedVariables };
+      const data =
+        'changes' in variables
+          ? { push: await gateway.push(variables.changes) }
+          : { pull: await gateway.pull(variables.since) };
+      // All that RxDB uses of a response: a real one would write the page as JSON and read it once more.
+      return { json: async () => ({ data }) } as Response;
     },
     pull: {
       // The least: RxDB goes on until a page without documents, instead of taking a page that is not full for the end.
       batchSize: 1,
-      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: pullVariables(place?.since ?? null) }),
-      responseModifier: (answer: ToldPage, origin, place) =>
-        origin === 'stream' ? ('RESYNC' as never) : takePages(answer, place ?? BEGINNING),
+      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { since: place?.since ?? null } }),
+      responseModifier: (page: ReadPage<ToldPage>, origin, place) =>
+        origin === 'stream' ? ('RESYNC' as never) : takePages(page, place ?? BEGINNING),
       streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
       wsOptions: {
         connectionParams: async () => {
-          const { 'tidegate-device': device, ...others } = await exchange.credentials();
+          const { 'tidegate-device': device, ...others } = await gateway.credentials();
           return { ...others, device };
         },
         retryAttempts: Number.POSITIVE_INFINITY,
@@ -217,21 +208,11 @@ export function tidegateReplication<Doc>(
     },
     push: {
       batchSize: PUSH_BATCH,
-      queryBuilder: (rows) => ({ query: GLUE_DOCUMENTS.push, variables: pushVariables(rows) }),
-      responseModifier: (answer: { readonly results: readonly ToldFate[] }) => takeResults(answer.results) as never,
+      queryBuilder: (rows) => ({ query: GLUE_DOCUMENTS.push, variables: { changes: changesOf(rows) } }),
+      responseModifier: (fates: readonly ToldFate[]) => takeResults(fates) as never,
     },
   };
 }
 
-/** One request at a time, so that answers arrive in the order in which the states that they tell of were current. */
-function takingTurns(exchange: GatewayExchange): GatewayExchange {
-  let turn: Promise<unknown> = Promise.resolve();
-  return {
-    ...exchange,
-    ask(query, variables) {
-      const answer = turn.then(() => exchange.ask(query, variables));
-      turn = answer.catch(() => undefined);
-      return answer;
-    },
-  };
-}
+/** What `fetch` is asked with: a push or a pull. */
+type AskedVariables = { readonly changes: readonly SentChange[] } | { readonly since: string | null };

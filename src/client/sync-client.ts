@@ -1,8 +1,9 @@
 import { deviceChance, deviceClock, uuidBy } from './client-clock.js';
 import type { SyncClientOptions, SyncEvents } from './client-options.js';
 import { deviceDigest, mendDrift } from './drift-check.js';
+import type { Headers } from './exchange.js';
 import { keepHintLine } from './hint-line.js';
-import { createHttpGateway, type Headers } from './http-gateway.js';
+import { createHttpGateway } from './http-gateway.js';
 import { createLiveQueries } from './live-queries.js';
 import { createLocalCollection, type LocalCollection } from './local-collection.js';
 import type { RecordName } from './local-store.js';
@@ -20,7 +21,7 @@ import { pageTriggers } from './triggers.js';
 import { createTurns } from './turns.js';
 
 export type { SyncClientOptions, SyncEvents } from './client-options.js';
-export type { Fetch } from './http-gateway.js';
+export type { Fetch } from './exchange.js';
 export type { LocalRecord } from './overlay.js';
 export type { OutboxEntry } from './outbox-entry.js';
 export type { SyncStatus } from './sync-status.js';

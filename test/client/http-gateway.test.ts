@@ -1,4 +1,5 @@
-import { createHttpGateway, type Fetch } from '../../src/client/http-gateway.js';
+import type { Fetch } from '../../src/client/exchange.js';
+import { createHttpGateway } from '../../src/client/http-gateway.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { settled } from './device.js';
 import { page } from './scripted-gateway.js';

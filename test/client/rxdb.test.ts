@@ -1,10 +1,12 @@
 import { createRxDatabase, type RxCollection, type RxDatabase } from 'rxdb';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
-import { TIDEGATE_FIELD, tidegateReplication } from '../../src/client/rxdb.js';
+import { TIDEGATE_FIELD, tidegateReplication, type RefusedEdit } from '../../src/client/rxdb.js';
 
 interface Sent {
   readonly changeId: string;
+  readonly id: string;
+  readonly baseVersion: string | null;
   readonly json: object;
 }
 
@@ -18,10 +20,20 @@ beforeEach(async () => {
   const schema = { version: 0, primaryKey: 'id', type: 'object', properties } as never;
   visits = (await database.addCollections({ visits: { schema } }))['visits'] as RxCollection;
 });
-afterEach(() => database.close());
+afterEach(() => database.remove());
+
+interface Circumstances {
+  readonly onRefused?: (refused: RefusedEdit) => void;
+  /** Of the page of this number, from 1. */
+  readonly hasMore?: (at: number) => boolean;
+}
 
 /** A replication whose pulls get these pages in turn, then nothing, and whose pushes are answered by `take`. */
-function replicate(pages: readonly (readonly string[])[], take: (changes: readonly Sent[]) => object = () => ({})) {
+function replicate(
+  pages: readonly (readonly string[])[],
+  take: (changes: readonly Sent[]) => object = () => ({}),
+  { onRefused = () => undefined, hasMore = (at) => at < pages.length }: Circumstances = {},
+) {
   let at = 0;
   async function answer(_url: unknown, init?: RequestInit): Promise<Response> {
     const { variables } = JSON.parse(init?.body as string) as { variables: { changes?: readonly Sent[] } };
@@ -41,14 +53,21 @@ function replicate(pages: readonly (readonly string[])[], take: (changes: readon
       changes,
       receipts: [],
       checkpoint: `place ${at}`,
-      hasMore: at < pages.length,
+      hasMore: hasMore(at),
       reset: false,
       epoch: 'e',
     };
     return Response.json({ data: { pull: page } });
   }
   const url = 'http://gateway.example/graphql';
-  const options = tidegateReplication({ collection: visits, url, device: 'phone', hints: false, fetch: answer });
+  const options = tidegateReplication({
+    collection: visits,
+    url,
+    device: 'phone',
+    hints: false,
+    fetch: answer,
+    onRefused,
+  });
   return replicateGraphQL({ ...options, retryTime: 5 });
 }
 
@@ -56,6 +75,12 @@ test('R2: one pull takes every page, short and empty ones too', async () => {
   const replication = replicate([['V-1', 'V-2'], [], [], ['V-3'], []]);
   await replication.awaitInitialReplication();
   expect(await visits.count().exec()).toBe(3);
+});
+
+test('a page that was read ahead is never the last: RxDB drops hints that came before it asked', async () => {
+  const replication = replicate([['V-1'], [], ['V-2']], undefined, { hasMore: (at) => at === 1 });
+  await replication.awaitInitialReplication();
+  expect(await visits.count().exec()).toBe(2);
 });
 
 test('F22: a repeat after a lost reply is the same change, a toggle is another one', async () => {

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import { GatewayFault } from '../../src/client/gateway.js';
 import { webSocketHints } from '../../src/client/hints.js';
-import type { Fetch } from '../../src/client/http-gateway.js';
+import type { Fetch } from '../../src/client/exchange.js';
 import type { LocalStore } from '../../src/client/local-store.js';
 import { createMemoryStore, emptyContents } from '../../src/client/memory-store.js';
 import { openSqliteStore } from '../../src/client/sqlite-store.js';

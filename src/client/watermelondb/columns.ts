@@ -1,5 +1,6 @@
 import type { Fields, JsonValue } from '../../core/change.js';
 import type { PulledChange } from '../gateway.js';
+import type { DeclaredField } from '../glue-gateway.js';
 
 /** The column of each synced table in which the glue keeps the version that edits are made from: a string, optional. */
 export const VERSION_COLUMN = 'tidegate_version';
@@ -11,14 +12,6 @@ export interface RawRow {
   /** Names of the changed columns, with commas between. */
   readonly _changed?: string;
   readonly [column: string]: unknown;
-}
-
-/** What the gateway declares of a field. */
-export interface DeclaredField {
-  readonly name: string;
-  readonly type: string;
-  readonly list: boolean;
-  readonly writable: boolean;
 }
 
 /** How a table's columns stand for a collection's fields. */
@@ -51,8 +44,10 @@ export function pairColumns(
   });
   return {
     rowOf({ id, version, json }) {
-      const cells = pairs.map(({ column, field, form }) => [column, toCell(form, json?.[field.name] ?? null)] as const);
-      return { ...Object.fromEntries(cells), id, [VERSION_COLUMN]: version };
+      const row: Record<string, unknown> & { id: string } = { id };
+      for (const { column, field, form } of pairs) row[column] = toCell(form, json?.[field.name] ?? null);
+      row[VERSION_COLUMN] = version;
+      return row;
     },
     fieldsOf(row, wanted) {
       // WatermelonDB itself writes columns like `updated_at`.

@@ -1,12 +1,6 @@
 import type { PulledChange } from '../gateway.js';
-import {
-  dataOf,
-  GLUE_DOCUMENTS,
-  isRefused,
-  type GatewayExchange,
-  type ToldFate,
-  type ToldPage,
-} from '../gateway-exchange.js';
+import type { GlueGateway, ToldFate, ToldPage } from '../glue-gateway.js';
+import { isRefused } from '../outbox-entry.js';
 import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
 import { namedBy, readNotes, rowKey, writeNotes, type WatermelonDatabase } from './notes.js';
 import type { LocalChanges } from './push.js';
@@ -28,29 +22,29 @@ export interface PulledRows {
 export async function pullRows(
   parts: {
     readonly database: WatermelonDatabase;
-    readonly exchange: GatewayExchange;
-    readonly columnsOf: ReadonlyMap<string, TableColumns>;
-    readonly pageSize: number;
+    readonly gateway: GlueGateway;
+    readonly columns: Promise<ReadonlyMap<string, TableColumns>>;
     readonly tellRefused: (table: string, id: string, fate: ToldFate) => void;
     /** Rows with edits that are not pushed yet. */
     readonly readUnsent: () => Promise<LocalChanges>;
   },
   lastPulledAt: number | null,
 ): Promise<{ readonly rows: PulledRows; readonly hasMore: boolean }> {
-  const { database, exchange, columnsOf, pageSize, tellRefused, readUnsent } = parts;
+  const { database, gateway, columns, tellRefused, readUnsent } = parts;
   const notes = await readNotes(database);
   const place = lastPulledAt ?? 0;
 
-  async function readPage(since: string | null): Promise<ToldPage> {
-    const variables = { since, collections: [...columnsOf.keys()], limit: pageSize };
-    return dataOf<{ readonly pull: ToldPage }>(await exchange.ask(GLUE_DOCUMENTS.pull, variables)).pull;
-  }
-
-  const pages = [await readPage(notes.places[place] ?? null)];
-  const isReset = pages[0]?.reset === true;
-  for (let last = pages[0] as ToldPage; isReset && last.hasMore; pages.push(last))
-    last = await readPage(last.checkpoint);
-  const last = pages.at(-1) as ToldPage;
+  const pages: ToldPage[] = [];
+  let isReset = false;
+  let last: ToldPage;
+  do {
+    last = await gateway.pull(pages.at(-1)?.checkpoint ?? notes.places[place] ?? null);
+    // What came before it is not of this sync.
+    if (last.reset) pages.length = 0;
+    isReset ||= last.reset;
+    pages.push(last);
+  } while (isReset && last.hasMore);
+  const columnsOf = await columns;
 
   const told = new Map<string, PulledChange | null>(Object.entries(notes.corrections));
   for (const { changes } of pages) for (const change of changes) told.set(rowKey(change.collection, change.id), change);

@@ -1,6 +1,7 @@
 import { deviceChance, uuidBy } from '../client-clock.js';
 import type { SentChange } from '../gateway.js';
-import { dataOf, GLUE_DOCUMENTS, isRefused, type GatewayExchange, type ToldFate } from '../gateway-exchange.js';
+import type { GlueGateway, ToldFate } from '../glue-gateway.js';
+import { isRefused } from '../outbox-entry.js';
 import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
 import { readNotes, rowKey, writeNotes, type SentNote, type WatermelonDatabase } from './notes.js';
 
@@ -28,18 +29,18 @@ interface Named {
  * ended, goes out under the same change id. What is refused for good counts as synced and is corrected by the pull that follows; what
  * can succeed later stays unsynced.
  *
- * @throws what the exchange throws, and GatewayFault; nothing counts as synced then
+ * @throws GatewayFault - nothing counts as synced then
  */
 export async function pushRows(
   parts: {
     readonly database: WatermelonDatabase;
-    readonly exchange: GatewayExchange;
+    readonly gateway: GlueGateway;
     readonly columnsOf: ReadonlyMap<string, TableColumns>;
     readonly tellRefused: (table: string, id: string, fate: ToldFate) => void;
   },
   changes: LocalChanges,
 ): Promise<RejectedIds> {
-  const { database, exchange, columnsOf, tellRefused } = parts;
+  const { database, gateway, columnsOf, tellRefused } = parts;
   const notes = await readNotes(database);
   const sent: Record<string, SentNote> = {};
   const named: Named[] = [];
@@ -88,11 +89,8 @@ export async function pushRows(
   const open = { ...notes.open };
   for (let at = 0; at < named.length; at += PUSH_BATCH) {
     const batch = named.slice(at, at + PUSH_BATCH);
-    const variables = { changes: batch.map(({ change }) => change), sentAt: new Date().toISOString() };
-    const answer = dataOf<{ readonly push: { readonly results: readonly ToldFate[] } }>(
-      await exchange.ask(GLUE_DOCUMENTS.push, variables),
-    );
-    answer.push.results.forEach((fate, index) => {
+    const fates = await gateway.push(batch.map(({ change }) => change));
+    fates.forEach((fate, index) => {
       const { table, change } = batch[index] as Named;
       const key = rowKey(table, change.id);
       if (!isRefused(fate)) {

@@ -1,0 +1,170 @@
+import { deviceClock, type ClientClock } from './client-clock.js';
+import { requestReaction } from './error-reactions.js';
+import { createExchange, type Fetch } from './exchange.js';
+import type { ChangeError } from '../core/errors.js';
+import { GatewayFault, type Fate, type PulledChange, type PulledPage, type SentChange } from './gateway.js';
+import { readAhead, type Credentials, type ReadPage } from './page-ahead.js';
+import { createTurns } from './turns.js';
+
+/** What became of a pushed change: its result, or later its receipt. */
+export interface ToldFate extends Pick<Fate, 'changeId' | 'status'> {
+  readonly error: ChangeError | null;
+  /** The record as it now stands; null when this device may not see it. */
+  readonly change: PulledChange | null;
+}
+
+/** One answer of pull. */
+export interface ToldPage extends Pick<PulledPage, 'changes' | 'checkpoint' | 'hasMore' | 'reset' | 'epoch'> {
+  readonly receipts: readonly ToldFate[];
+}
+
+/** What the gateway declares of a collection. */
+export interface DeclaredCollection {
+  readonly name: string;
+  readonly fields: readonly DeclaredField[];
+}
+
+export interface DeclaredField {
+  readonly name: string;
+  readonly type: string;
+  readonly list: boolean;
+  readonly writable: boolean;
+}
+
+const FATE = `changeId status error { code message field retryable }
+  change { collection id version kind pending json unavailable { code } }`;
+
+/** The operations that the glue for other libraries sends, word for word: for a gateway that executes listed documents only. */
+export const GLUE_DOCUMENTS = {
+  pull: `query Pull($since: Checkpoint, $collections: [String!], $limit: Int) {
+  pull(since: $since, collections: $collections, limit: $limit) {
+    changes { collection id version kind pending json unavailable { code } }
+    receipts { ${FATE} }
+    checkpoint hasMore reset epoch
+  }
+}`,
+  push: `mutation Push($changes: [ChangeInput!]!, $sentAt: DateTime) {
+  push(changes: $changes, sentAt: $sentAt) { results { ${FATE} } epoch }
+}`,
+  hints: `subscription Hints($collections: [String!]) { hints(collections: $collections) { at } }`,
+  fields: `query Fields { collections { name fields { name type list writable } } }`,
+} as const;
+
+const TIMEOUT_MS = 30_000;
+
+/** Where a gateway is, and who asks. */
+export interface GatewayAddress {
+  /** Its GraphQL endpoint, like https://sync.example.com/graphql. */
+  readonly url: string;
+  /** Names this installation of the app: made once, kept with its data. */
+  readonly device: string;
+  /** Sent with each request; asked each time, so that a renewed token is taken at once. */
+  readonly headers?: Credentials | (() => Credentials | Promise<Credentials>);
+  /** Gets new credentials when the gateway says UNAUTHENTICATED; then the request is made again, once. Absent: it fails. */
+  readonly signIn?: () => Promise<void>;
+  /** The platform's by default. */
+  readonly fetch?: Fetch;
+  /** After which time a request is given up, ms; it may have taken effect all the same. Absent: 30,000. */
+  readonly timeoutMs?: number;
+  /** This device was silent for too long: makes and keeps a new id for it (F11). Absent: the error is reported again and again. */
+  readonly onEvicted?: () => string | Promise<string>;
+  readonly clock?: ClientClock;
+}
+
+/**
+ * The way to a gateway for the glue of other libraries, which reacts to the faults of a whole request that need no app. One request at a
+ * time, so that answers arrive in the order in which the states that they tell of were current. Safe to repeat. Every fault is a `GatewayFault`.
+ */
+export interface GlueGateway {
+  /** One page. A checkpoint that the gateway cannot read begins anew (`reset: true`), and the page behind it is asked for ahead. */
+  pull(since: string | null): Promise<ReadPage<ToldPage>>;
+  /** @returns one fate per change, in their order; a push of nothing is answered here */
+  push(changes: readonly SentChange[]): Promise<readonly ToldFate[]>;
+  /** Tells of no record, and so waits for no turn. */
+  declared(): Promise<readonly DeclaredCollection[]>;
+  /** The page that was asked for ahead is given up. */
+  drop(): void;
+  /** Who asks, as requests are told; the device among it. */
+  credentials(): Promise<Credentials>;
+}
+
+/** @param pulled what a pull asks for: names of collections, and the most changes of a page, 1 to 5,000 */
+export function openGlueGateway(
+  address: GatewayAddress,
+  pulled: { readonly collections: readonly string[]; readonly limit: number },
+): GlueGateway {
+  const { url, headers = {}, signIn, onEvicted } = address;
+  const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS, clock = deviceClock } = address;
+  const own = async (): Promise<Credentials> => (typeof headers === 'function' ? headers() : headers);
+  const exchange = createExchange({ url, headers: own, signIn, fetch, clock, timeoutMs });
+  const inTurn = createTurns();
+  let { device } = address;
+
+  const credentials = async (): Promise<Credentials> => ({ ...(await own()), 'tidegate-device': device });
+
+  /** An evicted device goes on under its new id. */
+  const ask: Ask = async (query, variables) => {
+    try {
+      return await exchange(device, query, variables);
+    } catch (thrown) {
+      if (onEvicted === undefined || reactionTo(thrown) !== 'newDevice') throw thrown;
+      device = await onEvicted();
+      return exchange(device, query, variables);
+    }
+  };
+
+  async function askPage(by: Ask, since: string | null): Promise<ToldPage> {
+    return (await by<{ readonly pull: ToldPage }>(GLUE_DOCUMENTS.pull, { ...pulled, since })).pull;
+  }
+
+  const pages = readAhead<ToldPage>({
+    credentials,
+    nowMs: () => clock.nowMs(),
+    // As old as the answer to a slow request may be.
+    keepMs: timeoutMs,
+    ask: (since) =>
+      inTurn(async () => {
+        try {
+          return await askPage(ask, since);
+        } catch (thrown) {
+          if (since === null || reactionTo(thrown) !== 'beginAgain') throw thrown;
+          return { ...(await askPage(ask, null)), reset: true };
+        }
+      }),
+    // Nobody waits for it: it asks no user to sign in, and reacts to nothing.
+    askAhead: (since, who, dropped) =>
+      inTurn(async () => {
+        if (dropped.aborted) throw new Error('expected somebody to want the page');
+        const untilDropped = new Promise<void>((resolve) => dropped.addEventListener('abort', () => resolve()));
+        const wait: ClientClock['wait'] = (ms, signal) => Promise.race([clock.wait(ms, signal), untilDropped]);
+        const askOnce = createExchange({ url, headers: () => who, fetch, clock: { wait }, timeoutMs });
+        return askPage((query, variables) => askOnce(device, query, variables), since);
+      }),
+  });
+
+  return {
+    credentials,
+    pull: (since) => pages.read(since),
+    async push(changes) {
+      if (changes.length === 0) return [];
+      // A page that was asked for before tells of states from before.
+      pages.drop();
+      const sentAt = new Date(clock.nowMs()).toISOString();
+      const { push } = await inTurn(() =>
+        ask<{ readonly push: { readonly results: readonly ToldFate[] } }>(GLUE_DOCUMENTS.push, { changes, sentAt }),
+      );
+      return push.results;
+    },
+    async declared() {
+      type Declared = { readonly collections: readonly DeclaredCollection[] };
+      return (await ask<Declared>(GLUE_DOCUMENTS.fields, {})).collections;
+    },
+    drop: () => pages.drop(),
+  };
+}
+
+type Ask = <Data>(query: string, variables: object) => Promise<Data>;
+
+function reactionTo(thrown: unknown) {
+  return thrown instanceof GatewayFault ? requestReaction(thrown.code) : null;
+}
