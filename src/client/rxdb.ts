@@ -6,6 +6,7 @@ import type { ReadPage } from './page-ahead.js';
 import { MARK, answerTo, changeOf, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
 import { markEdits } from './rxdb/edits.js';
 import { createLatestStates } from './rxdb/latest-states.js';
+import { repeatRows } from './rxdb/repeats.js';
 
 export { type TidegateMark } from './rxdb/mark.js';
 export { GLUE_DOCUMENTS } from './glue-gateway.js';
@@ -65,7 +66,8 @@ const LONGEST_WAIT_MS = 30_000;
  * - A refused edit is never an error, which would stop the replication: the document shows the record as it now stands, with the
  *   reason in `tidegate.refused`, and `onRefused` is told.
  * - A reset keeps what was not pushed, and removes what did not come again (F25).
- * - Nothing is resolved here: the collection's conflict handler must be RxDB's own, or take `realMasterState` as it does.
+ * - An edit that the gateway cannot take now is tried again every `retryTime`, and told on `error$`; others pass it.
+ * - Nothing else is resolved here: the collection's conflict handler must be RxDB's own, or take `realMasterState` as it does.
  *
  * @throws Error - the collection's schema has no field `tidegate`
  */
@@ -81,6 +83,7 @@ export function tidegateReplication<Doc>(
   const edits = markEdits(collection, name);
   const gateway = openGlueGateway(settings, { collections: [name], limit: pageSize });
   const latest = createLatestStates(collection);
+  const repeats = repeatRows(collection);
   const sent = new Map<string, PushRow>();
 
   function tellRefused(fate: ToldFate, row: PushRow | null, id: string | null): void {
@@ -150,17 +153,16 @@ export function tidegateReplication<Doc>(
       sent.set(change.changeId, row);
       changes.push({ ...change, ...edits.sentEpoch(change.changeId, row.newDocumentState.tidegate) });
     }
+    repeats.pause(changes);
     return changes;
   }
 
   function takeResults(results: readonly ToldFate[]): readonly MarkedDocument[] {
-    // Not stored by the gateway: RxDB sends all of them again, and what is settled is answered as it was.
-    const later = results.find((result) => isRefused(result) && result.error?.retryable === true);
-    if (later !== undefined) throw new Error(`${later.error?.code}: ${later.error?.message}`);
     return results.flatMap((result) => {
       const row = sent.get(result.changeId);
       if (row === undefined) return [];
       sent.delete(result.changeId);
+      if (repeats.isLater(result)) return [repeats.tell(row, result, primary)];
       edits.settled(result.changeId);
       const isNothing = row.newDocumentState._deleted === true && result.error?.code === 'NOT_FOUND';
       if (!isNothing) tellRefused(result, row, String(row.newDocumentState[primary]));

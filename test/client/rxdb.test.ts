@@ -1,6 +1,8 @@
 import { createRxDatabase, type RxCollection, type RxDatabase } from 'rxdb';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
+import type { SentChange } from '../../src/client/gateway.js';
+import { repeatRows } from '../../src/client/rxdb/repeats.js';
 import { TIDEGATE_FIELD, tidegateReplication, type RefusedEdit } from '../../src/client/rxdb.js';
 
 interface Sent {
@@ -103,4 +105,125 @@ test('F22: a repeat after a lost reply is the same change, a toggle is another o
   expect(sent.map(({ json }) => json)).toEqual([true, true, false, true].map((isUrgent) => ({ isUrgent })));
   expect(sent[1]).toEqual(sent[0]);
   expect(new Set(sent.map(({ changeId }) => changeId)).size).toBe(3);
+});
+
+describe('an edit that the gateway cannot take now', () => {
+  const blocked = { code: 'RECORD_BLOCKED', message: 'wait', field: null, retryable: true };
+
+  /** Refuses V-1 for now, `times` times, and takes all else. */
+  function takeLate(sent: string[][], times: number) {
+    return (changes: readonly Sent[]) => {
+      sent.push(changes.map(({ id }) => id));
+      const results = changes.map(({ id, changeId }) => {
+        const isBlocked = id === 'V-1' && sent.flat().filter((one) => one === 'V-1').length <= times;
+        return {
+          changeId,
+          status: isBlocked ? 'REJECTED' : 'APPLIED',
+          error: isBlocked ? blocked : null,
+          change: null,
+        };
+      });
+      return { data: { push: { results } } };
+    };
+  }
+
+  test('is pushed again alone: the rest of its batch is done', async () => {
+    const sent: string[][] = [];
+    const faults: string[] = [];
+    const take = takeLate(sent, 2);
+    let isTaken = (): void => undefined;
+    const taken = new Promise<void>((resolve) => (isTaken = resolve));
+    const replication = replicate([], (changes) => {
+      if (sent.length === 2) isTaken();
+      return take(changes);
+    });
+    replication.error$.subscribe(({ parameters }) => void faults.push(String(parameters.errors?.[0]?.message)));
+    await visits.bulkInsert(['V-1', 'V-2', 'V-3'].map((id) => ({ id, isUrgent: true })));
+    await taken;
+    await replication.awaitInSync();
+    expect(sent).toEqual([['V-1', 'V-2', 'V-3'], ['V-1'], ['V-1']]);
+    expect(faults).toEqual(['wait', 'wait']);
+    expect((await visits.findOne('V-1').exec()).isUrgent).toBe(true);
+  });
+
+  test('is passed by an edit that was made later, for which it may wait', async () => {
+    const sent: string[][] = [];
+    let isTaken = (): void => undefined;
+    const taken = new Promise<void>((resolve) => (isTaken = resolve));
+    const replication = replicate([], (changes) => {
+      sent.push(changes.map(({ id }) => id));
+      if (sent.length === 1) void visits.insert({ id: 'V-2', isUrgent: true });
+      const isBlocked = !sent.flat().includes('V-2');
+      if (!isBlocked) isTaken();
+      const [status, error] = isBlocked ? ['REJECTED', blocked] : ['APPLIED', null];
+      const results = changes.map(({ changeId }) => ({ changeId, status, error, change: null }));
+      return { data: { push: { results } } };
+    });
+    await visits.insert({ id: 'V-1', isUrgent: true });
+    await taken;
+    await replication.awaitInSync();
+    expect(new Set(sent.at(-1))).toEqual(new Set(['V-1', 'V-2']));
+  });
+
+  test('waits for a while alone only, and each time once', () => {
+    const repeats = repeatRows(visits);
+    const [late, other] = ['late', 'other'].map((changeId) => ({ changeId }) as SentChange) as [SentChange, SentChange];
+    const tell = () =>
+      repeats.tell(
+        { newDocumentState: { id: 'V-1' } },
+        { ...late, status: 'REJECTED', error: null, change: null },
+        'id',
+      );
+    tell();
+    repeats.pause([late, other]);
+    tell();
+    expect(() => repeats.pause([late])).toThrow('refused for now');
+    repeats.pause([late]);
+  });
+
+  test('keeps what it was made from, and its change id', async () => {
+    const sent: string[][] = [];
+    const changes: Sent[] = [];
+    const take = takeLate(sent, 2);
+    const replication = replicate([['V-1']], (given) => {
+      changes.push(...given);
+      return take(given);
+    });
+    await replication.awaitInitialReplication();
+    await (await visits.findOne('V-1').exec()).incrementalPatch({ isUrgent: true });
+    await replication.awaitInSync();
+    expect(changes.map(({ baseVersion, json }) => [baseVersion, json])).toEqual(
+      Array.from({ length: 3 }, () => ['e.0', { isUrgent: true }]),
+    );
+    expect(new Set(changes.map(({ changeId }) => changeId)).size).toBe(1);
+  });
+
+  test('is refused in the end as any other', async () => {
+    const refused: (string | null)[] = [];
+    const change = { collection: 'visits', id: 'V-1', version: 'e.0', kind: 'UPSERT', pending: false, json: null };
+    let answers = 0;
+    const replication = replicate(
+      [['V-1']],
+      (given) => {
+        answers += 1;
+        const error = answers < 3 ? blocked : { ...blocked, code: 'SOURCE_REFUSED', retryable: false };
+        const results = given.map(({ changeId }) => ({
+          changeId,
+          status: 'REJECTED',
+          error,
+          change,
+        }));
+        return { data: { push: { results } } };
+      },
+      { onRefused: ({ id }) => void refused.push(id) },
+    );
+    await replication.awaitInitialReplication();
+    await (await visits.findOne('V-1').exec()).incrementalPatch({ isUrgent: true });
+    await replication.awaitInSync();
+    expect([answers, refused]).toEqual([3, ['V-1']]);
+    // Its body cannot be read now: it shows what was there before the edit.
+    const { isUrgent, tidegate } = (await visits.findOne('V-1').exec()).toJSON() as Record<string, unknown>;
+    expect([isUrgent, tidegate]).toMatchObject([false, { version: 'e.0', refused: { code: 'SOURCE_REFUSED' } }]);
+    expect(tidegate).not.toHaveProperty('isAwaited');
+  });
 });

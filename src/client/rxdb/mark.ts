@@ -22,6 +22,8 @@ export interface TidegateMark {
   readonly epoch?: string;
   /** How often each field was edited: tells an edit that was taken back from none. */
   readonly touched?: Readonly<Record<string, number>>;
+  /** Never of a document: what RxDB takes for the gateway's state says so, while the gateway cannot take the edit of it. */
+  readonly isAwaited?: true;
 }
 
 /** A document as replication hands it over, of any shape. */
@@ -123,7 +125,8 @@ export function answerTo(primary: string, row: PushRow, fate: ToldFate): MarkedD
   const { code, message } = error ?? { code: status, message: 'refused by the policy of its collection' };
   // A body that cannot be read now: the one from before the edit is the best that is known.
   const current = told ?? taken ?? gone(next);
-  return { ...current, [MARK]: { ...current.tidegate, refused: { code, message } } };
+  const { isAwaited: _isAwaited, ...known } = current.tidegate ?? {};
+  return { ...current, [MARK]: { ...known, refused: { code, message } } };
 }
 
 function gone(document: MarkedDocument): MarkedDocument {
