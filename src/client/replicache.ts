@@ -63,9 +63,12 @@ export interface Edits<Collection extends string> {
   /** @param id a lower-case UUID, made here unless given. @returns the id, for ever */
   create(collection: Collection, fields: ReadonlyJSONObject, id?: string): Promise<string>;
   /** @param record as the user saw it: the edit is made from that version. @param fields the changed ones only */
-  update(collection: Collection, record: HeldRecord, fields: ReadonlyJSONObject): Promise<void>;
-  delete(collection: Collection, record: HeldRecord): Promise<void>;
+  update(collection: Collection, record: SeenRecord, fields: ReadonlyJSONObject): Promise<void>;
+  delete(collection: Collection, record: SeenRecord): Promise<void>;
 }
+
+/** As much of a record as tells what the user saw. Its fields are left out: what Replicache makes of their type no compiler can follow. */
+export type SeenRecord = Pick<HeldRecord, 'id' | 'version'>;
 
 const NO_CREDENTIALS: Headers = () => ({});
 /** The gateway's own default. */
