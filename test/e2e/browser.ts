@@ -42,9 +42,10 @@ export interface WatchedPage {
   readonly strangers: string[];
 }
 
-/** @param origin whose pages it shows */
-export async function openPage(browser: Browser, origin: string): Promise<WatchedPage> {
-  const page = await browser.newPage({ viewport: { width: 1400, height: 850 } });
+/** @param origin whose pages it shows @param beside in the same browser as this page, which shares its stores; absent: in one of its own */
+export async function openPage(browser: Browser, origin: string, beside?: Page): Promise<WatchedPage> {
+  const context = beside?.context() ?? (await browser.newContext({ viewport: { width: 1400, height: 850 } }));
+  const page = await context.newPage();
   const complaints: string[] = [];
   const strangers: string[] = [];
   page.on('console', (message) => {

@@ -35,7 +35,7 @@ const office = (): Locator => page.getByRole('region', { name: 'Back office' });
 
 /** A visit by its title, which is the same everywhere: time, patient, kind. */
 const visit = (place: Locator, title: string): Locator =>
-  place.getByRole('listitem').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+  place.getByRole('listitem').filter({ has: place.page().getByRole('heading', { name: title, exact: true }) });
 const titleOf = async (place: Locator, at: number): Promise<string> =>
   place.getByRole('listitem').nth(at).getByRole('heading').innerText();
 
@@ -127,6 +127,23 @@ describeInBrowser('demo.test.ts', 'two phones and the back office', () => {
     await page.reload();
     await until('the clinic has it', async () => (await atTheClinic('The dog is friendly.')) !== undefined);
     expect(await visit(omar(), title).getByLabel('Notes').inputValue()).toBe('The dog is friendly.');
+  });
+
+  test('two tabs share a phone: what one of them edits the other shows, and sends after that one was closed', async () => {
+    const other = await openPage(browser, clinic.url, page);
+    await other.page.goto(`${clinic.url}/demo`);
+    const beside = other.page.getByRole('region', { name: 'Nadia’s phone' });
+    await beside.getByText(/^online · synced .* nothing waits$/).waitFor();
+    const title = await titleOf(nadia(), 3);
+    for (const phone of [nadia(), beside]) await airplane(phone).click();
+    await write(visit(nadia(), title), 'Of the first tab.');
+    await visit(beside, title).getByText('waits on this phone').waitFor();
+    await page.close();
+    await airplane(beside).click();
+    await until('the clinic has it', async () => (await atTheClinic('Of the first tab.')) !== undefined);
+    await beside.getByText(/^online .* nothing waits$/).waitFor();
+    expect([other.complaints, other.strangers]).toEqual([[], []]);
+    await other.page.close();
   });
 
   test('is used by keyboard alone, and names its fields for screen readers', async () => {
