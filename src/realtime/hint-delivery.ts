@@ -118,11 +118,13 @@ export function createHintDelivery(
     for (let hasMore = true; hasMore && !signal.aborted;) {
       const batch = await store.takeDue(tenant, { windows, limit: BATCH });
       hasMore = batch.hasMore;
-      if (batch.taken.length > 0) await send(batch.taken, signal);
+      if (batch.taken.length === 0) continue;
+      const restMs = restAfter(await send(batch.taken, signal));
+      if (hasMore && restMs > 0) await clock.wait(restMs, signal).catch(() => undefined);
     }
   }
 
-  async function send(taken: readonly TakenHint[], signal: AbortSignal): Promise<void> {
+  async function send(taken: readonly TakenHint[], signal: AbortSignal): Promise<readonly HintOutcome[]> {
     const hints = taken.map(({ device, platform, token, collections: names, dueAtMs, isNotice }) => ({
       device,
       platform,
@@ -139,6 +141,7 @@ export function createHintDelivery(
       return [settlementOf(hint, outcome)];
     });
     await store.settleHints(tenant, settlements);
+    return outcomes;
   }
 
   function settlementOf(
@@ -200,6 +203,17 @@ export function createHintDelivery(
 async function allEnded(works: readonly Promise<void>[]): Promise<void> {
   await Promise.allSettled(works);
   await Promise.all(works);
+}
+
+/**
+ * While the push service takes nothing, those behind a batch stay as they are: taking and settling all that is due for nothing, 10,000 phones in a
+ * few seconds at each look of the breaker, costs pushes and pulls.
+ *
+ * @returns ms; 0: the next ones may go
+ */
+function restAfter(outcomes: readonly HintOutcome[]): number {
+  const waits = outcomes.flatMap((one) => (one.kind === 'later' && one.reason === 'breaker' ? [one.afterMs] : []));
+  return waits.length === 0 ? 0 : Math.min(...waits);
 }
 
 /** An answer did not come, or did not say: the next hint waits for the window's end. */

@@ -1,3 +1,4 @@
+import type { Seq } from '../../src/core/change.js';
 import type { HintOutcome } from '../../src/core/phone-hint-port.js';
 import type { TakenHint } from '../../src/core/phone-port.js';
 import { createHintDelivery } from '../../src/realtime/hint-delivery.js';
@@ -41,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       what: fc.constant('answers' as const),
-      answer: fc.constantFrom<Answer>('sent', 'quota', 'unreachable', 'none'),
+      answer: fc.constantFrom<Answer>('sent', 'quota', 'breaker', 'unreachable', 'none'),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ what: 'kill' as const }) },
@@ -202,6 +203,7 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
   test.each([
     ['does not say whether it was sent, for the end of the window', 'unreachable', WINDOWS.ANDROID],
     ['says that it was not, for as long as it says', 'quota', 5_000],
+    ['was never asked for, for as long as the breaker says', 'breaker', 5_000],
   ] as const)('H5: after an answer that %s, the next hint waits', async (_what, answer, leastMs) => {
     const ward = await awakeFor(WINDOWS.ANDROID + 10_000, async (one) => {
       one.answer = answer;
@@ -231,17 +233,7 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
   });
 
   test('a stop waits for what is being sent, also when the store fails beside it', async () => {
-    const taken = { device: { tenant: 'clinic', user: 'ann', device: 'phone' }, platform: 'ANDROID', token: 'ann' };
-    const hint = {
-      ...taken,
-      collections: [],
-      dueAtMs: 0,
-      dueSeq: 1,
-      claim: 1,
-      takenAtMs: 0,
-      isNotice: false,
-    } as unknown;
-    const batches = [{ taken: [hint as TakenHint], hasMore: false }, new Error('the store does not answer')];
+    const batches = [{ taken: [dueHint()], hasMore: false }, new Error('the store does not answer')];
     const settled: string[] = [];
     let answer = (_outcomes: readonly HintOutcome[]): void => undefined;
     const { delivery } = bareDelivery(
@@ -264,6 +256,51 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
     answer([{ kind: 'sent' }]);
     await stopping;
     expect(settled).toEqual(['sent']);
+  });
+
+  describe('of forty batches that are due', () => {
+    /** How many were taken by then; each hint of them is answered with this. */
+    function forty(outcome: () => HintOutcome) {
+      let left = 40;
+      const world = bareDelivery({ takeDue: async () => ({ taken: [dueHint()], hasMore: --left > 0 }) }, async () => [
+        outcome(),
+      ]);
+      return { ...world, taken: () => 40 - left };
+    }
+
+    test('while the push service takes nothing, one of each sender is tried; the others go as soon as it takes hints again', async () => {
+      let outcome: HintOutcome = { kind: 'later', reason: 'breaker', afterMs: 5_000 };
+      const due = forty(() => outcome);
+      due.delivery.start();
+      await due.pass(4_500);
+      expect(due.taken()).toBe(4);
+      await due.pass(5_000);
+      expect(due.taken()).toBe(8);
+      outcome = { kind: 'sent' };
+      await due.pass(1_000);
+      expect(due.taken()).toBeGreaterThanOrEqual(40);
+      await due.delivery.stop();
+    });
+
+    test.each<HintOutcome>([
+      { kind: 'later', reason: 'quota', afterMs: 5_000 },
+      { kind: 'later', reason: 'unreachable', afterMs: 5_000 },
+      { kind: 'gone', reason: 'unregistered' },
+    ])('none waits for what is said of the phones of another one: $kind $reason', async (outcome) => {
+      const due = forty(() => outcome);
+      due.delivery.start();
+      await due.pass(1_000);
+      expect(due.taken()).toBeGreaterThanOrEqual(40);
+      await due.delivery.stop();
+    });
+
+    test('a stop does not wait for a push service that takes nothing', async () => {
+      const due = forty(() => ({ kind: 'later', reason: 'breaker', afterMs: 60_000 }));
+      due.delivery.start();
+      await due.pass(1_000);
+      await due.delivery.stop();
+      expect(due.taken()).toBe(4);
+    });
   });
 
   test('F27: a gateway that lost the lease takes nothing any more, and asks for it again', async () => {
@@ -306,6 +343,12 @@ describe('R18, F27, H1 to H6: sleeping phones', () => {
     await world.delivery.stop();
   });
 });
+
+function dueHint(): TakenHint {
+  const device = { tenant: 'clinic', user: 'ann', device: 'phone' };
+  const due = { collections: [], dueAtMs: 0, dueSeq: 1 as Seq, claim: 1, takenAtMs: 0, isNotice: false };
+  return { device, platform: 'ANDROID', token: 'ann', ...due };
+}
 
 const NOTHING = { taken: [] as readonly TakenHint[], hasMore: false };
 

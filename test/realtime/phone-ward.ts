@@ -35,7 +35,7 @@ export interface SentHint extends PhoneHint {
 }
 
 /** What the push service says to the next hints; `none`: nothing, ever. */
-export type Answer = 'sent' | 'quota' | 'unreachable' | 'none';
+export type Answer = 'sent' | 'quota' | 'breaker' | 'unreachable' | 'none';
 
 /** Two tenants, some sleeping phones, and gateways that hint them, on a clock that moves by hand. */
 export interface PhoneWard {
@@ -109,7 +109,8 @@ export async function createPhoneWard(
     const sender: Pick<PhoneSender, 'send'> = {
       async send(batch) {
         const { answer } = ward;
-        const kind = answer === 'quota' ? 'later' : answer === 'unreachable' ? 'unclear' : answer;
+        const kind =
+          answer === 'quota' || answer === 'breaker' ? 'later' : answer === 'unreachable' ? 'unclear' : answer;
         hints.push(...batch.map((hint): SentHint => ({ ...hint, sentAtMs: clock.nowMs(), answer: kind })));
         if (answer === 'none') {
           node.isAlive = false;
