@@ -1,4 +1,4 @@
-import type { SourceKey } from '../../src/core/change.js';
+import type { Fields, SourceKey } from '../../src/core/change.js';
 import type { RecordView } from '../../src/core/record-port.js';
 import { keyOf, TENANT, type WatchedDevice } from './device.js';
 import { isRefusal } from './local-change.js';
@@ -45,13 +45,25 @@ async function readLanes({ store, judge }: World): Promise<Lanes> {
       return view !== undefined && view.intents.length > 0 ? [[key, view] as const] : [];
     }),
   );
+  const lanes = new Map(open);
+  // What came with an alias is open on the record that it is (F9).
+  for (const [at, key] of [...names.keys()].entries()) {
+    const { collection = '', aliasOf: id = null } = views[at] ?? {};
+    const [view] = id === null ? [] : await store.readRecords(TENANT, [{ collection, id }]);
+    if (view === undefined || view.intents.length === 0) continue;
+    lanes.set(key, view);
+    open.set(keyOf(view), view);
+  }
   const parked = new Set<number>();
-  const all = [...open.values()].flatMap((view) => view.intents.map((intent) => ({ intent, first: view.intents[0] })));
+  const all = [...lanes.values()].flatMap((view) => view.intents.map((intent) => ({ intent, first: view.intents[0] })));
   // What waits for a parked one waits rightly; so does what waits for that.
   for (let size = -1; size !== parked.size;) {
     size = parked.size;
     for (const { intent, first } of all) {
-      const isHeld = [intent.waitsFor, first?.intentNo].some((no) => no !== undefined && no !== null && parked.has(no));
+      const { patient = null } = JSON.parse(intent.fields) as Fields;
+      const parents = lanes.get(`patients ${String(patient)}`)?.intents.map(({ intentNo }) => intentNo) ?? [];
+      const waited = [intent.waitsFor, first?.intentNo, ...parents];
+      const isHeld = waited.some((no) => no !== undefined && no !== null && parked.has(no));
       if (intent.state === 'PARKED' || isHeld) parked.add(intent.intentNo);
     }
   }
