@@ -1,5 +1,5 @@
 import type { SourceKey } from '../core/change.js';
-import type { Observation, SourceCollection } from '../core/source-port.js';
+import { fieldsShown, type Observation, type SourceCollection } from '../core/source-port.js';
 import type { DeliveryTools } from './delivery-tools.js';
 import { readOrNot } from './fresh-copy.js';
 import type { Finding } from './source-copy.js';
@@ -32,6 +32,27 @@ export async function sightRecord(
 ): Promise<Sighting> {
   const key = 'key' in finding ? finding.key : null;
   return await sight(tools, source, tenant, key, () => readOrNot(tools, source, finding));
+}
+
+/**
+ * What there is of a record that is gone as far as is known here, after an answer that says that a write of it took effect: under an
+ * idempotency key that may be older than its end. Where it cannot be read, only another key tells that it was made anew.
+ *
+ * @param told the record as the answer shows it
+ * @returns null when it is gone
+ * @throws SyncError UNAVAILABLE - the store
+ */
+export async function sightGone(
+  tools: Pick<DeliveryTools, 'store' | 'clock' | 'log'>,
+  source: SourceCollection,
+  { tenant, key }: { readonly tenant: string; readonly key: SourceKey | null },
+  told: Observation | null,
+): Promise<Observation | null | 'unread'> {
+  const asked = told?.sourceKey ?? key;
+  if (asked === null || !source.facts.readOne) return asked === key ? null : told;
+  const shown = await sightRecord(tools, source, tenant, { key: asked });
+  if (shown === 'absent' || shown === 'unconfirmed') return null;
+  return shown === 'unread' || fieldsShown(shown) !== null ? shown : null;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { RecordView } from '../core/record-port.js';
 import { fieldsShown, type Observation, type SourceWriteOutcome } from '../core/source-port.js';
 import { sightAlike, whyUndecided } from './alike.js';
 import { refusedBySource } from './answers.js';
-import { sightRecord, type Sighting } from './canary.js';
+import { sightGone, sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
 import { knownCall, lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
@@ -147,8 +147,12 @@ export async function resolveDoubt(
   } = {
     async applied({ call }, { observation }) {
       const { status, error } = call;
+      const isGone = view.deleted && call.kind !== 'delete';
+      const key = call.sourceKey ?? view.sourceKey;
+      const shown = isGone ? await sightGone(tools, source, { tenant: intent.tenant, key }, observation) : observation;
+      if (shown === 'unread') return await held.leave(againMs());
       // A repeat may be answered with the record as it is by now.
-      await held.applied('applied', view, { write: call, observation, isLater: true, status, error });
+      await held.applied('applied', view, { write: call, observation: shown, isLater: true, status, error });
     },
     async refused(known, refusal, sinceDeadlineMs) {
       // A source that does not remember refusals may still take the first request, should that come late.
@@ -287,13 +291,8 @@ export async function resolveDoubt(
     await held.park('undecided', view, `${collection.source}: ${sent}; ${why}`);
   }
 
-  function againMs(): number {
-    return lookAgainMs(doubt, chance());
-  }
-
-  function delayMs(): number {
-    return retryDelayMs(intent.attempt + 1, chance());
-  }
+  const againMs = (): number => lookAgainMs(doubt, chance());
+  const delayMs = (): number => retryDelayMs(intent.attempt + 1, chance());
 
   await resolve();
 }

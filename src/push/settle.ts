@@ -36,6 +36,9 @@ export function settleApplied(
 ): RecordWrite | null {
   const { write, observation, status, error = null, isLater = false } = applied;
   const settlement = settlementOf(intent, status, error);
+  // It took effect, and was deleted since.
+  if (view.deleted && isLater && observation === null && write.kind !== 'delete')
+    return { ...nameOf(view), next: without(collection, view, intent, layerOf(view), mapping), settlement };
   if (write.kind === 'delete') {
     const layer = { ...layerOf(view), deleted: true, sourceVersion: null, hash: null, throughUs: true };
     return {
