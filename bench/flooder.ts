@@ -9,7 +9,9 @@ import { Pool } from 'undici';
 const [url = '', perSecond = '1000'] = process.argv.slice(2);
 // As many connections as it takes: with few of them a flood waits for its answers, and makes up for it afterwards.
 const pool = new Pool(url, { pipelining: 1 });
-const body = JSON.stringify({ query: '{ pull(limit: 100) { changes { id json } checkpoint } }' });
+/** Of a pull; those of the other user are of 100. */
+const limit = Number(process.env['BENCH_FLOOD_LIMIT'] ?? 100);
+const body = JSON.stringify({ query: `{ pull(limit: ${limit}) { changes { id json } checkpoint } }` });
 const headers = { 'content-type': 'application/json', authorization: 'Bearer flooder-of-the-benchmark-7' };
 const statuses: Record<string, number> = {};
 
