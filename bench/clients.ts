@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module';
 import type * as Watermelon from '@nozbe/watermelondb';
+import { Replicache } from 'replicache';
 import { createRxDatabase } from 'rxdb';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
+import { createReplicacheSync } from 'tidegate/client/replicache';
 import { TIDEGATE_FIELD, tidegateReplication } from 'tidegate/client/rxdb';
 import { syncWithTidegate } from 'tidegate/client/watermelondb';
-import { median, report, timed } from './measure.js';
+import { median, ownCpuMs, report, timed } from './measure.js';
 import { startGateway, startInstantSource, startMinimalServer } from './processes.js';
 import { requestsTo, untilIngested } from './requests.js';
 
@@ -20,7 +22,7 @@ const { synchronize } = require('@nozbe/watermelondb/sync') as {
 (require('@nozbe/watermelondb/utils/common/logger') as { readonly default: { silence(): void } }).default.silence();
 
 const RECORDS = 10_000;
-const ROUNDS = 6;
+const ROUNDS = 8;
 const COLUMNS = ['name', 'street', 'city', 'status', 'note', 'amount', 'due_at', 'changed_at', 'tidegate_version'];
 
 class Item extends Model {
@@ -28,8 +30,8 @@ class Item extends Model {
 }
 
 /**
- * Initial sync of 10,000 records into RxDB and WatermelonDB, in memory: seconds against the same library and its own minimal server in the
- * same run, in turns. Goal: at most 1.3 x.
+ * Initial sync of 10,000 records into RxDB, WatermelonDB and Replicache, in memory: seconds against the same library and its own minimal
+ * server in the same run, in turns. Goal: at most 1.3 x.
  */
 export async function benchClients(): Promise<void> {
   const source = await startInstantSource(RECORDS);
@@ -47,25 +49,43 @@ export async function benchClients(): Promise<void> {
       (round: number) => watermelon(round, url, null),
       (round: number) => watermelon(round, null, minimal.url),
     ],
+    [
+      'Replicache',
+      (round: number) => replicache(round, url, null),
+      (round: number) => replicache(round, null, minimal.url),
+    ],
   ] as const) {
-    const rounds: { readonly ours: number; readonly own: number }[] = [];
+    const rounds: { readonly ours: Cost; readonly own: Cost }[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      const times = { ours: await ours(round), own: await own(round) };
-      if (round > 0) rounds.push(times);
+      const costs = { ours: await costOf(() => ours(round)), own: await costOf(() => own(round)) };
+      if (round > 0) rounds.push(costs);
     }
     report({
       bench: 'clients',
       client,
       records: RECORDS,
-      seconds: median(rounds.map((one) => one.ours)) / 1000,
-      ownServerSeconds: median(rounds.map((one) => one.own)) / 1000,
-      ratio: median(rounds.map((one) => one.ours / one.own)),
+      seconds: median(rounds.map((one) => one.ours.ms)) / 1000,
+      ownServerSeconds: median(rounds.map((one) => one.own.ms)) / 1000,
+      ratio: median(rounds.map((one) => one.ours.ms / one.own.ms)),
       goal: 1.3,
+      clientCpuSeconds: median(rounds.map((one) => one.ours.cpuMs)) / 1000,
+      ownServerClientCpuSeconds: median(rounds.map((one) => one.own.cpuMs)) / 1000,
     });
   }
   await minimal.stop();
   await requests.close();
   await gateway.stop();
+}
+
+interface Cost {
+  readonly ms: number;
+  /** Of this process, in which the client is; hardly moved by what else the machine does. */
+  readonly cpuMs: number;
+}
+
+async function costOf(sync: () => Promise<number>): Promise<Cost> {
+  const before = ownCpuMs();
+  return { ms: await sync(), cpuMs: ownCpuMs() - before };
 }
 
 /** @returns ms until all records are in a new database */
@@ -146,6 +166,35 @@ async function watermelon(round: number, gatewayUrl: string | null, ownUrl: stri
     await expectAll(await database.get('items').query().fetchCount());
   });
   return ms;
+}
+
+async function replicache(round: number, gatewayUrl: string | null, ownUrl: string | null): Promise<number> {
+  const settings = {
+    name: `bench-${round}-${ownUrl === null ? 'gateway' : 'own'}`,
+    kvStore: 'mem' as const,
+    pullInterval: null,
+    logSinks: [],
+  };
+  // Made within the time: it pulls as soon as it is there.
+  const { ms, value } = await timed(async () => {
+    const rep =
+      gatewayUrl === null
+        ? new Replicache({ ...settings, pullURL: `${ownUrl}/replicache` })
+        : replicaOf(gatewayUrl, settings);
+    await rep.pull({ now: true });
+    await expectAll(await rep.query(async (tx) => (await tx.scan({ prefix: 'items/' }).keys().toArray()).length));
+    return rep;
+  });
+  await value.close();
+  return ms;
+}
+
+function replicaOf(url: string, settings: ConstructorParameters<typeof Replicache>[0]): Replicache {
+  const sync = createReplicacheSync({ url, collections: ['items'] });
+  const { mutators, puller, pusher } = sync;
+  const rep = new Replicache({ ...settings, mutators, puller, pusher });
+  sync.connect(rep);
+  return rep;
 }
 
 async function expectAll(count: number): Promise<void> {

@@ -21,16 +21,28 @@ function watermelonRows(): unknown {
   return { changes: { items: { created: [], updated, deleted: [] } }, timestamp: 1 };
 }
 
+/** Replicache: everything in one answer, and nothing to who has it. */
+function replicachePatch(cookie: number | null): unknown {
+  const puts = items.map((one) => ({ op: 'put', key: `items/${one.id}`, value: one }));
+  return { cookie: 1, lastMutationIDChanges: {}, patch: cookie === 1 ? [] : [{ op: 'clear' }, ...puts] };
+}
+
+interface Asked {
+  readonly variables?: Parameters<typeof rxdbPage>[0];
+  readonly cookie?: number | null;
+}
+
+function answerTo({ variables, cookie }: Asked): unknown {
+  if (variables !== undefined) return rxdbPage(variables);
+  return cookie === undefined ? watermelonRows() : replicachePatch(cookie);
+}
+
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    const { variables } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as {
-      readonly variables?: { readonly at: number; readonly limit: number };
-    };
-    response
-      .setHeader('content-type', 'application/json')
-      .end(JSON.stringify(request.url === '/rxdb' && variables !== undefined ? rxdbPage(variables) : watermelonRows()));
+    const asked = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Asked;
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(answerTo(asked)));
   });
 });
 server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port));

@@ -32,13 +32,13 @@ export interface DeclaredField {
 }
 
 const FATE = `changeId status error { code message field retryable }
-  change { collection id version kind pending json unavailable { code } }`;
+  change { collection id version kind pending json }`;
 
 /** The operations that the glue for other libraries sends, word for word: for a gateway that executes listed documents only. */
 export const GLUE_DOCUMENTS = {
   pull: `query Pull($since: Checkpoint, $collections: [String!], $limit: Int) {
   pull(since: $since, collections: $collections, limit: $limit) {
-    changes { collection id version kind pending json unavailable { code } }
+    changes { collection id version kind pending json }
     receipts { ${FATE} }
     checkpoint hasMore reset epoch
   }
@@ -95,12 +95,12 @@ export function openGlueGateway(
 ): GlueGateway {
   const { url, headers = {}, signIn, onEvicted } = address;
   const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS, clock = deviceClock } = address;
-  const own = async (): Promise<Credentials> => (typeof headers === 'function' ? headers() : headers);
-  const exchange = createExchange({ url, headers: own, signIn, fetch, clock, timeoutMs });
+  const given = async (): Promise<Credentials> => (typeof headers === 'function' ? headers() : headers);
+  const exchange = createExchange({ url, headers: given, signIn, fetch, clock, timeoutMs });
   const inTurn = createTurns();
   let { device } = address;
 
-  const credentials = async (): Promise<Credentials> => ({ ...(await own()), 'tidegate-device': device });
+  const credentials = async (): Promise<Credentials> => ({ ...(await given()), 'tidegate-device': device });
 
   /** An evicted device goes on under its new id. */
   const ask: Ask = async (query, variables) => {
@@ -149,10 +149,13 @@ export function openGlueGateway(
       if (changes.length === 0) return [];
       // A page that was asked for before tells of states from before.
       pages.drop();
-      const sentAt = new Date(clock.nowMs()).toISOString();
-      const { push } = await inTurn(() =>
-        ask<{ readonly push: { readonly results: readonly ToldFate[] } }>(GLUE_DOCUMENTS.push, { changes, sentAt }),
-      );
+      const { push } = await inTurn(() => {
+        const sentAt = new Date(clock.nowMs()).toISOString();
+        return ask<{ readonly push: { readonly results: readonly ToldFate[] } }>(GLUE_DOCUMENTS.push, {
+          changes,
+          sentAt,
+        });
+      });
       return push.results;
     },
     async declared() {

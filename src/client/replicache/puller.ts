@@ -101,7 +101,7 @@ async function pullRound(
     }
     if (page.reset) collected.begin();
     if (page.resetReason === 'DEVICE_EVICTED') collected.generation += 1;
-    for (const change of page.changes) await collected.take(change);
+    await collected.take(page.changes);
     // In the page that carries their effect (F10).
     for (const receipt of page.receipts) await group.fates.hear(receipt, true);
     if (page.receipts.length > 0)
@@ -139,7 +139,7 @@ interface Collected {
   readonly records: Map<string, HeldRecord | null>;
   /** From the start: nothing that is held counts. */
   begin(): void;
-  take(change: PulledChange): Promise<void>;
+  take(changes: readonly PulledChange[]): Promise<void>;
 }
 
 function createCollected({ held }: PullerParts, place: Place): Collected {
@@ -158,12 +158,14 @@ function createCollected({ held }: PullerParts, place: Place): Collected {
       this.isReset = true;
       records.clear();
     },
-    async take({ collection, id, kind, version, pending, json }) {
-      const key = recordKey(collection, id);
-      if (kind !== 'UPSERT') records.set(key, null);
-      else if (json !== null) records.set(key, { id, version, isPending: pending, fields: json });
-      // Its body cannot be read now: what is held of it stays, in a reset too (F29).
-      else if (this.isReset) records.set(key, ((await held(key)) as HeldRecord | undefined) ?? null);
+    async take(changes) {
+      for (const { collection, id, kind, version, pending, json } of changes) {
+        const key = recordKey(collection, id);
+        if (kind !== 'UPSERT') records.set(key, null);
+        else if (json !== null) records.set(key, { id, version, isPending: pending, fields: json });
+        // Its body cannot be read now: what is held of it stays, in a reset too (F29).
+        else if (this.isReset) records.set(key, ((await held(key)) as HeldRecord | undefined) ?? null);
+      }
     },
   };
 }
