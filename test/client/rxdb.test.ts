@@ -165,6 +165,24 @@ describe('an edit that the gateway cannot take now', () => {
     expect(new Set(sent.at(-1))).toEqual(new Set(['V-1', 'V-2']));
   });
 
+  test('lets pages that come meanwhile through, once it is taken at the latest', async () => {
+    const sent: string[][] = [];
+    const take = takeLate(sent, 2);
+    const replication = replicate(
+      [['V-1'], [], ['V-1', 'V-9']],
+      (changes) => {
+        if (sent.length === 0) replication.reSync();
+        return take(changes);
+      },
+      { hasMore: () => false },
+    );
+    await replication.awaitInitialReplication();
+    await (await visits.findOne('V-1').exec()).incrementalPatch({ isUrgent: true });
+    await replication.awaitInSync();
+    await replication.awaitInSync();
+    expect([sent.length, (await visits.findOne('V-9').exec())?.id]).toEqual([3, 'V-9']);
+  });
+
   test('waits for a while alone only, and each time once', () => {
     const repeats = repeatRows(visits);
     const [late, other] = ['late', 'other'].map((changeId) => ({ changeId }) as SentChange) as [SentChange, SentChange];
@@ -196,6 +214,28 @@ describe('an edit that the gateway cannot take now', () => {
       Array.from({ length: 3 }, () => ['e.0', { isUrgent: true }]),
     );
     expect(new Set(changes.map(({ changeId }) => changeId)).size).toBe(1);
+  });
+
+  test('is the same one after a restart', async () => {
+    const changes: Sent[] = [];
+    let isBlocked = (): void => undefined;
+    const blockedOnce = new Promise<void>((resolve) => (isBlocked = resolve));
+    const first = replicate([['V-1']], (given) => {
+      changes.push(...given);
+      if (changes.length === 2) isBlocked();
+      return takeLate([], 9)(given);
+    });
+    await first.awaitInitialReplication();
+    await (await visits.findOne('V-1').exec()).incrementalPatch({ isUrgent: true });
+    await blockedOnce;
+    await first.cancel();
+    const second = replicate([['V-2']], (given) => {
+      changes.push(...given);
+      return takeLate([], 0)(given);
+    });
+    await second.awaitInSync();
+    expect(changes.slice(1)).toEqual([changes[0], changes[0]]);
+    expect((await visits.findOne('V-1').exec()).isUrgent).toBe(true);
   });
 
   test('is refused in the end as any other', async () => {
