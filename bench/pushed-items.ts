@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Requests } from './requests.js';
 
-const PUSH = `mutation Push($changes: [ChangeInput!]!) {
+/** Takes `$changes`. */
+export const PUSH = `mutation Push($changes: [ChangeInput!]!) {
   push(changes: $changes) { results { changeId status error { code message } } }
 }`;
 
