@@ -35,22 +35,18 @@ export async function sightRecord(
 }
 
 /**
- * What there is of a record that is gone as far as is known here, after an answer that says that a write of it took effect: under an
- * idempotency key that may be older than its end. Where it cannot be read, only another key tells that it was made anew.
+ * What there is of a record that is gone as far as is known here, behind an answer that may be older than its end.
  *
- * @param told the record as the answer shows it
  * @returns null when it is gone
  * @throws SyncError UNAVAILABLE - the store
  */
 export async function sightGone(
   tools: Pick<DeliveryTools, 'store' | 'clock' | 'log'>,
   source: SourceCollection,
-  { tenant, key }: { readonly tenant: string; readonly key: SourceKey | null },
-  told: Observation | null,
+  tenant: string,
+  key: SourceKey,
 ): Promise<Observation | null | 'unread'> {
-  const asked = told?.sourceKey ?? key;
-  if (asked === null || !source.facts.readOne) return asked === key ? null : told;
-  const shown = await sightRecord(tools, source, tenant, { key: asked });
+  const shown = await sightRecord(tools, source, tenant, { key });
   if (shown === 'absent' || shown === 'unconfirmed') return null;
   return shown === 'unread' || fieldsShown(shown) !== null ? shown : null;
 }

@@ -84,6 +84,14 @@ export function knownCall(doubt: Doubt, { baseSeq }: LeasedIntent, call: NotedCa
   return { call, isKnown: doubt.call !== null || isCreate || call.kind === 'delete' };
 }
 
+/**
+ * May a record that is gone here have ended behind what a repeat of the call was answered with? What was noted as a create made it again on
+ * purpose; of a call that nobody remembers it is a guess whether it was one.
+ */
+export function mayBeOld(doubt: Doubt, call: NotedCall): boolean {
+  return call.kind === 'update' || (call.kind === 'create' && doubt.call === null);
+}
+
 /** Would a repeat still arrive within the life of the key of the first call? */
 function isKeyAlive(facts: SourceFacts, sentAtMs: number, nowMs: number): boolean {
   const { idempotencyKeyLifetimeMs, callTimeoutMs, maxRequestLifetimeMs } = facts;

@@ -9,7 +9,7 @@ import { refusedBySource } from './answers.js';
 import { sightGone, sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { knownCall, lookAgainMs, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
+import { knownCall, lookAgainMs, mayBeOld, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
 import { bothValues, offerOf } from './doubt-text.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
@@ -147,12 +147,14 @@ export async function resolveDoubt(
   } = {
     async applied({ call }, { observation }) {
       const { status, error } = call;
-      const isGone = view.deleted && call.kind !== 'delete';
-      const key = call.sourceKey ?? view.sourceKey;
-      const shown = isGone ? await sightGone(tools, source, { tenant: intent.tenant, key }, observation) : observation;
+      const key = observation?.sourceKey ?? call.sourceKey ?? view.sourceKey;
+      // Where it cannot be read a scan finds out.
+      const isRead = view.deleted && facts.readOne && key !== null && mayBeOld(doubt, call);
+      const shown = isRead ? await sightGone(tools, source, intent.tenant, key) : observation;
       if (shown === 'unread') return await held.leave(againMs());
+      const isGone = isRead && shown === null;
       // A repeat may be answered with the record as it is by now.
-      await held.applied('applied', view, { write: call, observation: shown, isLater: true, status, error });
+      await held.applied('applied', view, { write: call, observation: shown, isLater: true, isGone, status, error });
     },
     async refused(known, refusal, sinceDeadlineMs) {
       // A source that does not remember refusals may still take the first request, should that come late.

@@ -17,6 +17,8 @@ export interface Applied {
   readonly observation: Observation | null;
   /** The observation is no answer to the call itself but a later look: what differs in it may be anybody's. Absent: no. */
   readonly isLater?: boolean;
+  /** The record is gone again, as it is known here. Absent: no. */
+  readonly isGone?: boolean;
   readonly status: 'APPLIED' | 'MERGED';
   /** Why not all of it was sent; absent: it was, or the device is told with the state. */
   readonly error?: ChangeError | undefined;
@@ -34,11 +36,10 @@ export function settleApplied(
   hash: HashText,
   mapping: Mapping = asTheyAre,
 ): RecordWrite | null {
-  const { write, observation, status, error = null, isLater = false } = applied;
+  const { write, observation, status, error = null, isLater = false, isGone = false } = applied;
   const settlement = settlementOf(intent, status, error);
   // It took effect, and was deleted since.
-  if (view.deleted && isLater && observation === null && write.kind !== 'delete')
-    return { ...nameOf(view), next: without(collection, view, intent, layerOf(view), mapping), settlement };
+  if (isGone) return { ...nameOf(view), next: without(collection, view, intent, layerOf(view), mapping), settlement };
   if (write.kind === 'delete') {
     const layer = { ...layerOf(view), deleted: true, sourceVersion: null, hash: null, throughUs: true };
     return {

@@ -130,6 +130,25 @@ describe('a call whose outcome is unknown', () => {
     expect([clinic.source.calls.length, clinic.source.journal.length]).toEqual([2, 1]);
   });
 
+  test('R12: that made a deleted record again is believed, whatever a copy that lags shows of it', async () => {
+    const facts = { idempotencyKeyLifetimeMs: 24 * HOUR_MS };
+    const clinic = await createClinic({ facts, declares: { deletedRecord: 'editWins' } });
+    const version = await clinic.visit('17');
+    await clinic.visit('18');
+    clinic.source.rows.delete('17');
+    await clinic.observe('17');
+    const write = clinic.source.write.bind(clinic.source);
+    clinic.source.write = async (one, ...rest) =>
+      one.isRepeat === true
+        ? { kind: 'applied', observation: clinic.source.showAs('17' as SourceKey) }
+        : write(one, ...rest);
+    clinic.source.script.push('applyUnanswered');
+    const read = clinic.source.readOne.bind(clinic.source);
+    clinic.source.readOne = async (key, signal) => (key === '17' ? 'absent' : read(key, signal));
+    expect(await clinic.sendOne(edit('17', version, { note: 'mine' }))).toMatchObject({ status: 'APPLIED' });
+    expect(await clinic.view('17')).toMatchObject({ deleted: false, sourceKey: '17' });
+  });
+
   test('R11: is not sent again when its key may be forgotten by now: it is parked with what is known of it', async () => {
     const clinic = await createClinic({ facts: { ...KEY, idempotencyKeyLifetimeMs: HOUR_MS } });
     const version = await clinic.visit('17');

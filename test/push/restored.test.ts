@@ -135,30 +135,26 @@ describe('a change that was first sent before the gateway was restored', () => {
   });
 
   test.each([
-    ['is not there', true, {}],
-    ['cannot be read', false, {}],
-    ['is flagged as deleted', true, { fields: null }],
-  ])(
-    'F5: does not bring a record back that %s, by an answer from before it was deleted',
-    async (_what, readOne, read) => {
-      const facts = { idempotencyKeyLifetimeMs: 86_400_000 * 10_000, readOne };
-      const clinic = await createClinic({ facts, declares: { deletedRecord: 'editWins' } });
-      const change = edit('17', await clinic.visit('17'), { note: 'done' }, { sentEpoch: await epochOf(clinic) });
-      const observation = clinic.source.showAs('17' as SourceKey);
-      clinic.source.write = async () => ({ kind: 'applied', observation });
-      await clinic.visit('18');
-      clinic.source.rows.delete('17');
-      await beginEpoch(clinic);
-      await clinic.observe('17');
-      await sweep(clinic);
-      const readOf = clinic.source.readOne.bind(clinic.source);
-      clinic.source.readOne = async (key, signal) =>
-        key === '17' && 'fields' in read ? { ...observation, ...read } : readOf(key, signal);
-      await clinic.sendOne(change);
-      await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
-      expect(await clinic.view('17')).toMatchObject({ deleted: true, intents: [] });
-    },
-  );
+    ['is not there', {}],
+    ['is flagged as deleted', { fields: null }],
+  ])('F5: does not bring a record back that %s, by an answer from before it was deleted', async (_what, read) => {
+    const facts = { idempotencyKeyLifetimeMs: 86_400_000 * 10_000 };
+    const clinic = await createClinic({ facts, declares: { deletedRecord: 'editWins' } });
+    const change = edit('17', await clinic.visit('17'), { note: 'done' }, { sentEpoch: await epochOf(clinic) });
+    const observation = clinic.source.showAs('17' as SourceKey);
+    clinic.source.write = async () => ({ kind: 'applied', observation });
+    await clinic.visit('18');
+    clinic.source.rows.delete('17');
+    await beginEpoch(clinic);
+    await clinic.observe('17');
+    await sweep(clinic);
+    const readOf = clinic.source.readOne.bind(clinic.source);
+    clinic.source.readOne = async (key, signal) =>
+      key === '17' && 'fields' in read ? { ...observation, ...read } : readOf(key, signal);
+    await clinic.sendOne(change);
+    await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
+    expect(await clinic.view('17')).toMatchObject({ deleted: true, intents: [] });
+  });
 
   test('F5: brings it back where the answer is that it was made again', async () => {
     const facts = { idempotencyKeyLifetimeMs: 86_400_000 * 10_000 };
