@@ -8,7 +8,8 @@ export interface IngestStore {
   readCollection(tenant: string, collection: string): Promise<CollectionProgress>;
   /**
    * Creates of this collection whose key is not known yet (R15, F9): is one SENT or IN_DOUBT, and the pushed fields (JSON texts)
-   * of those that are PARKED. Read after the observation was made.
+   * of those that are PARKED, or in doubt since nobody remembers a call of them (F5): these may wait for an operator, too. Read after the
+   * observation was made.
    */
   readCreates(
     tenant: string,

@@ -61,8 +61,9 @@ export function ingestProgress(database: Database): IngestStore {
     async readCreates(tenant, collection) {
       const [row] = await rowsOf<{ in_flight: boolean | null; parked: readonly string[] | null }>(
         'read_creates',
-        `select bool_or(t.state <> 'PARKED') as in_flight, json_agg(t.fields order by t.intent_no) filter (where t.state = 'PARKED') as parked
+        `select bool_or(not is_still) as in_flight, json_agg(t.fields order by t.intent_no) filter (where is_still) as parked
          from intent t
+         cross join lateral (select t.state = 'PARKED' or (t.state = 'IN_DOUBT' and t.payload is null) as is_still) s
          where t.tenant = $1 and t.collection = $2 and t.kind = 'UPSERT' and t.state in ('SENT', 'IN_DOUBT', 'PARKED')
            and (
              (select r.source_key is null or r.body is null or r.deleted from record r where r.record_no = t.record_no)

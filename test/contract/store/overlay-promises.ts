@@ -252,4 +252,14 @@ export function overlayPromises(begin: () => Promise<World>): void {
     });
     expect(await creates()).toEqual({ inFlight: false, parked: [] });
   });
+
+  test('F5: a create of which nobody remembers a call holds what it may have made, as a parked one does', async () => {
+    const world = await begin();
+    await write(world, 'v1', {
+      next: overlay('v1'),
+      acceptance: { ...accepted(world.nurse, 'c1'), intent: intended({ inDoubt: true }) },
+    });
+    const creates = await world.store.readCreates(world.tenant, VISITS);
+    expect(creates).toEqual({ inFlight: false, parked: ['{"note":"edited"}'] });
+  });
 }

@@ -1,8 +1,16 @@
 import type { Clock } from '../../../src/core/ports.js';
 import type { SourceKey } from '../../../src/core/change.js';
 import type { IngestStore } from '../../../src/core/ingest-port.js';
-import { isSent } from './intents.js';
-import { collectionOf, intentsOf, isLive, recordKey, type StoredCollection, type TenantTables } from './tables.js';
+import { isForgotten } from './intents.js';
+import {
+  collectionOf,
+  intentsOf,
+  isLive,
+  recordKey,
+  type StoredCollection,
+  type StoredIntent,
+  type TenantTables,
+} from './tables.js';
 
 /** A lease that somebody has or had; its fence never goes back. */
 export interface Lease {
@@ -42,9 +50,10 @@ export function createIngestTables(ports: {
         const isMade = intent.payload !== null && (JSON.parse(intent.payload) as { kind?: string }).kind === 'create';
         return record === undefined || record.sourceKey === null || !isLive(record) || isMade;
       });
+      const isStill = (intent: StoredIntent): boolean => intent.state === 'PARKED' || isForgotten(intent);
       return {
-        inFlight: creates.some(({ state }) => isSent(state)),
-        parked: creates.filter(({ state }) => state === 'PARKED').map(({ fields }) => fields),
+        inFlight: creates.some((intent) => !isStill(intent)),
+        parked: creates.filter(isStill).map(({ fields }) => fields),
       };
     },
     async dueRechecks(tenant, collection, nowMs, limit) {

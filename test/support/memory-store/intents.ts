@@ -146,7 +146,7 @@ function isBehind(intent: StoredIntent): (other: StoredIntent) => boolean {
 }
 
 /** What a new epoch put in doubt although no call of it is remembered keeps its place in the lane. */
-function isForgotten({ state, payload }: StoredIntent): boolean {
+export function isForgotten({ state, payload }: StoredIntent): boolean {
   return state === 'IN_DOUBT' && payload === null;
 }
 
