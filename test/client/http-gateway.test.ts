@@ -65,6 +65,7 @@ test('a push has one fate per change, and says what time it is here', async () =
 test.each<[string, Answer]>([
   ['no network', 'nobody'],
   ['the page of a portal, in the place of JSON', { body: '<html>Welcome to our hotel</html>' }],
+  ['JSON that was cut off', { body: '{"data":{"pull":{"changes":[{"collection":"visi' }],
   ['JSON that is not a gateway’s', { status: 502, body: { message: 'bad gateway' } }],
   ['nothing', { status: 204, body: null }],
 ])('%s is UNREACHABLE, whatever the machine says of its network', async (_what, answer) => {
