@@ -118,9 +118,13 @@ export function tidegateReplication<Doc>(
   async function tellReceipts(receipts: readonly ToldFate[]): Promise<void> {
     for (const receipt of receipts) {
       // A device's receipts come with each of its collections.
-      if (!isRefused(receipt) || !receipt.changeId.startsWith(`${name}:`)) continue;
+      if (isOpen(receipt) || !receipt.changeId.startsWith(`${name}:`)) continue;
+      const row = sent.get(receipt.changeId) ?? null;
+      sent.delete(receipt.changeId);
+      if (!isRefused(receipt)) continue;
       const shown = await collection.findOne({ selector: { [`${MARK}.changeId`]: receipt.changeId } as never }).exec();
-      tellRefused(receipt, null, shown?.primary ?? receipt.change?.id ?? null);
+      const id = row?.newDocumentState[primary] as string | undefined;
+      tellRefused(receipt, row, id ?? shown?.primary ?? receipt.change?.id ?? null);
     }
   }
 
@@ -161,7 +165,8 @@ export function tidegateReplication<Doc>(
     return results.flatMap((result) => {
       const row = sent.get(result.changeId);
       if (row === undefined) return [];
-      sent.delete(result.changeId);
+      // Its receipt may say nothing of a record that it refuses.
+      if (!isOpen(result)) sent.delete(result.changeId);
       if (repeats.isLater(result)) return [repeats.tell(row, result, primary)];
       edits.settled(result.changeId);
       const isNothing = row.newDocumentState._deleted === true && result.error?.code === 'NOT_FOUND';
@@ -218,3 +223,8 @@ export function tidegateReplication<Doc>(
 
 /** What `fetch` is asked with: a push or a pull. */
 type AskedVariables = { readonly changes: readonly SentChange[] } | { readonly since: string | null };
+
+/** A receipt follows. */
+function isOpen({ status }: ToldFate): boolean {
+  return status === 'ACCEPTED' || status === 'PARKED';
+}

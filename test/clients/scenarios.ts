@@ -177,18 +177,22 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'source down',
     async run(world, replica) {
       const { system } = world;
+      const created = randomUUID();
       system.isDown = true;
       await replica.edit('visits', 'V-14', { note: 'while it is away' });
       await replica.remove('visits', 'V-15');
-      await world.untilSynced(
-        replica,
-        'the gateway has accepted them',
-        async () => (await world.openChanges()).length === 2,
-      );
+      // Accepted, and refused when it is back.
+      await replica.edit('visits', 'V-20', { note: `${FORBIDDEN}, as it turns out` });
+      await replica.create('visits', created, newVisit({ note: `${FORBIDDEN} as well` }));
+      const isAccepted = async (): Promise<boolean> => (await world.openChanges()).length === 4;
+      await world.untilSynced(replica, 'the gateway has accepted them', isAccepted);
+      expect(replica.refusals()).not.toContain('V-20');
       expect((await replica.all('visits')).get('V-14')).toMatchObject({ note: 'while it is away' });
       system.isDown = false;
       await world.untilEqual(replica);
       expect(effects(world, (body) => body['note'] === 'while it is away')).toBe(1);
+      expect(replica.refusals()).toEqual(expect.arrayContaining(['V-20', created]));
+      expect((await replica.all('visits')).has(created)).toBe(false);
       expect(system.records('visits', 'north').has('V-15')).toBe(false);
     },
   },
