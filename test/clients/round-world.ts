@@ -33,14 +33,20 @@ export interface RoundWorld {
   doublesPushes: boolean;
   /** A new installation of a client on the nurse's phone. */
   open(client: ClientUnderTest): Promise<Replica>;
-  /** Waits until the replica shows exactly what the system has, and nothing is open in the gateway. */
-  untilEqual(replica: Replica): Promise<void>;
+  /**
+   * Waits until the replica shows exactly what the system has, and nothing is open in the gateway.
+   *
+   * @param beforeLooking done after each sync
+   */
+  untilEqual(replica: Replica, beforeLooking?: () => Promise<void>): Promise<void>;
   /** Syncs again and again, with or without success, until this is so. */
   untilSynced(replica: Replica, fact: string, look: () => Promise<boolean> | boolean): Promise<void>;
   /** Waits until the gateway has seen what the system shows now. */
   untilRead(): Promise<void>;
   /** Changes that the gateway has accepted and not settled, each with what is known of it. */
   openChanges(): Promise<readonly string[]>;
+  /** The operator looks at what is parked, and refuses it. */
+  refuseParked(): Promise<void>;
   /** `kill -9`, and nobody there until `restart`. */
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -123,10 +129,11 @@ export async function openRoundWorld(): Promise<RoundWorld> {
         fetch: send,
         pageSize: PAGE_SIZE,
       }),
-    async untilEqual(replica) {
+    async untilEqual(replica, beforeLooking) {
       let last: string | null = 'nobody looked';
       try {
         await world.untilSynced(replica, 'the replica equals the system', async () => {
+          await beforeLooking?.();
           const [open = null] = await world.openChanges();
           last = open ?? (await difference(replica));
           return last === null;
@@ -159,6 +166,17 @@ export async function openRoundWorld(): Promise<RoundWorld> {
     async openChanges() {
       const { outbox } = await askOffice('{ outbox { changes { id kind state known } } }');
       return (outbox as { readonly changes: readonly object[] }).changes.map((one) => JSON.stringify(one));
+    },
+    async refuseParked() {
+      const { outbox } = await askOffice('{ outbox { changes { intentNo state } } }');
+      const { changes } = outbox as {
+        readonly changes: readonly { readonly intentNo: string; readonly state: string }[];
+      };
+      for (const { intentNo, state } of changes)
+        if (state === 'PARKED')
+          await askOffice('mutation ($no: ID!) { rejectChange(intentNo: $no, reason: "a test") { status } }', {
+            no: intentNo,
+          });
     },
     async kill() {
       gateway.signal('SIGKILL');
