@@ -102,7 +102,8 @@ export function tidegateReplication<Doc>(
       const held = here?.get(change.id)?.toMutableJSON() as MarkedDocument | undefined;
       if (held === undefined) return [];
       const isGone = change.kind !== 'UPSERT';
-      return [{ ...held, [MARK]: { ...held.tidegate, lineage }, _deleted: isGone }];
+      const version = isGone ? { version: change.version } : {};
+      return [{ ...held, [MARK]: { ...held.tidegate, ...version, lineage }, _deleted: isGone }];
     });
   }
 
@@ -155,6 +156,7 @@ export function tidegateReplication<Doc>(
       const change = changeOf(name, primary, row);
       if (change === null) continue;
       sent.set(change.changeId, row);
+      latest.sent(change.id, change.changeId);
       changes.push({ ...change, ...edits.sentEpoch(change.changeId, row.newDocumentState.tidegate) });
     }
     repeats.pause(changes);
@@ -169,12 +171,12 @@ export function tidegateReplication<Doc>(
       if (!isOpen(result)) sent.delete(result.changeId);
       if (repeats.isLater(result)) return [repeats.tell(row, result, primary)];
       edits.settled(result.changeId);
+      const id = String(row.newDocumentState[primary]);
       const isNothing = row.newDocumentState._deleted === true && result.error?.code === 'NOT_FOUND';
-      if (!isNothing) tellRefused(result, row, String(row.newDocumentState[primary]));
+      if (!isNothing) tellRefused(result, row, id);
       const answer = answerTo(primary, row, result);
-      if (answer === null) return [];
-      latest.watch(answer, result.changeId);
-      return [answer];
+      latest.answered(id, answer);
+      return answer === null ? [] : [answer];
     });
   }
 

@@ -1,4 +1,4 @@
-import { createRxDatabase, type RxCollection, type RxDatabase } from 'rxdb';
+import { createRxDatabase, type RxCollection, type RxDatabase, type RxDocument } from 'rxdb';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import type { SentChange } from '../../src/client/gateway.js';
@@ -105,6 +105,43 @@ test('F22: a repeat after a lost reply is the same change, a toggle is another o
   expect(sent.map(({ json }) => json)).toEqual([true, true, false, true].map((isUrgent) => ({ isUrgent })));
   expect(sent[1]).toEqual(sent[0]);
   expect(new Set(sent.map(({ changeId }) => changeId)).size).toBe(3);
+});
+
+test('a deletion that RxDB skips while it notes that an edit was accepted is offered again', async () => {
+  await visits.insert({ id: 'V-1', isUrgent: false, tidegate: { version: 'e.1', lineage: 1 } });
+  const document = (await visits.findOne('V-1').exec()) as RxDocument;
+  const { push, pull } = tidegateReplication({
+    collection: visits,
+    url: 'http://gateway.example/graphql',
+    device: 'd',
+  });
+  const assumedMasterState = document.toMutableJSON();
+  const edited = await document.incrementalPatch({ isUrgent: true });
+  const row = { assumedMasterState, newDocumentState: { ...edited.toMutableJSON(), _deleted: false } };
+  const asked = await push?.queryBuilder([row] as never);
+  const [change] = (asked as unknown as { variables: { changes: readonly SentChange[] } }).variables.changes;
+  const accepted = { changeId: change?.changeId, status: 'ACCEPTED', error: null, change: null };
+  expect(await push?.responseModifier?.([accepted] as never)).toEqual([]);
+
+  async function take(changes: readonly object[]): Promise<readonly unknown[]> {
+    const page = {
+      changes,
+      receipts: [],
+      checkpoint: 'next',
+      hasMore: false,
+      reset: false,
+      epoch: 'e',
+      isAhead: false,
+    };
+    const place = { since: 'place', lineage: 1, isFilling: false };
+    return ((await pull?.responseModifier?.(page, 'handler', place)) as { documents: unknown[] }).documents;
+  }
+  const gone = { id: 'V-1', _deleted: true };
+  const deletion = { collection: 'visits', id: 'V-1', version: 'e.2', kind: 'DELETE', pending: false, json: null };
+  expect(await take([deletion])).toMatchObject([gone]);
+  expect(await take([])).toMatchObject([gone]);
+  await document.getLatest().incrementalRemove();
+  expect(await take([])).toEqual([]);
 });
 
 describe('an edit that the gateway cannot take now', () => {
