@@ -29,9 +29,16 @@ class Item extends Model {
   static override readonly table = 'items';
 }
 
+/** Asks for pages as they are, like the minimal server sends them: all of a `fetch` asks for gzip otherwise, and a gateway complies. */
+const uncompressed: typeof fetch = (url, init) => {
+  const headers = new Headers(init?.headers);
+  headers.set('accept-encoding', 'identity');
+  return fetch(url, { ...init, headers });
+};
+
 /**
  * Initial sync of 10,000 records into RxDB, WatermelonDB and Replicache, in memory: seconds against the same library and its own minimal
- * server in the same run, in turns. Goal: at most 1.3 x.
+ * server in the same run, in turns; with pages that the gateway compresses, and with such that it does not. Goal: at most 1.3 x.
  */
 export async function benchClients(): Promise<void> {
   const source = await startInstantSource(RECORDS);
@@ -42,22 +49,18 @@ export async function benchClients(): Promise<void> {
   const minimal = await startMinimalServer(RECORDS);
   const url = `${gateway.url}/graphql`;
 
-  for (const [client, ours, own] of [
-    ['RxDB', (round: number) => rxdb(round, url, null), (round: number) => rxdb(round, null, minimal.url)],
-    [
-      'WatermelonDB',
-      (round: number) => watermelon(round, url, null),
-      (round: number) => watermelon(round, null, minimal.url),
-    ],
-    [
-      'Replicache',
-      (round: number) => replicache(round, url, null),
-      (round: number) => replicache(round, null, minimal.url),
-    ],
+  for (const [client, sync] of [
+    ['RxDB', rxdb],
+    ['WatermelonDB', watermelon],
+    ['Replicache', replicache],
   ] as const) {
-    const rounds: { readonly ours: Cost; readonly own: Cost }[] = [];
+    const rounds: { readonly ours: Cost; readonly plain: Cost; readonly own: Cost }[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      const costs = { ours: await costOf(() => ours(round)), own: await costOf(() => own(round)) };
+      const costs = {
+        ours: await costOf(() => sync(`${round}`, { gateway: url, fetch })),
+        plain: await costOf(() => sync(`${round}-plain`, { gateway: url, fetch: uncompressed })),
+        own: await costOf(() => sync(`${round}-own`, { own: minimal.url })),
+      };
       if (round > 0) rounds.push(costs);
     }
     report({
@@ -67,6 +70,8 @@ export async function benchClients(): Promise<void> {
       seconds: median(rounds.map((one) => one.ours.ms)) / 1000,
       ownServerSeconds: median(rounds.map((one) => one.own.ms)) / 1000,
       ratio: median(rounds.map((one) => one.ours.ms / one.own.ms)),
+      uncompressedSeconds: median(rounds.map((one) => one.plain.ms)) / 1000,
+      uncompressedRatio: median(rounds.map((one) => one.plain.ms / one.own.ms)),
       goal: 1.3,
       clientCpuSeconds: median(rounds.map((one) => one.ours.cpuMs)) / 1000,
       ownServerClientCpuSeconds: median(rounds.map((one) => one.own.cpuMs)) / 1000,
@@ -75,6 +80,14 @@ export async function benchClients(): Promise<void> {
   await minimal.stop();
   await requests.close();
   await gateway.stop();
+}
+
+/** A gateway, or a library's own minimal server. */
+type Server = GatewayServer | { readonly own: string };
+
+interface GatewayServer {
+  readonly gateway: string;
+  readonly fetch: typeof fetch;
 }
 
 interface Cost {
@@ -89,10 +102,10 @@ async function costOf(sync: () => Promise<number>): Promise<Cost> {
 }
 
 /** @returns ms until all records are in a new database */
-async function rxdb(round: number, gatewayUrl: string | null, ownUrl: string | null): Promise<number> {
+async function rxdb(name: string, server: Server): Promise<number> {
   const text = { type: 'string' };
   const database = await createRxDatabase({
-    name: `bench-${round}-${ownUrl === null ? 'gateway' : 'own'}`,
+    name: `bench-${name}`,
     storage: getRxStorageMemory(),
     multiInstance: false,
   });
@@ -109,12 +122,20 @@ async function rxdb(round: number, gatewayUrl: string | null, ownUrl: string | n
   if (items === undefined) throw new Error('expected a collection');
   const { ms } = await timed(async () => {
     const replication =
-      gatewayUrl !== null
-        ? replicateGraphQL(tidegateReplication({ collection: items, url: gatewayUrl, device: 'bench', hints: false }))
+      'gateway' in server
+        ? replicateGraphQL(
+            tidegateReplication({
+              collection: items,
+              url: server.gateway,
+              fetch: server.fetch,
+              device: 'bench',
+              hints: false,
+            }),
+          )
         : replicateGraphQL<unknown, { readonly at: number }>({
             collection: items,
             replicationIdentifier: 'own',
-            url: { http: `${ownUrl}/rxdb` },
+            url: { http: `${server.own}/rxdb` },
             pull: {
               batchSize: 1_000,
               queryBuilder: (place, limit) => ({ query: 'own', variables: { at: place?.at ?? 0, limit } }),
@@ -129,12 +150,12 @@ async function rxdb(round: number, gatewayUrl: string | null, ownUrl: string | n
   return ms;
 }
 
-async function watermelon(round: number, gatewayUrl: string | null, ownUrl: string | null): Promise<number> {
+async function watermelon(name: string, server: Server): Promise<number> {
   const columns = COLUMNS.map((name) => ({ name, type: 'string' as const, isOptional: true }));
   const database = new Database({
     modelClasses: [Item],
     adapter: new LokiAdapter({
-      dbName: `bench-${round}-${ownUrl === null ? 'gateway' : 'own'}`,
+      dbName: `bench-${name}`,
       useWebWorker: false,
       useIncrementalIndexedDB: false,
       extraLokiOptions: { autosave: false },
@@ -154,13 +175,14 @@ async function watermelon(round: number, gatewayUrl: string | null, ownUrl: stri
     }),
   });
   const { ms } = await timed(async () => {
-    if (gatewayUrl !== null)
-      await syncWithTidegate({ database, synchronize, tables: ['items'], url: gatewayUrl, device: 'bench' });
-    else
+    if ('gateway' in server) {
+      const address = { url: server.gateway, fetch: server.fetch, device: 'bench' };
+      await syncWithTidegate({ database, synchronize, tables: ['items'], ...address });
+    } else
       await synchronize({
         database,
         sendCreatedAsUpdated: true,
-        pullChanges: async () => (await fetch(`${ownUrl}/watermelon`, { method: 'POST' })).json(),
+        pullChanges: async () => (await fetch(`${server.own}/watermelon`, { method: 'POST' })).json(),
         pushChanges: async () => undefined,
       } as never);
     await expectAll(await database.get('items').query().fetchCount());
@@ -168,9 +190,9 @@ async function watermelon(round: number, gatewayUrl: string | null, ownUrl: stri
   return ms;
 }
 
-async function replicache(round: number, gatewayUrl: string | null, ownUrl: string | null): Promise<number> {
+async function replicache(name: string, server: Server): Promise<number> {
   const settings = {
-    name: `bench-${round}-${ownUrl === null ? 'gateway' : 'own'}`,
+    name: `bench-${name}`,
     kvStore: 'mem' as const,
     pullInterval: null,
     logSinks: [],
@@ -178,9 +200,9 @@ async function replicache(round: number, gatewayUrl: string | null, ownUrl: stri
   // Made within the time: it pulls as soon as it is there.
   const { ms, value } = await timed(async () => {
     const rep =
-      gatewayUrl === null
-        ? new Replicache({ ...settings, pullURL: `${ownUrl}/replicache` })
-        : replicaOf(gatewayUrl, settings);
+      'gateway' in server
+        ? replicaOf(server, settings)
+        : new Replicache({ ...settings, pullURL: `${server.own}/replicache` });
     await rep.pull({ now: true });
     await expectAll(await rep.query(async (tx) => (await tx.scan({ prefix: 'items/' }).keys().toArray()).length));
     return rep;
@@ -189,8 +211,11 @@ async function replicache(round: number, gatewayUrl: string | null, ownUrl: stri
   return ms;
 }
 
-function replicaOf(url: string, settings: ConstructorParameters<typeof Replicache>[0]): Replicache {
-  const sync = createReplicacheSync({ url, collections: ['items'] });
+function replicaOf(
+  { gateway: url, fetch }: GatewayServer,
+  settings: ConstructorParameters<typeof Replicache>[0],
+): Replicache {
+  const sync = createReplicacheSync({ url, fetch, collections: ['items'] });
   const { mutators, puller, pusher } = sync;
   const rep = new Replicache({ ...settings, mutators, puller, pusher });
   sync.connect(rep);
