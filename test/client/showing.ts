@@ -3,6 +3,7 @@ import { createMemoryStore, emptyContents } from '../../src/client/memory-store.
 import { shownRecords } from '../../src/client/overlay.js';
 import { createSyncEngine, type SyncEngine } from '../../src/client/sync-engine.js';
 import { FeedModel } from './feed-model.js';
+import { firstSyncState } from '../support/first-sync-state.js';
 
 export const IDS = ['V-1', 'V-2'];
 
@@ -19,18 +20,7 @@ export class Showing {
   readonly shown = new Map<string, (string | null)[]>(IDS.map((one) => [one, []]));
   private readonly store = createMemoryStore({
     ...emptyContents(),
-    state: {
-      revision: 1,
-      device: 'tablet',
-      user: null,
-      collections: null,
-      checkpoint: null,
-      epoch: null,
-      generation: 0,
-      isStale: false,
-      lastSyncedAtMs: null,
-      isRevoked: false,
-    },
+    state: firstSyncState('tablet'),
   });
   private readonly engine: SyncEngine;
   private edits = 0;

@@ -1,18 +1,8 @@
 import type { HeldRecord, LocalStore, SyncState } from '../../src/client/local-store.js';
 import { newEntry, type OutboxEntry } from '../../src/client/outbox-entry.js';
+import { firstSyncState } from '../support/first-sync-state.js';
 
-const STATE: SyncState = {
-  revision: 1,
-  device: 'tablet',
-  user: 'nurse',
-  collections: ['visits', 'patients'],
-  checkpoint: null,
-  epoch: null,
-  generation: 0,
-  isStale: false,
-  lastSyncedAtMs: null,
-  isRevoked: false,
-};
+const STATE: SyncState = { ...firstSyncState('tablet'), user: 'nurse', collections: ['visits', 'patients'] };
 
 function held(id: string, parts: Partial<HeldRecord> = {}): HeldRecord {
   const fields = { notes: `notes of ${id}`, tags: ['a', null], vitals: { pulse: 71.5 } };

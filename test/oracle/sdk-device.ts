@@ -23,6 +23,7 @@ import {
 import type { LocalChange } from './local-change.js';
 import { isNewEpoch } from './network.js';
 import type { World } from './world.js';
+import { firstSyncState } from '../support/first-sync-state.js';
 
 const SHAPE = fullShape(['patients', 'visits']);
 /** Most changes of one push. */
@@ -65,7 +66,7 @@ export class SdkDevice implements WatchedDevice {
     this.witness = witness;
     this.world = world;
     this.faults = faults;
-    this.contents = { state: firstState(name), records: new Map(), entries: new Map() };
+    this.contents = { state: firstSyncState(name), records: new Map(), entries: new Map() };
     this.store = this.watched(createMemoryStore(this.contents));
     this.engine = this.start();
   }
@@ -259,19 +260,4 @@ function lost(): GatewayFault {
 
 function asPushed({ json, sentEpoch, ...change }: SentChange) {
   return { ...change, fields: json ?? null, sentEpoch: sentEpoch ?? null };
-}
-
-function firstState(device: string): MemoryContents['state'] {
-  return {
-    revision: 1,
-    device,
-    user: null,
-    collections: null,
-    checkpoint: null,
-    epoch: null,
-    generation: 0,
-    isStale: false,
-    lastSyncedAtMs: null,
-    isRevoked: false,
-  };
 }
