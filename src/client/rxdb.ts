@@ -5,6 +5,7 @@ import { isRefused } from './outbox-entry.js';
 import type { ReadPage } from './page-ahead.js';
 import { MARK, answerTo, changeOf, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
 import { markEdits } from './rxdb/edits.js';
+import { hintSocketOptions } from './rxdb/hint-socket.js';
 import { createLatestStates } from './rxdb/latest-states.js';
 import { repeatRows } from './rxdb/repeats.js';
 
@@ -55,9 +56,6 @@ export interface TidegatePlace {
 const PUSH_BATCH = 200;
 /** Where RxDB stands before it has a checkpoint. */
 const BEGINNING: TidegatePlace = { since: null, lineage: 1, isFilling: true };
-/** Between two tries to reach a gateway by WebSocket; without a limit graphql-ws would wait ever longer, and stop after five. */
-const LONGEST_WAIT_MS = 30_000;
-
 /**
  * Options for RxDB's `replicateGraphQL`, with which it replicates a collection with a gateway as it is. Call it once for each
  * replication, before the app writes: from then on each edit is given its change id when it is made, in the same write (F22).
@@ -203,17 +201,7 @@ export function tidegateReplication<Doc>(
       responseModifier: (page: ReadPage<ToldPage>, origin, place) =>
         origin === 'stream' ? ('RESYNC' as never) : takePages(page, place ?? BEGINNING),
       streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
-      wsOptions: {
-        connectionParams: async () => {
-          const { 'tidegate-device': device, ...others } = await gateway.credentials();
-          return { ...others, device };
-        },
-        retryAttempts: Number.POSITIVE_INFINITY,
-        retryWait: (retries) => {
-          const longest = Math.min(LONGEST_WAIT_MS, 500 * 2 ** retries);
-          return new Promise((resolve) => setTimeout(resolve, longest / 2 + (Math.random() * longest) / 2));
-        },
-      },
+      wsOptions: hintSocketOptions(collection, gateway.credentials),
     },
     push: {
       batchSize: PUSH_BATCH,
