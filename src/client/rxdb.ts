@@ -201,7 +201,7 @@ export function tidegateReplication<Doc>(
       responseModifier: (page: ReadPage<ToldPage>, origin, place) =>
         origin === 'stream' ? ('RESYNC' as never) : takePages(page, place ?? BEGINNING),
       streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
-      wsOptions: hintSocketOptions(collection, gateway.credentials),
+      wsOptions: hintSocketOptions(collection, () => gateway.credentials()),
     },
     push: {
       batchSize: PUSH_BATCH,

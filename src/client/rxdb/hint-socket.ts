@@ -1,4 +1,5 @@
 import type { RxCollection } from 'rxdb';
+import { deviceChance, deviceClock, type ClientClock } from '../client-clock.js';
 
 /** Between two tries to reach a gateway by WebSocket; without a limit graphql-ws would wait ever longer, and stop after five. */
 const LONGEST_WAIT_MS = 30_000;
@@ -14,6 +15,7 @@ const LONGEST_WAIT_MS = 30_000;
 export function hintSocketOptions<Doc>(
   collection: RxCollection<Doc>,
   credentials: () => Promise<Readonly<Record<string, string>>>,
+  clock: ClientClock = deviceClock,
 ) {
   return {
     connectionParams: async () => {
@@ -23,7 +25,7 @@ export function hintSocketOptions<Doc>(
     retryAttempts: Number.POSITIVE_INFINITY,
     retryWait: async (retries: number): Promise<void> => {
       const longest = Math.min(LONGEST_WAIT_MS, 500 * 2 ** retries);
-      await new Promise((resolve) => setTimeout(resolve, longest / 2 + (Math.random() * longest) / 2));
+      await clock.wait(longest * (0.5 + deviceChance() / 2));
       if (collection.closed) await new Promise(() => undefined);
     },
   };
