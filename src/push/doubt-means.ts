@@ -1,5 +1,6 @@
 import type { SourceCollection, SourceFacts } from '../core/source-port.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
+import type { RecordView } from '../core/record-port.js';
 import { lastCallOf, type NotedCall } from './noted-call.js';
 
 /** A call whose outcome is unknown. */
@@ -14,6 +15,16 @@ export interface Doubt {
   readonly reason: string | null;
   /** Did the call end just now, in this process? */
   readonly isNew: boolean;
+}
+
+/** A doubt of which it is known, or guessed, what was sent. */
+export type KnownDoubt = Doubt & { readonly call: NotedCall };
+
+/** What follows when a look shows that a call had no effect and will have none. */
+export interface AfterLook {
+  notApplied(): Promise<void>;
+  /** What became of a repeat, for an operator; empty: there was none. */
+  readonly sentAgain: string;
 }
 
 /** A doubt is looked at again after a part of its age, but not sooner and not later than this. */
@@ -85,11 +96,17 @@ export function knownCall(doubt: Doubt, { baseSeq }: LeasedIntent, call: NotedCa
 }
 
 /**
- * May a record that is gone here have ended behind what a repeat of the call was answered with? What was noted as a create made it again on
- * purpose; of a call that nobody remembers it is a guess whether it was one.
+ * May a repeat of the call be answered with a state that is older than what is known of the record? Than its end: unless what was noted as a
+ * create made it again on purpose; of a call that nobody remembers it is a guess whether it was one (F5). Than all else: only of such a call,
+ * while which others' changes of the record were not held back. A copy that lags says nothing better.
  */
-export function mayBeOld(doubt: Doubt, call: NotedCall): boolean {
-  return call.kind === 'update' || (call.kind === 'create' && doubt.call === null);
+export function isAnsweredLate(
+  { readAfterWriteMs = 0 }: SourceFacts,
+  { kind, isGuess }: NotedCall,
+  { deleted }: Pick<RecordView, 'deleted'>,
+): boolean {
+  if (kind === 'delete') return false;
+  return deleted ? kind === 'update' || isGuess === true : isGuess === true && readAfterWriteMs === 0;
 }
 
 /** Would a repeat still arrive within the life of the key of the first call? */

@@ -9,23 +9,15 @@ import { refusedBySource } from './answers.js';
 import { sightGone, sightRecord, type Sighting } from './canary.js';
 import { idempotencyKeyOf } from './confirmed-change.js';
 import type { DeliveryTarget, DeliveryTools } from './delivery-tools.js';
-import { knownCall, lookAgainMs, mayBeOld, meansOf, quietAfterMs, readingMeansOf, type Doubt } from './doubt-means.js';
+import type { AfterLook, Doubt, KnownDoubt } from './doubt-means.js';
+import { isAnsweredLate, knownCall, lookAgainMs, meansOf, quietAfterMs, readingMeansOf } from './doubt-means.js';
 import { bothValues, offerOf } from './doubt-text.js';
 import { refuseFollowers } from './followers.js';
 import { keepCopy } from './fresh-copy.js';
 import type { HeldIntent } from './held-intent.js';
-import { callText, type NotedCall } from './noted-call.js';
+import { callText, guessedCall, type NotedCall } from './noted-call.js';
 import { judgeRead, laterOf, showsCall, shownEffect, type Verdict } from './read-back.js';
 import { callSource } from './source-call.js';
-
-type KnownDoubt = Doubt & { readonly call: NotedCall };
-
-/** What follows when a look shows that a call had no effect and will have none. */
-interface AfterLook {
-  notApplied(): Promise<void>;
-  /** What became of a repeat, for an operator; empty: there was none. */
-  readonly sentAgain: string;
-}
 
 /**
  * Finds out what became of a call whose outcome is unknown, by what its source declares and by nothing else (R11, F4): the same call
@@ -92,12 +84,7 @@ export async function resolveDoubt(
       else await park(doubt, `by now it is refused: ${prepared.error.message}`);
       return null;
     }
-    const { write, status, error } = prepared;
-    const told = error === undefined ? {} : { error };
-    // It cannot have been sent before it was made; when it was accepted first, nobody remembers either.
-    const sentAtMs = Math.min(intent.acceptedAtMs, intent.editedAtMs);
-    const call = { ...write, status, ...told, madeOn: null, sentAtMs, staleAnswers: 0 };
-    return { ...doubt, call, guard: write.guard };
+    return { ...doubt, call: guessedCall(intent, prepared), guard: prepared.write.guard };
   }
 
   async function isSwept(): Promise<boolean> {
@@ -149,10 +136,12 @@ export async function resolveDoubt(
       const { status, error } = call;
       const key = observation?.sourceKey ?? call.sourceKey ?? view.sourceKey;
       // Where it cannot be read a scan finds out.
-      const isRead = view.deleted && facts.readOne && key !== null && mayBeOld(doubt, call);
-      const shown = isRead ? await sightGone(tools, source, intent.tenant, key) : observation;
-      if (shown === 'unread') return await held.leave(againMs());
-      const isGone = isRead && shown === null;
+      const isRead = facts.readOne && key !== null && isAnsweredLate(facts, call, view);
+      const read = isRead ? await sightGone(tools, source, intent.tenant, key) : observation;
+      if (read === 'unread') return await held.leave(againMs());
+      const isGone = isRead && view.deleted && read === null;
+      // The end of one that is not gone here is for ingest to find, which reads it once more.
+      const shown = isGone ? null : (read ?? observation);
       // A repeat may be answered with the record as it is by now.
       await held.applied('applied', view, { write: call, observation: shown, isLater: true, isGone, status, error });
     },

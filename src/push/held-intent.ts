@@ -7,9 +7,10 @@ import {
 } from '../core/intent.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
 import type { Mapping } from '../core/overlay.js';
-import type { OpenIntent, RecordView, RecordWrite } from '../core/record-port.js';
+import type { RecordView, RecordWrite } from '../core/record-port.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { DeliveryTools } from './delivery-tools.js';
+import { isForgotten } from './noted-call.js';
 import { settleApplied, settleParked, settleRefused, type Applied, type Refusal } from './settle.js';
 import { withLinks } from './shown-links.js';
 
@@ -162,7 +163,6 @@ export function nameOfIntent({ intentNo, collection, id, changeId }: LeasedInten
  * an alias and waits (F9). What a new epoch put in doubt and nobody remembers a call of keeps its place.
  */
 export function isItsTurn({ intents }: RecordView, { intentNo }: Pick<LeasedIntent, 'intentNo'>): boolean {
-  const isForgotten = (one: OpenIntent): boolean => one.state === 'IN_DOUBT' && one.payload === null;
   const next = intents.find((one) => one.state !== 'PENDING' && !isForgotten(one)) ?? intents[0];
   return next?.intentNo === intentNo;
 }

@@ -2,10 +2,11 @@ import type { RecordId } from '../core/change.js';
 import { retryDelayMs } from '../core/intent.js';
 import type { Chance, Clock, Log } from '../core/ports.js';
 import type { LeasedIntent } from '../core/outbox-port.js';
-import type { RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
+import type { CommitContext, RecordStore, RecordView, RecordWrite } from '../core/record-port.js';
 import type { ReferenceMap } from '../core/reference-map.js';
 import type { SourceCollection } from '../core/source-port.js';
 import type { Fates } from './fates.js';
+import { wasForgotten } from './noted-call.js';
 import { settleParked } from './settle.js';
 import { settleTakenKey } from './taken-key.js';
 
@@ -50,7 +51,7 @@ export function createSettling(
     view: RecordView,
     one: RecordWrite,
   ): Promise<'done' | 'stale' | { readonly takenBy: RecordId }> {
-    const [outcome] = await store.commit(intent.tenant, [one]);
+    const [outcome] = await store.commit(intent.tenant, [one], readOnceMore(intent, one));
     if (outcome?.kind === 'stale') return 'stale';
     if (outcome?.kind === 'keyTaken') return { takenBy: outcome.by };
     if (outcome?.kind !== 'written' || one.settlement === undefined) return 'done';
@@ -59,6 +60,17 @@ export function createSettling(
     // Exact: whoever joined the lane meanwhile would have made this write stale. A parked intent holds its lane.
     if (status !== 'PARKED') options.wakeDependants(intent, view.intents.length > 1);
     return 'done';
+  }
+
+  /**
+   * While nobody remembered a call of the change (F5), what others made of its record was taken in, and may be newer than what settles it: it
+   * is read once more (F6). A key that is another record's is put on that list by the commit itself.
+   */
+  function readOnceMore(intent: LeasedIntent, { next, settlement }: RecordWrite): CommitContext {
+    const key = next?.sourceKey ?? null;
+    if (settlement?.inEffect !== true || key === null || !wasForgotten(intent)) return {};
+    const recheck = { sourceKey: key, reason: 'nobody remembered what was sent', notBeforeMs: clock.nowMs() };
+    return { ingest: { collection: intent.collection, addRechecks: [recheck] } };
   }
 
   async function readAgain(intent: LeasedIntent): Promise<RecordView> {

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { SourceKey } from '../../src/core/change.js';
+import { parseBody } from '../../src/core/collection.js';
+import { SOURCE_WRITER } from '../../src/core/session.js';
+import type { SourceFacts } from '../../src/core/source-port.js';
 import type { MemoryStore } from '../support/memory-store/memory-store.js';
 import type { PushedChange as Change } from '../../src/push/pushed-change.js';
 import { createClinic, edit, removal, type Clinic } from './pushing-clinic.js';
@@ -356,6 +359,70 @@ describe('F5: a change of which nobody remembers a call', () => {
     // The time of a call is 5 s here.
     expect(clinic.clock.nowMs() - begun).toBeGreaterThanOrEqual(5_000 + 10_000);
     await clinic.until(async () => (await clinic.fate(change.changeId)) === 'APPLIED');
+  });
+
+  describe('is sent again under its key, and others have changed its record since:', () => {
+    const KEYED = { idempotencyKeyLifetimeMs: 86_400_000 * 10_000 };
+    const THEIRS = { note: 'theirs', status: 'DONE' };
+    const CREATED = { note: 'new', route: '7' };
+    const fieldsOf17 = async (clinic: Clinic) => parseBody((await clinic.view('17')).body ?? '{}');
+    const isApplied = (clinic: Clinic, { changeId }: Change) =>
+      clinic.until(async () => (await clinic.fate(changeId)) === 'APPLIED');
+    const rechecks = async ({ store, tenant }: Clinic) =>
+      (await store.dueRechecks(tenant, 'visits', Number.MAX_SAFE_INTEGER, 10)).map(({ sourceKey }) => sourceKey);
+
+    /** The first call took effect, and is what every repeat is answered with. */
+    async function answered(facts: Partial<SourceFacts> = {}) {
+      const made = await forgotten({ facts: { ...KEYED, ...facts }, policy: 'deviceWins' }, noteOf17);
+      const { source } = made.clinic;
+      source.edit('17', { note: 'done' });
+      const observation = source.showAs('17' as SourceKey);
+      source.write = async () => ({ kind: 'applied', observation });
+      return made;
+    }
+
+    test('R9: an answer from before brings nothing back over what is known of it', async () => {
+      const { clinic, change } = await answered();
+      await clinic.visit('17', THEIRS);
+      clinic.source.isBroken = false;
+      await isApplied(clinic, change);
+      expect(await fieldsOf17(clinic)).toMatchObject(THEIRS);
+      expect((await clinic.view('17')).stamps).toMatchObject({
+        note: { writer: SOURCE_WRITER },
+        status: { writer: SOURCE_WRITER },
+      });
+    });
+
+    test('F30: unless a copy that may lag is all that there is; then it is read once more, later', async () => {
+      const { clinic, change } = await answered({ readAfterWriteMs: 1_000 });
+      const lagging = { ...clinic.source.showAs('17' as SourceKey), fields: { ...THEIRS, route: '7', number: 1 } };
+      clinic.source.readOne = async () => lagging;
+      clinic.source.isBroken = false;
+      await isApplied(clinic, change);
+      expect(await fieldsOf17(clinic)).toMatchObject({ note: 'done' });
+      expect(await rechecks(clinic)).toEqual(['17']);
+    });
+
+    test.each([
+      ['at once', []],
+      ['after a repeat that was lost, too', ['loseRequest']],
+    ] as const)('F6: it is read once more when all is settled, %s', async (_when, lost) => {
+      const { clinic, change } = await forgotten({ facts: KEYED }, async () => edit(randomUUID(), null, CREATED));
+      clinic.source.script.push(...lost);
+      clinic.source.isBroken = false;
+      await isApplied(clinic, change);
+      expect(await rechecks(clinic)).toEqual([change.id]);
+    });
+
+    test('F6: so is the record that a create turns out to be', async () => {
+      const { clinic, change } = await forgotten({ facts: KEYED }, async () => edit(randomUUID(), null, CREATED));
+      await clinic.visit('17', THEIRS);
+      const observation = clinic.source.showAs('17' as SourceKey);
+      clinic.source.write = async () => ({ kind: 'applied', observation });
+      clinic.source.isBroken = false;
+      await clinic.until(async () => (await clinic.fate(change.changeId)) === 'MERGED');
+      expect(await rechecks(clinic)).toEqual(['17']);
+    });
   });
 
   test('F18: stays in doubt while it waits for a record that it refers to, and is not sent when that comes', async () => {
