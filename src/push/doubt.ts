@@ -79,9 +79,10 @@ export async function resolveDoubt(
     if (prepared.kind === 'refuse') {
       const shown = shownEffect(collection, intent, view);
       // What sets fields to what they are has its effect, whoever set them; sent again, it would have no other one.
-      if (shown !== null)
-        await held.applied('foundApplied', view, { write: shown, observation: null, status: 'APPLIED' });
-      else await park(doubt, `by now it is refused: ${prepared.error.message}`);
+      if (shown === null) await park(doubt, `by now it is refused: ${prepared.error.message}`);
+      // Others' changes of the record are not held back meanwhile.
+      else if (!(await held.adopted('foundApplied', view, { write: shown, observation: null, status: 'APPLIED' })))
+        await held.leave(againMs());
       return null;
     }
     return { ...doubt, call: guessedCall(intent, prepared), guard: prepared.write.guard };
@@ -106,7 +107,8 @@ export async function resolveDoubt(
         const now = await held.readAgain();
         if (now === null) return;
         view = now;
-        return await sendAgain(known);
+        // What was only a guess is decided on what is known by now.
+        return doubt.call === null ? await resolve() : await sendAgain(known);
       }
       case 'made':
         view = called.view;

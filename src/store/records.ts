@@ -39,6 +39,11 @@ const BY_SOURCE_KEY = `
     order by tenant, collection, source_key limit 1
   ) r`;
 
+/**
+ * What a new epoch put in doubt although no call of it is remembered holds nothing back: it may wait for an operator, too (F5).
+ */
+const IS_IN_FLIGHT = `(t.state = 'SENT' or (t.state = 'IN_DOUBT' and t.payload is not null))`;
+
 interface ViewRow {
   readonly c: string;
   readonly i: string;
@@ -186,7 +191,7 @@ export async function readHashes(
     ))::text as marks
     from json_array_elements_text($3::json) as n (key) ${BY_SOURCE_KEY}
     left join lateral (
-      select count(*) as count, bool_or(t.state in ('SENT', 'IN_DOUBT')) as in_flight
+      select count(*) as count, bool_or(${IS_IN_FLIGHT}) as in_flight
       from intent t where r.mark > 0 and t.record_no = r.record_no
     ) o on true`;
   try {
@@ -233,9 +238,7 @@ export async function readStates(
     from json_array_elements_text($3::json) with ordinality as n (key, no)
     cross join lateral (
       select r.hash, r.deleted, coalesce(to_json(r.source_version)::text, 'null') as version,
-        r.mark > 0 and exists (
-          select from intent t where t.record_no = r.record_no and t.state in ('SENT', 'IN_DOUBT')
-        ) as in_flight
+        r.mark > 0 and exists (select from intent t where t.record_no = r.record_no and ${IS_IN_FLIGHT}) as in_flight
       from (select 1) one ${BY_SOURCE_KEY}
     ) r`;
   try {

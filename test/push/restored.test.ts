@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { SourceKey } from '../../src/core/change.js';
+import type { Fields, SourceKey } from '../../src/core/change.js';
 import { parseBody } from '../../src/core/collection.js';
 import { SOURCE_WRITER } from '../../src/core/session.js';
 import type { SourceFacts } from '../../src/core/source-port.js';
@@ -422,6 +422,51 @@ describe('F5: a change of which nobody remembers a call', () => {
       clinic.source.isBroken = false;
       await clinic.until(async () => (await clinic.fate(change.changeId)) === 'MERGED');
       expect(await rechecks(clinic)).toEqual(['17']);
+    });
+
+    /** Its record moves just before the store is asked for the first time. */
+    async function overtaken(fields: Fields, ask: 'noteSent' | 'commit') {
+      const clinic = await createClinic({ facts: KEYED, isStarted: false });
+      const change = await noteOf17(clinic);
+      const going = clinic.another();
+      clinic.source.isBroken = true;
+      const told = going.push(clinic.session(), [change], null, null);
+      await clinic.until(async () => (await clinic.view('17')).intents.length > 0);
+      await beginEpoch(clinic);
+      await sweep(clinic);
+      await clinic.visit('17', fields);
+      let isFirst = true;
+      const first = async (): Promise<void> => {
+        if (!isFirst) return;
+        isFirst = false;
+        await clinic.visit('17', THEIRS);
+      };
+      const { store } = clinic;
+      const asking = clinic.another({
+        holder: 'late',
+        store: {
+          ...store,
+          ...(ask === 'noteSent'
+            ? { noteSent: (...asked) => first().then(() => store.noteSent(...asked)) }
+            : { commit: (...asked) => first().then(() => store.commit(...asked)) }),
+        },
+      });
+      clinic.source.isBroken = false;
+      asking.start();
+      await isParked(clinic, change.changeId);
+      await told;
+      return clinic;
+    }
+
+    test('R9: it is decided again when others were first, and is not sent over theirs', async () => {
+      const clinic = await overtaken({ status: 'OPEN' }, 'noteSent');
+      expect(clinic.source.calls).toEqual([]);
+      expect(await fieldsOf17(clinic)).toMatchObject(THEIRS);
+    });
+
+    test('R9: its effect, which was seen, is not laid over what came after it', async () => {
+      const clinic = await overtaken({ note: 'done' }, 'commit');
+      expect(await fieldsOf17(clinic)).toMatchObject(THEIRS);
     });
   });
 

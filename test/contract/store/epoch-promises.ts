@@ -1,7 +1,7 @@
-import type { Epoch, Seq } from '../../../src/core/change.js';
+import type { Epoch, Seq, SourceKey } from '../../../src/core/change.js';
 import type { LeasedIntent } from '../../../src/core/outbox-port.js';
 import type { OpenIntent } from '../../../src/core/record-port.js';
-import { settled, VISITS, type World } from './world.js';
+import { settled, shown, VISITS, type World } from './world.js';
 
 const LONG_MS = 60_000;
 /** What cannot have been given out between a backup and its return. */
@@ -84,6 +84,19 @@ export function epochPromises(begin: () => Promise<World>): void {
     expect(due.map(({ sinceDeadlineMs }) => (sinceDeadlineMs ?? 0) >= 0)).toEqual([false, true]);
     expect(due.every(({ sinceDeadlineMs }) => sinceDeadlineMs !== null)).toBe(true);
     expect(due.every(({ fence }) => fence > MANY)).toBe(true);
+  });
+
+  test('F5, R15: what nobody remembers a call of holds no observation of its record back, what was noted does', async () => {
+    const world = await begin();
+    await sent(world, 'v1');
+    await world.show('v2', []);
+    await world.accept('v2', 'pending');
+    await newEpoch(world);
+    const keys = [shown('v1'), shown('v2')].map(({ sourceKey }) => sourceKey as SourceKey);
+    const marks = await world.store.readHashes(world.tenant, VISITS, keys);
+    expect(keys.map((key) => marks.get(key)?.inFlight)).toEqual([true, false]);
+    const states = await Promise.all(keys.map((key) => world.store.readStates(world.tenant, VISITS, [key])));
+    expect(states.map((text) => text === null)).toEqual([true, false]);
   });
 
   test('F5, R8: of a lane that is in doubt as a whole the next one is looked into when the one before is settled', async () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { statesText } from '../../../src/core/known-states.js';
 import type { Clock } from '../../../src/core/ports.js';
 import type { RecordMark, RecordStore, RecordView } from '../../../src/core/record-port.js';
-import { isSent, openPart } from './intents.js';
+import { isForgotten, isSent, openPart } from './intents.js';
 import { blockerOf, knownPart } from './operator-tables.js';
 import { absentRecord } from './record-row.js';
 import { changeKey, deviceText, intentsOf, recordKey, type StoredRecord, type TenantTables } from './tables.js';
@@ -69,7 +69,7 @@ function viewOf(tables: TenantTables, record: StoredRecord): RecordView {
 function markOf(tables: TenantTables, record: StoredRecord): RecordMark {
   const { id, seq, mark, hash, sourceVersion, deleted, written, ownSeq, via, pending } = record;
   const intents = intentsOf(tables, record.collection, id);
-  const inFlight = intents.some((intent) => isSent(intent.state));
+  const inFlight = intents.some((intent) => isSent(intent.state) && !isForgotten(intent));
   const openIntents = intents.length;
   return { id, seq, mark, hash, sourceVersion, deleted, written, ownSeq, via, pending, openIntents, inFlight };
 }
