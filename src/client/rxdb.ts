@@ -3,7 +3,7 @@ import type { SentChange } from './gateway.js';
 import { GLUE_DOCUMENTS, openGlueGateway, type GatewayAddress, type ToldFate, type ToldPage } from './glue-gateway.js';
 import { isRefused } from './outbox-entry.js';
 import type { ReadPage } from './page-ahead.js';
-import { MARK, answerTo, changeOf, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
+import { MARK, answerTo, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
 import { markEdits } from './rxdb/edits.js';
 import { hintSocketOptions } from './rxdb/hint-socket.js';
 import { createLatestStates } from './rxdb/latest-states.js';
@@ -82,7 +82,8 @@ export function tidegateReplication<Doc>(
   const gateway = openGlueGateway(settings, { collections: [name], limit: pageSize });
   const latest = createLatestStates(collection);
   const repeats = repeatRows(collection);
-  const sent = new Map<string, PushRow>();
+  const sent = new Map<string, SentRow>();
+  const notNow = new Set<PushRow>();
 
   function tellRefused(fate: ToldFate, row: PushRow | null, id: string | null): void {
     if (fate.status !== 'CONFLICT' && fate.status !== 'REJECTED') return;
@@ -118,7 +119,7 @@ export function tidegateReplication<Doc>(
     for (const receipt of receipts) {
       // A device's receipts come with each of its collections.
       if (isOpen(receipt) || !receipt.changeId.startsWith(`${name}:`)) continue;
-      const row = sent.get(receipt.changeId) ?? null;
+      const row = sent.get(receipt.changeId)?.row ?? null;
       sent.delete(receipt.changeId);
       if (!isRefused(receipt)) continue;
       const shown = await collection.findOne({ selector: { [`${MARK}.changeId`]: receipt.changeId } as never }).exec();
@@ -151,31 +152,44 @@ export function tidegateReplication<Doc>(
   function changesOf(rows: readonly PushRow[]): readonly SentChange[] {
     const changes: SentChange[] = [];
     for (const row of rows) {
-      const change = changeOf(name, primary, row);
-      if (change === null) continue;
-      sent.set(change.changeId, row);
+      const next = edits.sent.next(row);
+      if (next === 'notNow') notNow.add(row);
+      if (next === null || next === 'notNow') continue;
+      const { change, isEarlier, epoch } = next;
+      sent.set(change.changeId, { row, isEarlier });
       latest.sent(change.id, change.changeId);
-      changes.push({ ...change, ...edits.sentEpoch(change.changeId, row.newDocumentState.tidegate) });
+      changes.push({ ...change, ...edits.sentEpoch(change, epoch) });
     }
     repeats.pause(changes);
     return changes;
   }
 
   function takeResults(results: readonly ToldFate[]): readonly MarkedDocument[] {
-    return results.flatMap((result) => {
-      const row = sent.get(result.changeId);
-      if (row === undefined) return [];
+    const again = [...notNow];
+    notNow.clear();
+    for (const row of again) edits.sent.comesAgain(row);
+    const answers = results.flatMap((result) => {
+      const known = sent.get(result.changeId);
+      if (known === undefined) return [];
+      const { row, isEarlier } = known;
       // Its receipt may say nothing of a record that it refuses.
       if (!isOpen(result)) sent.delete(result.changeId);
-      if (repeats.isLater(result)) return [repeats.tell(row, result, primary)];
-      edits.settled(result.changeId);
       const id = String(row.newDocumentState[primary]);
+      if (repeats.isLater(result)) {
+        // An edit on top of it takes it in, and may be what lets it pass.
+        edits.sent.notTaken(row, result.changeId);
+        return [repeats.tell(row, result, primary)];
+      }
+      edits.settled(result.changeId);
+      edits.sent.answered(id, result.changeId, !isRefused(result));
       const isNothing = row.newDocumentState._deleted === true && result.error?.code === 'NOT_FOUND';
       if (!isNothing) tellRefused(result, row, id);
       const answer = answerTo(primary, row, result);
       latest.answered(id, answer);
+      if (isEarlier) return [repeats.goOn(row, primary)];
       return answer === null ? [] : [answer];
     });
+    return [...again.map((row) => repeats.goOn(row, primary)), ...answers];
   }
 
   return {
@@ -209,6 +223,13 @@ export function tidegateReplication<Doc>(
       responseModifier: (fates: readonly ToldFate[]) => takeResults(fates) as never,
     },
   };
+}
+
+/** A row of which something was sent. */
+interface SentRow {
+  readonly row: PushRow;
+  /** It was an edit below the row's own. */
+  readonly isEarlier: boolean;
 }
 
 /** What `fetch` is asked with: a push or a pull. */

@@ -1,77 +1,19 @@
-import { createRxDatabase, type RxCollection, type RxDatabase, type RxDocument } from 'rxdb';
-import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
-import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
+import type { RxCollection, RxDatabase, RxDocument } from 'rxdb';
 import type { SentChange } from '../../src/client/gateway.js';
 import { repeatRows } from '../../src/client/rxdb/repeats.js';
-import { TIDEGATE_FIELD, tidegateReplication, type RefusedEdit } from '../../src/client/rxdb.js';
-
-interface Sent {
-  readonly changeId: string;
-  readonly id: string;
-  readonly baseVersion: string | null;
-  readonly json: object;
-}
+import { tidegateReplication } from '../../src/client/rxdb.js';
+import { openVisits, replicateVisits, type Circumstances, type Take } from './rxdb-visits.js';
 
 let database: RxDatabase;
 let visits: RxCollection;
 
 beforeEach(async () => {
-  database = await createRxDatabase({ name: 'unit', storage: getRxStorageMemory(), multiInstance: false });
-  const text = { type: 'string' };
-  const properties = { id: { ...text, maxLength: 100 }, isUrgent: { type: 'boolean' }, tidegate: TIDEGATE_FIELD };
-  const schema = { version: 0, primaryKey: 'id', type: 'object', properties } as never;
-  visits = (await database.addCollections({ visits: { schema } }))['visits'] as RxCollection;
+  ({ database, visits } = await openVisits('unit'));
 });
 afterEach(() => database.remove());
 
-interface Circumstances {
-  readonly onRefused?: (refused: RefusedEdit) => void;
-  /** Of the page of this number, from 1. */
-  readonly hasMore?: (at: number) => boolean;
-}
-
-/** A replication whose pulls get these pages in turn, then nothing, and whose pushes are answered by `take`. */
-function replicate(
-  pages: readonly (readonly string[])[],
-  take: (changes: readonly Sent[]) => object = () => ({}),
-  { onRefused = () => undefined, hasMore = (at) => at < pages.length }: Circumstances = {},
-) {
-  let at = 0;
-  async function answer(_url: unknown, init?: RequestInit): Promise<Response> {
-    const { variables } = JSON.parse(init?.body as string) as { variables: { changes?: readonly Sent[] } };
-    if (variables.changes !== undefined) return Response.json(take(variables.changes));
-    const changes = (pages[at] ?? []).map((id) => {
-      return {
-        collection: 'visits',
-        id,
-        version: `e.${at}`,
-        kind: 'UPSERT',
-        pending: false,
-        json: { isUrgent: false },
-      };
-    });
-    at += 1;
-    const page = {
-      changes,
-      receipts: [],
-      checkpoint: `place ${at}`,
-      hasMore: hasMore(at),
-      reset: false,
-      epoch: 'e',
-    };
-    return Response.json({ data: { pull: page } });
-  }
-  const url = 'http://gateway.example/graphql';
-  const options = tidegateReplication({
-    collection: visits,
-    url,
-    device: 'phone',
-    hints: false,
-    fetch: answer,
-    onRefused,
-  });
-  return replicateGraphQL({ ...options, retryTime: 5 });
-}
+const replicate = (pages: readonly (readonly string[])[], take?: Take, circumstances?: Circumstances) =>
+  replicateVisits(visits, pages, take, circumstances);
 
 test('R2: one pull takes every page, short and empty ones too', async () => {
   const replication = replicate([['V-1', 'V-2'], [], [], ['V-3'], []]);
@@ -86,7 +28,7 @@ test('a page that was read ahead is never the last: RxDB drops hints that came b
 });
 
 test('F22: a repeat after a lost reply is the same change, a toggle is another one', async () => {
-  const sent: Sent[] = [];
+  const sent: SentChange[] = [];
   let isLost = true;
   const replication = replicate([['V-1']], (changes) => {
     sent.push(...changes);
@@ -144,12 +86,23 @@ test('a deletion that RxDB skips while it notes that an edit was accepted is off
   expect(await take([])).toEqual([]);
 });
 
+test('an edit that one on top of it takes in is not pushed by itself, and not taken for pushed', async () => {
+  const url = 'http://gateway.example/graphql';
+  const { push } = tidegateReplication({ collection: visits, url, device: 'd' });
+  const made = (await visits.insert({ id: 'V-1', isUrgent: false })) as RxDocument;
+  const row = { newDocumentState: { ...made.toMutableJSON(), _deleted: false } };
+  await made.incrementalPatch({ note: 'ring' });
+  expect(await push?.queryBuilder([row] as never)).toMatchObject({ variables: { changes: [] } });
+  const [told] = (await push?.responseModifier?.([] as never)) as unknown as readonly object[];
+  expect(told).toEqual({ id: 'V-1', _deleted: true, tidegate: { isAwaited: true } });
+});
+
 describe('an edit that the gateway cannot take now', () => {
   const blocked = { code: 'RECORD_BLOCKED', message: 'wait', field: null, retryable: true };
 
   /** Refuses V-1 for now, `times` times, and takes all else. */
   function takeLate(sent: string[][], times: number) {
-    return (changes: readonly Sent[]) => {
+    return (changes: readonly SentChange[]) => {
       sent.push(changes.map(({ id }) => id));
       const results = changes.map(({ id, changeId }) => {
         const isBlocked = id === 'V-1' && sent.flat().filter((one) => one === 'V-1').length <= times;
@@ -202,6 +155,29 @@ describe('an edit that the gateway cannot take now', () => {
     expect(new Set(sent.at(-1))).toEqual(new Set(['V-1', 'V-2']));
   });
 
+  test('is taken into an edit on top of it, which may be what lets it pass', async () => {
+    const taken: unknown[] = [];
+    const replication = replicate([['V-1']], async (changes) => {
+      const results = changes.map(({ changeId, json = {} }) => {
+        const isBlocked = !('note' in json);
+        if (!isBlocked) taken.push(json);
+        const status = isBlocked ? 'REJECTED' : 'APPLIED';
+        return { changeId, status, error: isBlocked ? blocked : null, change: null };
+      });
+      return { data: { push: { results } } };
+    });
+    await replication.awaitInitialReplication();
+    const visit = (await visits.findOne('V-1').exec(true)) as RxDocument;
+    let isTold = (): void => undefined;
+    const told = new Promise<void>((resolve) => (isTold = resolve));
+    replication.error$.subscribe(() => isTold());
+    await visit.incrementalPatch({ isUrgent: true });
+    await told;
+    await visit.getLatest().incrementalPatch({ note: 'ring' });
+    await replication.awaitInSync();
+    expect(taken).toEqual([{ isUrgent: true, note: 'ring' }]);
+  });
+
   test('lets pages that come meanwhile through, once it is taken at the latest', async () => {
     const sent: string[][] = [];
     const take = takeLate(sent, 2);
@@ -238,7 +214,7 @@ describe('an edit that the gateway cannot take now', () => {
 
   test('keeps what it was made from, and its change id', async () => {
     const sent: string[][] = [];
-    const changes: Sent[] = [];
+    const changes: SentChange[] = [];
     const take = takeLate(sent, 2);
     const replication = replicate([['V-1']], (given) => {
       changes.push(...given);
@@ -254,7 +230,7 @@ describe('an edit that the gateway cannot take now', () => {
   });
 
   test('is the same one after a restart', async () => {
-    const changes: Sent[] = [];
+    const changes: SentChange[] = [];
     let isBlocked = (): void => undefined;
     const blockedOnce = new Promise<void>((resolve) => (isBlocked = resolve));
     const first = replicate([['V-1']], (given) => {

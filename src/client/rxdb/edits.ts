@@ -1,15 +1,21 @@
 import type { RxCollection } from 'rxdb';
+import type { SentChange } from '../gateway.js';
 import { deviceChance, uuidBy } from '../client-clock.js';
-import { MARK, markOfEdit, type MarkedDocument, type TidegateMark } from './mark.js';
+import { MARK, markOfEdit, type MarkedDocument } from './mark.js';
+import { createSentEdits, type SentEdits } from './sent-edits.js';
 
 /** The edits that an app makes in one collection. */
 export interface Edits {
   /** In force, as the last answer said; null before the first. */
   epoch: string | null;
   /** The epoch in which a change was first sent, or may have been by an earlier run of the app (F5). */
-  sentEpoch(changeId: string, mark: TidegateMark | undefined): { readonly sentEpoch?: string };
+  sentEpoch(
+    made: Pick<SentChange, 'changeId' | 'changedAt'>,
+    epoch: string | undefined,
+  ): { readonly sentEpoch?: string };
   /** It has its answer. */
   settled(changeId: string): void;
+  readonly sent: SentEdits;
 }
 
 const KNOWN = new WeakMap<object, Edits>();
@@ -24,8 +30,9 @@ export function markEdits<Doc>(collection: RxCollection<Doc>, name: string): Edi
 
   const edits: Edits = {
     epoch: null,
-    sentEpoch(changeId, mark) {
-      const earlier = (mark?.changedAt ?? startedAt) < startedAt ? mark?.epoch : undefined;
+    sent: createSentEdits(name, primary),
+    sentEpoch({ changeId, changedAt }, madeIn) {
+      const earlier = changedAt < startedAt ? madeIn : undefined;
       const epoch = firstSent.get(changeId) ?? earlier ?? edits.epoch;
       if (epoch === null) return {};
       firstSent.set(changeId, epoch);
@@ -40,7 +47,8 @@ export function markEdits<Doc>(collection: RxCollection<Doc>, name: string): Edi
       changedAt: new Date().toISOString(),
       epoch: edits.epoch,
     };
-    (after as Record<string, unknown>)[MARK] = markOfEdit({ primary, before, after }, stamp);
+    const below = edits.sent.below(before, stamp.changeId);
+    (after as Record<string, unknown>)[MARK] = markOfEdit({ primary, before, after }, stamp, below);
   }
 
   collection.preInsert((document: unknown) => mark({}, document as MarkedDocument), false);

@@ -5,6 +5,30 @@ import { isRefused } from '../outbox-entry.js';
 /** The field of each document in which the glue keeps what RxDB has no place for. Apps read it, and never write it. */
 export const MARK = 'tidegate';
 
+/** How often each field of a document was edited since its record came. */
+export type Touched = Readonly<Record<string, number>>;
+
+/** An edit that was sent, or may have been, when its document was edited once more. */
+export interface EarlierEdit {
+  /** To the letter as it was sent, or would have been: under its id nothing else may go out (R7). */
+  readonly change: SentChange;
+  /** Nothing was there before it. */
+  readonly isCreate: boolean;
+  /** As it was behind it, and behind what it was made on top of. */
+  readonly touched: Touched;
+  readonly since?: Touched | undefined;
+  /** The one that was in force when it was made, where it was known. */
+  readonly epoch?: string | undefined;
+}
+
+/** What an edit is made on top of: it says nothing of that again. */
+export interface Below {
+  /** Those whose answers are not known, the oldest first: they go out before it, as they were. */
+  readonly earlier: readonly EarlierEdit[];
+  /** As it was behind the last one that was sent. Undefined: nothing was. */
+  readonly since: Touched | undefined;
+}
+
 /** What the glue knows of a document. Without a `changeId` nobody here has edited it since it came. */
 export interface TidegateMark {
   /** Of the state that came last: what edits are made from. */
@@ -21,7 +45,11 @@ export interface TidegateMark {
   /** The epoch that was in force when the last edit was made, where it was known. */
   readonly epoch?: string;
   /** How often each field was edited: tells an edit that was taken back from none. */
-  readonly touched?: Readonly<Record<string, number>>;
+  readonly touched?: Touched;
+  /** The change id of the first edit since the record came: edits with the same one were made on top of each other. */
+  readonly root?: string;
+  readonly earlier?: Below['earlier'];
+  readonly since?: Touched;
   /** Never of a document: what RxDB takes for the gateway's state says so, while the gateway cannot take the edit of it. */
   readonly isAwaited?: true;
 }
@@ -53,31 +81,57 @@ function changedFields(primary: string, before: MarkedDocument, after: MarkedDoc
 export function markOfEdit(
   edit: { readonly primary: string; readonly before: MarkedDocument; readonly after: MarkedDocument },
   stamp: { readonly changeId: string; readonly changedAt: string; readonly epoch: string | null },
+  { earlier, since }: Below,
 ): TidegateMark {
-  const { refused: _refused, epoch: _epoch, ...known } = edit.before.tidegate ?? {};
+  const { changeId, changedAt, epoch } = stamp;
+  const { version, lineage, pending, ...known } = edit.before.tidegate ?? {};
   const touched: Record<string, number> = { ...known.touched };
   for (const name of changedFields(edit.primary, edit.before, edit.after)) touched[name] = (touched[name] ?? 0) + 1;
-  const { changeId, changedAt, epoch } = stamp;
-  return { ...known, changeId, changedAt, ...(epoch === null ? {} : { epoch }), touched };
+  const isFirst = known.changeId === undefined;
+  // What was written past RxDB's hooks has no fields that count as edited: edits on top of it are told by what differs.
+  const isTold = version !== undefined || !Object.keys(edit.before).some((name) => isField(name, edit.primary));
+  const root = isFirst ? (isTold ? changeId : undefined) : known.root;
+  return {
+    ...(version === undefined ? {} : { version }),
+    ...(lineage === undefined ? {} : { lineage }),
+    ...(pending === undefined ? {} : { pending }),
+    changeId,
+    changedAt,
+    ...(epoch === null ? {} : { epoch }),
+    touched,
+    ...(root === undefined ? {} : { root }),
+    ...(earlier.length === 0 ? {} : { earlier }),
+    ...(since === undefined ? {} : { since }),
+  };
 }
 
 /**
- * What a row of a push says, as a change of the protocol: the fields that differ from what the gateway has taken, and those that were
- * edited since and happen to be the same again. Null: nothing, as when RxDB hands back what it just took from the gateway.
+ * What a row of a push says, as a change of the protocol: the fields that were edited since something was sent of this document. Where nothing
+ * was, those that differ from what the gateway has, and those that were edited and happen to be the same again. Null: nothing, as when
+ * RxDB hands back what it just took from the gateway.
  */
-export function changeOf(collection: string, primary: string, row: PushRow): SentChange | null {
+export function changeOf(
+  collection: string,
+  primary: string,
+  row: PushRow,
+  since: Touched | undefined,
+): SentChange | null {
   const { newDocumentState: next, assumedMasterState: taken = {} } = row;
   const [mark, known] = [next.tidegate ?? {}, taken.tidegate ?? {}];
   const isDelete = next._deleted === true;
-  const touched = Object.keys(mark.touched ?? {}).filter((name) => mark.touched?.[name] !== known.touched?.[name]);
-  const names = new Set([...changedFields(primary, taken, next), ...(mark.changeId === known.changeId ? [] : touched)]);
-  if (isDelete ? taken._deleted === true : names.size === 0) return null;
+  const isMarked = mark.changeId !== undefined && mark.changeId !== known.changeId;
+  const touched = Object.keys(mark.touched ?? {}).filter(
+    (name) => mark.touched?.[name] !== (since ?? known.touched)?.[name],
+  );
+  // RxDB may still show the state from before what was sent last: it differs in fields that are no part of this edit.
+  const differing = since === undefined ? changedFields(primary, taken, next) : [];
+  const names = new Set([...differing, ...(isMarked ? touched : [])]);
+  if (isDelete ? since === undefined && taken._deleted === true : names.size === 0) return null;
   const json = Object.fromEntries([...names].map((name) => [name, next[name] ?? null])) as NonNullable<
     SentChange['json']
   >;
   const id = String(next[primary]);
   const baseVersion = known.version ?? null;
-  const isMarked = mark.changeId !== undefined && mark.changeId !== known.changeId;
   return {
     // What was written past RxDB's hooks, as imports are, is named by what it says.
     changeId: isMarked ? mark.changeId : `${collection}:${digest([id, baseVersion, isDelete, json])}`,

@@ -14,6 +14,8 @@ export interface Repeats {
   isLater(fate: ToldFate): boolean;
   /** @returns what RxDB is told for a row that is */
   tell(row: PushRow, fate: ToldFate, primary: string): MarkedDocument;
+  /** @returns what RxDB is told for a row of which a part is done: it is pushed again at once */
+  goOn(row: PushRow, primary: string): MarkedDocument;
   /**
    * Leaves RxDB its pause between two tries.
    *
@@ -41,11 +43,11 @@ export function repeatRows<Doc>(collection: RxCollection<Doc>): Repeats {
 
   return {
     isLater: (fate) => isRefused(fate) && fate.error?.retryable === true,
-    tell({ assumedMasterState, newDocumentState }, { changeId, error }, primary) {
+    tell(row, { changeId, error }, primary) {
       told.set(changeId, new GatewayFault(error?.code ?? 'UNAVAILABLE', error?.message ?? 'refused for now'));
-      const taken = assumedMasterState ?? { [primary]: newDocumentState[primary], _deleted: true };
-      return { ...taken, [MARK]: { ...taken.tidegate, isAwaited: true } };
+      return madeFrom(row, primary);
     },
+    goOn: madeFrom,
     pause(changes) {
       const faults = changes.map(({ changeId }) => told.get(changeId));
       const [fault] = faults;
@@ -53,4 +55,9 @@ export function repeatRows<Doc>(collection: RxCollection<Doc>): Repeats {
       if (fault !== undefined && !faults.includes(undefined)) throw fault;
     },
   };
+}
+
+function madeFrom({ assumedMasterState, newDocumentState }: PushRow, primary: string): MarkedDocument {
+  const taken = assumedMasterState ?? { [primary]: newDocumentState[primary], _deleted: true };
+  return { ...taken, [MARK]: { ...taken.tidegate, isAwaited: true } };
 }
