@@ -1,4 +1,4 @@
-import { element } from './element.js';
+import { element, setText } from './element.js';
 import { openOffice } from './office.js';
 import { openPhone, type Nurse } from './phone.js';
 
@@ -10,8 +10,19 @@ const NURSES: readonly Nurse[] = [
 
 const place = document.getElementById('places') as HTMLElement;
 try {
-  const phones = await Promise.all(NURSES.map(openPhone));
+  const phones = await Promise.all(
+    NURSES.map((nurse) =>
+      openPhone(nurse, (count) =>
+        setText(linkTo(nurse), count === 0 ? nurse.name : `${nurse.name} (${count} to decide)`),
+      ),
+    ),
+  );
   place.replaceChildren(...phones, openOffice());
 } catch (fault) {
   place.replaceChildren(element('p', { role: 'alert' }, `This browser cannot hold the phones: ${String(fault)}`));
+}
+
+/** In the page's list of places, which a small screen always shows. */
+function linkTo({ user }: Nurse): HTMLElement {
+  return document.querySelector(`nav a[href="#${user}"]`) as HTMLElement;
 }

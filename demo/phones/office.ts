@@ -14,7 +14,6 @@ interface Row {
 
 const ADDRESS = '/demo/office/visits';
 const LOOK_EVERY_MS = 2_000;
-const MOST_OF_A_ROUTE = 4;
 const ROUTES = ['R-01', 'R-02'];
 
 /** The clinic's back office: works in the clinic's own system, which knows nothing of phones. */
@@ -30,7 +29,6 @@ export function openOffice(): HTMLElement {
         nextVisits(
           visits.filter((visit) => visit.routeId === route),
           ({ plannedAt }) => plannedAt,
-          MOST_OF_A_ROUTE,
         ),
       );
       for (const visit of shown) rowOf(visit.id).show(visit);

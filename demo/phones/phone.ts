@@ -2,10 +2,10 @@ import { createSyncClient, type LocalRecord, type OutboxEntry, type SyncStatus }
 import { openIndexedDbStore } from 'tidegate/client/indexeddb';
 import { createAirplaneMode } from './airplane-mode.js';
 import { arrange, element, setText, timeOf } from './element.js';
+import { createFates, needsSomebody, type FateActions } from './fates.js';
 import { createVisitCard, type VisitCard } from './visit-card.js';
 import { nextVisits, type Patient, type Visit } from './visit.js';
 
-const MOST_VISITS = 6;
 const COLLECTIONS = ['visits', 'patients'] as const;
 
 /** Whose phone it is. */
@@ -16,8 +16,12 @@ export interface Nurse {
   readonly route: string;
 }
 
-/** A phone of the page: a device of its own, with its own store in this browser, that survives a reload. */
-export async function openPhone({ user, name, route }: Nurse): Promise<HTMLElement> {
+/**
+ * A phone of the page: a device of its own, with its own store in this browser, that survives a reload.
+ *
+ * @param asks told whenever the number of edits changes that its nurse has to decide
+ */
+export async function openPhone({ user, name, route }: Nurse, asks: (count: number) => void): Promise<HTMLElement> {
   const hint = element('p', { class: 'hint', role: 'status' }, 'no hint yet');
   const airplane = createAirplaneMode((collections) =>
     setText(hint, `hint: ${collections.join(', ')} · ${timeOf(Date.now())}`),
@@ -33,13 +37,22 @@ export async function openPhone({ user, name, route }: Nurse): Promise<HTMLEleme
 
   const state = element('p', { class: 'state', role: 'status' });
   const plane = element('button', { type: 'button', class: 'plane', 'aria-pressed': 'false' }, 'Airplane mode');
+  const decide = element('button', { type: 'button', class: 'decide', hidden: '' });
   const list = element('ol', { class: 'visits' });
+  const actions: FateActions = {
+    keepMine: async (changeId) => void (await client.outbox.retry(changeId)),
+    takeTheirs: async (changeId) => void (await client.outbox.discard(changeId)),
+  };
+  /** Of visits that are not on the list (any more). */
+  const others = createFates(actions, () => plane.focus());
   const panel = element(
     'section',
     { id: user, class: 'phone', 'aria-labelledby': `${user}-name` },
     element('header', {}, element('h2', { id: `${user}-name` }, `${name} · ${route}`), plane),
     state,
     hint,
+    decide,
+    others.place,
     list,
   );
 
@@ -49,7 +62,7 @@ export async function openPhone({ user, name, route }: Nurse): Promise<HTMLEleme
   let edits: readonly OutboxEntry[] = [];
 
   function show(): void {
-    const next = nextVisits(visits, ({ fields }) => fields.plannedAt, MOST_VISITS);
+    const next = nextVisits(visits, ({ fields }) => fields.plannedAt);
     for (const id of cards.keys()) if (!next.some((visit) => visit.id === id)) cards.delete(id);
     for (const visit of next) {
       const card = cards.get(visit.id) ?? newCard(visit.id);
@@ -64,13 +77,13 @@ export async function openPhone({ user, name, route }: Nurse): Promise<HTMLEleme
       list,
       next.flatMap(({ id }) => cards.get(id)?.item ?? []),
     );
+    others.show(edits.filter((edit) => !cards.has(edit.id)));
   }
 
   function newCard(id: string): VisitCard {
     const card = createVisitCard(`${user}-${id}`, {
       save: async (fields) => void (await client.collection('visits').patch(id, fields)),
-      keepMine: async (changeId) => void (await client.outbox.retry(changeId)),
-      takeTheirs: async (changeId) => void (await client.outbox.discard(changeId)),
+      ...actions,
     });
     cards.set(id, card);
     return card;
@@ -80,8 +93,18 @@ export async function openPhone({ user, name, route }: Nurse): Promise<HTMLEleme
     setText(state, stateOf(status, airplane.isOn()));
     edits = await client.outbox.list();
     show();
+    const count = edits.filter(needsSomebody).length;
+    setText(decide, count === 1 ? 'One edit needs you: show it' : `${count} edits need you: show the first`);
+    decide.hidden = count === 0;
+    asks(count);
   }
 
+  decide.addEventListener('click', () => {
+    const first = edits.find(needsSomebody);
+    const card = first === undefined ? undefined : cards.get(first.id);
+    if (card === undefined) others.place.querySelector('button')?.focus();
+    else card.goTo();
+  });
   plane.addEventListener('click', () => {
     airplane.set(!airplane.isOn());
     plane.setAttribute('aria-pressed', String(airplane.isOn()));

@@ -16,16 +16,15 @@ export interface Patient {
 export const VISIT_STATUSES = ['planned', 'underway', 'done', 'missed', 'cancelled'] as const;
 export type VisitStatus = (typeof VISIT_STATUSES)[number];
 
-/** Of today on, the earliest first; where the clinic's plan is over, its last ones. @param most so many at the most */
-export function nextVisits<Shown>(
-  visits: readonly Shown[],
-  plannedAt: (visit: Shown) => string,
-  most: number,
-): readonly Shown[] {
+/** As many on a phone as in the back office: what a nurse has, the office can change. */
+const MOST_OF_A_ROUTE = 6;
+
+/** Of today on, the earliest first; where the clinic's plan is over, its last ones. */
+export function nextVisits<Shown>(visits: readonly Shown[], plannedAt: (visit: Shown) => string): readonly Shown[] {
   const today = new Date().toISOString().slice(0, 10);
   const inOrder = [...visits].sort((a, b) => plannedAt(a).localeCompare(plannedAt(b)));
   const next = inOrder.filter((visit) => plannedAt(visit) >= today);
-  return next.length === 0 ? inOrder.slice(-most) : next.slice(0, most);
+  return next.length === 0 ? inOrder.slice(-MOST_OF_A_ROUTE) : next.slice(0, MOST_OF_A_ROUTE);
 }
 
 /** "Nov 26, 10:30": in the clinic's own time. */

@@ -41,6 +41,7 @@ label { color: var(--soft); font-size: .88rem; }
 select, textarea { font: inherit; font-size: .92rem; width: 100%; padding: .2rem .4rem; border: 1px solid var(--line); border-radius: 6px;
   background: var(--back); color: var(--text); }
 textarea { resize: vertical; }
+.decide { margin-top: .5rem; border-color: var(--bad); }
 .conflict { border-left: 3px solid var(--bad); padding: .1rem 0 .1rem .6rem; margin-top: .5rem; font-size: .92rem; }
 .conflict p { margin: 0 0 .3rem; overflow-wrap: anywhere; } .conflict button { margin: 0 .4rem .2rem 0; }
 @media (max-width: 1000px) { main { grid-template-columns: 1fr 1fr; } .office { grid-column: 1 / -1; } }

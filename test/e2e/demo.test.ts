@@ -1,4 +1,5 @@
 import type { Browser, Locator, Page } from 'playwright-core';
+import { whenOf, type Visit } from '../../demo/phones/visit.js';
 import { startDemoClinic, type DemoClinic } from '../scenario/demo-clinic.js';
 import { until } from '../support/until.js';
 import { describeInBrowser, openBrowser, openPage, picture, type WatchedPage } from './browser.js';
@@ -9,24 +10,11 @@ let watched: WatchedPage;
 let page: Page;
 
 beforeAll(async () => {
-  [browser, clinic] = await Promise.all([openBrowser(), startDemoClinic()]);
+  clinic = await startDemoClinic();
 });
 afterAll(async () => {
-  await browser.close();
   await clinic.end();
   clinic.removeFiles();
-});
-
-beforeEach(async () => {
-  watched = await openPage(browser, clinic.url);
-  ({ page } = watched);
-  await page.goto(`${clinic.url}/demo`);
-  for (const phone of [nadia(), omar()]) await phone.getByText(/^online · synced .* nothing waits$/).waitFor();
-});
-
-afterEach(async () => {
-  await page.close();
-  expect({ complaints: watched.complaints, strangers: watched.strangers }).toEqual({ complaints: [], strangers: [] });
 });
 
 const nadia = (): Locator => page.getByRole('region', { name: 'Nadia’s phone' });
@@ -39,6 +27,7 @@ const visit = (place: Locator, title: string): Locator =>
 const titleOf = async (place: Locator, at: number): Promise<string> =>
   place.getByRole('listitem').nth(at).getByRole('heading').innerText();
 
+const focused = async (): Promise<unknown> => page.evaluate('document.activeElement.textContent');
 const airplane = (phone: Locator): Locator => phone.getByRole('button', { name: 'Airplane mode' });
 
 async function write(card: Locator, notes: string): Promise<void> {
@@ -52,6 +41,23 @@ async function atTheClinic(notes: string): Promise<Readonly<Record<string, unkno
 }
 
 describeInBrowser('demo.test.ts', 'two phones and the back office', () => {
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(async () => browser?.close());
+
+  beforeEach(async () => {
+    watched = await openPage(browser, clinic.url);
+    ({ page } = watched);
+    await page.goto(`${clinic.url}/demo`);
+    for (const phone of [nadia(), omar()]) await phone.getByText(/^online · synced .* nothing waits$/).waitFor();
+  });
+
+  afterEach(async () => {
+    await page.close();
+    expect({ complaints: watched.complaints, strangers: watched.strangers }).toEqual({ complaints: [], strangers: [] });
+  });
+
   test('an edit made offline waits on its phone, and is merged with what the office changed meanwhile', async () => {
     const title = await titleOf(nadia(), 0);
     const card = visit(nadia(), title);
@@ -95,9 +101,27 @@ describeInBrowser('demo.test.ts', 'two phones and the back office', () => {
     const shown = card.getByLabel('Notes');
     await until('the clinic’s stands', async () => (await shown.inputValue()) === 'Bring the blue bag.');
     await picture(page, 'demo-conflict');
-    await card.getByRole('button', { name: 'Keep mine' }).click();
+    // Whoever decides by keyboard is led there, and is not moved by what else comes.
+    await nadia().getByRole('button', { name: 'One edit needs you: show it' }).press('Enter');
+    expect(await focused()).toBe(title);
+    const keepMine = card.getByRole('button', { name: 'Keep mine' });
+    await keepMine.focus();
+    const otherTitle = await titleOf(nadia(), 0);
+    const other = visit(nadia(), otherTitle);
+    const isOther = ({ plannedAt, routeId }: Visit): boolean =>
+      routeId === 'R-01' && otherTitle.startsWith(`${whenOf(plannedAt)} · `);
+    const { id } = ((await clinic.list('visits')) as unknown as (Visit & { id: string })[]).find(isOther) ?? { id: '' };
+    await fetch(`${clinic.url}/demo/office/visits/${id}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ status: 'done' }),
+    });
+    await until('the other visit came', async () => (await other.getByLabel('Status').inputValue()) === 'done');
+    expect(await focused()).toBe('Keep mine');
+    await keepMine.press('Enter');
     await until('the clinic has hers', async () => (await atTheClinic('Bring the red bag.')) !== undefined);
     await until('nothing is left to choose', async () => (await card.getByText('You and the clinic').count()) === 0);
+    expect(await focused()).toBe(title);
   });
 
   test('R4: a visit given to the other route leaves one phone and comes to the other, by a hint', async () => {
