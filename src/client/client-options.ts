@@ -6,7 +6,7 @@ import type { Gateway } from './gateway.js';
 import type { HintTransport } from './hints.js';
 import type { LocalStore } from './local-store.js';
 import type { OutboxEntry } from './outbox-entry.js';
-import type { PushLimits } from './push-rules.js';
+import type { PushLimits } from './portions.js';
 import type { Pace } from './sync-loop.js';
 import type { Triggers } from './triggers.js';
 

@@ -2,13 +2,7 @@ import { changeReaction } from './error-reactions.js';
 import type { Fate, SentChange } from './gateway.js';
 import type { StoreWrites, SyncRead } from './local-store.js';
 import { isApplied, isForUser, isOpen, isRefused, nameOf, unsent, type OutboxEntry } from './outbox-entry.js';
-
-/** Bounds of one push. */
-export interface PushLimits {
-  readonly changes: number;
-  /** Of the changes as JSON text, in characters. One that is longer goes alone. */
-  readonly characters: number;
-}
+import { portionOf, type PushLimits } from './portions.js';
 
 /** Open changes that a gateway takes of one record (F19). */
 const MOST_OPEN = 100;
@@ -25,10 +19,15 @@ export function nextBatch(
   limits: PushLimits,
   isHeld: (entry: OutboxEntry) => boolean,
 ): readonly OutboxEntry[] {
-  const batch: OutboxEntry[] = [];
+  return portionOf(sendable(entries, isHeld), limits, asSent);
+}
+
+function* sendable(
+  entries: readonly OutboxEntry[],
+  isHeld: (entry: OutboxEntry) => boolean,
+): Generator<OutboxEntry, void> {
   /** By record: how many more may go. */
   const room = new Map<string, number>();
-  let characters = 0;
   for (const entry of entries) {
     if (!isOpen(entry)) continue;
     const name = nameOf(entry);
@@ -36,12 +35,8 @@ export function nextBatch(
     const isNext = entry.status === null && left > 0 && !isHeld(entry);
     const isWaitedFor = entry.status === null && (!isNext || entry.isCreate);
     room.set(name, isWaitedFor ? 0 : left - 1);
-    if (!isNext) continue;
-    characters += JSON.stringify(asSent(entry)).length;
-    if (batch.length > 0 && (batch.length >= limits.changes || characters > limits.characters)) break;
-    batch.push(entry);
+    if (isNext) yield entry;
   }
-  return batch;
 }
 
 /** What is written before a batch leaves: that it may have arrived, and in which epoch (F5). */

@@ -4,6 +4,7 @@ import type { Fetch, Headers } from './exchange.js';
 import { keepHintLine } from './hint-line.js';
 import type { HintTransport } from './hints.js';
 import { createHttpGateway } from './http-gateway.js';
+import { createPortions } from './portions.js';
 import { deviceOf, type ClientGroup } from './replicache/client-group.js';
 import { changeIdOf, createFateBook, type OnFate } from './replicache/fate-book.js';
 import {
@@ -14,7 +15,7 @@ import {
   type HeldRecord,
 } from './replicache/mutators.js';
 import { createPuller } from './replicache/puller.js';
-import { createPusher } from './replicache/pusher.js';
+import { createPusher, PUSH_LIMITS } from './replicache/pusher.js';
 import { defaultTabs, type Tabs } from './replicache/tabs.js';
 import { DEFAULT_PACE } from './sync-loop.js';
 
@@ -108,7 +109,8 @@ export function createReplicacheSync<Collection extends string>(
   let rep: ReplicacheLike<Collection> | null = null;
 
   function groupOf(id: string): ClientGroup {
-    const known = groups.get(id) ?? { id, fates: createFateBook(onFate), generation: 0 };
+    const portions = createPortions(PUSH_LIMITS, () => clock.nowMs());
+    const known = groups.get(id) ?? { id, fates: createFateBook(onFate), portions, generation: 0 };
     groups.set(id, known);
     return known;
   }

@@ -11,7 +11,7 @@ import type { Observed, Stop } from './observed.js';
 import { keptFor, openStanding } from './opened-store.js';
 import { isRefused, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { createOutbox, type Outbox } from './outbox.js';
-import type { PushLimits } from './push-rules.js';
+import type { PushLimits } from './portions.js';
 import { createSyncCycle } from './sync-cycle.js';
 import { createSyncEngine } from './sync-engine.js';
 import { createSyncLoop, DEFAULT_PACE } from './sync-loop.js';

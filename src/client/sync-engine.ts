@@ -4,16 +4,8 @@ import { GatewayFault, type Fate, type Gateway, type PulledPage } from './gatewa
 import type { LocalStore, RecordName, StoreWrites, SyncRead, SyncState } from './local-store.js';
 import { isApplied, newEntry, unsent, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { beginningAgain, takePage, type AskedPage } from './page-rules.js';
-import {
-  asSent,
-  beforeSending,
-  isFinal,
-  nextBatch,
-  ofNewDevice,
-  outboxWrites,
-  takeFates,
-  type PushLimits,
-} from './push-rules.js';
+import { createPortions, type PushLimits } from './portions.js';
+import { asSent, beforeSending, isFinal, nextBatch, ofNewDevice, outboxWrites, takeFates } from './push-rules.js';
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -67,17 +59,9 @@ export interface SyncEngine {
 
 /** Commits that may be lost to another tab before something must be wrong. */
 const MOST_TRIES = 50;
-/** An entry that the gateway could not even read is tried again after so long, ms. */
-const HELD_MS = 15 * 60_000;
 
 export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }: EngineParts): SyncEngine {
-  /** Entries that failed alone as a whole request, by changeId: until when, ms. Not durable: the next start tries them at once. */
-  const held = new Map<string, number>();
-  /** Entries that ever did: they go alone, behind all others. */
-  const suspects = new Set<string>();
-  let room = limits.changes;
-
-  const isHeld = ({ changeId }: OutboxEntry): boolean => (held.get(changeId) ?? 0) > nowMs();
+  const portions = createPortions(limits, nowMs);
 
   /** Reads, decides, and writes if nothing moved in between; else once more. Null decides to leave it. */
   async function update<T>(decide: (read: Standing) => { readonly writes: StoreWrites; readonly value: T } | null) {
@@ -145,10 +129,9 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
    */
   async function pushBatch(tried: Set<string>): Promise<number | null> {
     const chosen = await update(({ state, entries }) => {
-      const isLeft = (entry: OutboxEntry): boolean => isHeld(entry) || tried.has(entry.changeId);
-      const isDoubted = (entry: OutboxEntry): boolean => isLeft(entry) || suspects.has(entry.changeId);
-      const sound = nextBatch(entries, { ...limits, changes: room }, isDoubted);
-      const batch = sound.length > 0 ? sound : nextBatch(entries, { ...limits, changes: 1 }, isLeft);
+      const batch = portions.next((bounds, isLeft) =>
+        nextBatch(entries, bounds, ({ changeId }) => tried.has(changeId) || isLeft(changeId)),
+      );
       if (batch.length === 0) return null;
       return { writes: beforeSending(batch, state.epoch), value: { batch, state } };
     });
@@ -156,10 +139,7 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     const { batch, state } = chosen.value;
     const fates = await send(state, batch);
     if (fates === null) return 0;
-    for (const { changeId } of batch) {
-      tried.add(changeId);
-      suspects.delete(changeId);
-    }
+    for (const { changeId } of batch) tried.add(changeId);
     let isCopied = false;
     const answered = await update((read) => {
       const heard = read.state.generation === state.generation ? fates : fates.filter(isFinal);
@@ -175,29 +155,20 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
 
   /** @returns null: it was too much at once, and less is to be sent */
   async function send({ device, epoch }: SyncState, batch: readonly OutboxEntry[]): Promise<readonly Fate[] | null> {
+    const changeIds = batch.map(({ changeId }) => changeId);
     try {
       const fates = await gateway.push(device, batch.map(asSent), new Date(nowMs()).toISOString(), epoch);
-      room = Math.min(limits.changes, room * 2);
+      portions.passed(changeIds);
       return fates;
     } catch (thrown) {
       const fault = GatewayFault.from(thrown, 'UNREACHABLE');
-      const reaction = requestReaction(fault.code);
-      if (reaction === 'less' || reaction === 'lessLater') {
-        room = Math.max(1, Math.floor(batch.length / 2));
-        if (batch.length === 1) setAside(batch[0]?.changeId ?? '');
-        if (reaction === 'less') return null;
-      }
+      if (portions.failed(changeIds, fault) === 'less') return null;
       await react(
         fault,
         batch.filter((entry) => !entry.isSent),
       );
       throw fault;
     }
-  }
-
-  function setAside(changeId: string): void {
-    suspects.add(changeId);
-    held.set(changeId, nowMs() + HELD_MS);
   }
 
   async function apply(asked: AskedPage, page: PulledPage): Promise<boolean> {
@@ -268,7 +239,7 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
       if (found !== null) news.changed([found.value]);
       return found?.value ?? null;
     },
-    release: () => held.clear(),
+    release: portions.release,
   };
 }
 

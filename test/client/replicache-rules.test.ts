@@ -1,12 +1,13 @@
 import type { PullRequest, PullResponseOKV1, PushRequest } from 'replicache';
 import { deviceClock } from '../../src/client/client-clock.js';
 import { GatewayFault, type Fate, type Gateway, type PulledPage, type SentChange } from '../../src/client/gateway.js';
+import { createPortions } from '../../src/client/portions.js';
 import type { ClientGroup } from '../../src/client/replicache/client-group.js';
 import { createFateBook, type ToldFate } from '../../src/client/replicache/fate-book.js';
 import { aheadKey, ORIGIN_KEY } from '../../src/client/replicache/mutators.js';
 import { NOWHERE, placeOf, settle, type Place } from '../../src/client/replicache/place.js';
 import { createPuller } from '../../src/client/replicache/puller.js';
-import { createPusher } from '../../src/client/replicache/pusher.js';
+import { createPusher, PUSH_LIMITS } from '../../src/client/replicache/pusher.js';
 import { storedTabs } from '../../src/client/replicache/tabs.js';
 
 const NOTHING = new Map<string, number>();
@@ -67,7 +68,12 @@ function scripted(answers: {
   const sent: { device: string; changes: readonly SentChange[] }[] = [];
   const asked: (string | null)[] = [];
   const kept = new Map<string, string>();
-  const group: ClientGroup = { id: 'group', fates: createFateBook((fate) => void told.push(fate)), generation: 0 };
+  const group: ClientGroup = {
+    id: 'group',
+    fates: createFateBook((fate) => void told.push(fate)),
+    portions: createPortions(PUSH_LIMITS, () => 0),
+    generation: 0,
+  };
   const unsent = new Set<string>();
   const gateway: Gateway = {
     async pull({ since }) {

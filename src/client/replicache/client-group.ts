@@ -1,9 +1,11 @@
+import type { Portions } from '../portions.js';
 import type { FateBook } from './fate-book.js';
 
 /** What this process knows of a client group: a device towards the gateway. */
 export interface ClientGroup {
   readonly id: string;
   readonly fates: FateBook;
+  readonly portions: Portions;
   /** Of its device id, as far as known: a pull reads it from the cookie. */
   generation: number;
 }

@@ -2,12 +2,12 @@ import type { Pusher } from 'replicache';
 import type { Fields } from '../../core/change.js';
 import type { ChangeError, ErrorCode } from '../../core/errors.js';
 import type { ClientClock } from '../client-clock.js';
-import { requestReaction } from '../error-reactions.js';
 import { deviceOf, type ClientGroup } from './client-group.js';
 import { changeIdOf } from './fate-book.js';
 import { refusal } from './faults.js';
 import { GatewayFault, type Gateway, type SentChange } from '../gateway.js';
 import { editOf, recordKey, type Edit } from './mutators.js';
+import { portionOf, type PushLimits } from '../portions.js';
 
 export interface PusherParts {
   readonly gateway: Gateway;
@@ -20,8 +20,7 @@ export interface PusherParts {
 }
 
 /** Bounds of one push, well within the gateway's own. One change that is longer goes alone. */
-const MOST_CHANGES = 500;
-const MOST_CHARACTERS = 1_000_000;
+export const PUSH_LIMITS: PushLimits = { changes: 500, characters: 1_000_000 };
 
 interface Entry {
   readonly changeId: string;
@@ -29,6 +28,8 @@ interface Entry {
   /** Null: the mutation is none of ours. */
   readonly edit: Edit | null;
 }
+
+type Sendable = Entry & { readonly edit: Edit };
 
 /**
  * Push as Replicache wants it. All that is not done is sent each time; whatever the gateway knows it answers alike (R7). An edit is
@@ -64,71 +65,85 @@ const OK = { httpRequestInfo: { httpStatusCode: 200, errorMessage: '' } };
 
 /** @returns false: some have to be sent again */
 async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly Entry[]): Promise<boolean> {
+  const { portions, fates } = group;
   /** Records of which an edit was not taken: later ones must not pass it (R8). */
   const held = new Set<string>();
-  let most = MOST_CHANGES;
-  let rest: readonly Entry[] = entries.filter(({ changeId }) => !group.fates.isFinal(changeId));
-  while (rest.length > 0) {
-    const { batch, behind } = await nextBatch(parts, group, rest, held, most);
-    for (const { changeId } of batch) parts.unsent.delete(changeId);
-    const fates = batch.length === 0 ? [] : await send(parts, group, batch);
-    if (fates === null) {
-      // Too much at once: less, down to the one that is too much alone, which then waits and holds up its own record only.
-      most = Math.max(1, Math.floor(batch.length / 2));
-      if (batch.length === 1) for (const { collection, id } of batch) held.add(recordKey(collection, id));
-      rest = rest.filter(({ changeId }) => !group.fates.isFinal(changeId));
-      continue;
-    }
-    rest = behind;
-    most = Math.min(MOST_CHANGES, most * 2);
-    for (const [at, fate] of fates.entries()) {
-      const sent = batch[at];
-      if (sent !== undefined && !(await group.fates.hear(fate, false))) held.add(recordKey(sent.collection, sent.id));
+  const tried = new Set<string>();
+  for (;;) {
+    const waiting = (await sendable(parts, group, entries)).filter(({ changeId }) => !tried.has(changeId));
+    const batch = portions.next((limits, isLeft) =>
+      portionOf(inOrder(waiting, held, isLeft), limits, (entry) => sentChange(parts, entry)),
+    );
+    // What is set aside waits, and holds up its own record only.
+    if (batch.length === 0) return held.size === 0 && waiting.length === 0;
+    const answers = await send(parts, group, batch);
+    if (answers === null) continue;
+    for (const [at, sent] of batch.entries()) {
+      tried.add(sent.changeId);
+      const fate = answers[at];
+      if (fate !== undefined && !(await fates.hear(fate, false))) held.add(recordOf(sent));
     }
   }
-  return held.size === 0;
 }
 
 /** @returns null: the gateway cannot take so much at once */
-async function send({ gateway, clock }: PusherParts, group: ClientGroup, batch: readonly SentChange[]) {
+async function send(parts: PusherParts, group: ClientGroup, batch: readonly Sendable[]) {
+  const { gateway, clock, unsent } = parts;
+  const changes = batch.map((entry) => sentChange(parts, entry));
+  const changeIds = batch.map(({ changeId }) => changeId);
+  for (const changeId of changeIds) unsent.delete(changeId);
   try {
-    return await gateway.push(deviceOf(group, group.generation), batch, new Date(clock.nowMs()).toISOString());
+    const answers = await gateway.push(
+      deviceOf(group, group.generation),
+      changes,
+      new Date(clock.nowMs()).toISOString(),
+    );
+    group.portions.passed(changeIds);
+    return answers;
   } catch (thrown) {
-    if (thrown instanceof GatewayFault && requestReaction(thrown.code) === 'less') return null;
+    if (thrown instanceof GatewayFault && group.portions.failed(changeIds, thrown) === 'less') return null;
     throw thrown;
   }
 }
 
-/** The next changes to send, in the order in which they were made. */
-async function nextBatch(
+/** What is not final and can be sent; what cannot is given up, and its user told. */
+async function sendable(
   { unsent }: PusherParts,
-  group: ClientGroup,
+  { fates, generation }: ClientGroup,
   entries: readonly Entry[],
-  held: ReadonlySet<string>,
-  most: number,
-): Promise<{ readonly batch: readonly SentChange[]; readonly behind: readonly Entry[] }> {
-  const batch: SentChange[] = [];
-  let characters = 0;
-  for (const [at, { changeId, name, edit }] of entries.entries()) {
-    const isUnsent = unsent.has(changeId);
+): Promise<readonly Sendable[]> {
+  const found: Sendable[] = [];
+  for (const { changeId, name, edit } of entries) {
+    if (fates.isFinal(changeId)) continue;
     if (edit === null) {
       const message = `${name}: expected a mutator of a collection, like visits.update`;
-      await group.fates.giveUp(changeId, 'REJECTED', ownError('VALIDATION', message));
-    } else if (edit.origin.generation !== group.generation && !isUnsent) {
+      await fates.giveUp(changeId, 'REJECTED', ownError('VALIDATION', message));
+    } else if (edit.origin.generation !== generation && !unsent.has(changeId)) {
       const message = 'it may have been sent under a device id that is no more: nobody could tell a repeat';
-      await group.fates.giveUp(changeId, 'UNANSWERED', ownError('DEVICE_EVICTED', message));
-    } else if (!held.has(recordKey(edit.collection, edit.id))) {
-      const change = sentChange(changeId, edit, isUnsent);
-      characters += JSON.stringify(change).length;
-      const isFull = batch.length >= most || characters > MOST_CHARACTERS;
-      if (batch.length > 0 && isFull) return { batch, behind: entries.slice(at) };
-      batch.push(change);
-    }
+      await fates.giveUp(changeId, 'UNANSWERED', ownError('DEVICE_EVICTED', message));
+    } else found.push({ changeId, name, edit });
   }
-  return { batch, behind: [] };
+  return found;
 }
 
-function sentChange(changeId: string, edit: Edit, isUnsent: boolean): SentChange {
+/** In the order in which they were made: what is left out now keeps what was made later of its record behind it (R8). */
+function* inOrder(
+  entries: readonly Sendable[],
+  held: ReadonlySet<string>,
+  isLeft: (changeId: string) => boolean,
+): Generator<Sendable, void> {
+  const behind = new Set(held);
+  for (const entry of entries) {
+    if (isLeft(entry.changeId)) behind.add(recordOf(entry));
+    else if (!behind.has(recordOf(entry))) yield entry;
+  }
+}
+
+function recordOf({ edit }: Sendable): string {
+  return recordKey(edit.collection, edit.id);
+}
+
+function sentChange({ unsent }: PusherParts, { changeId, edit }: Sendable): SentChange {
   const { collection, id, kind, base, fields, at, origin } = edit;
   return {
     changeId,
@@ -139,7 +154,7 @@ function sentChange(changeId: string, edit: Edit, isUnsent: boolean): SentChange
     changedAt: at,
     ...(fields === undefined ? {} : { json: fields as Fields }),
     // Of one that may be a repeat: in the epoch in which it was made it was sent first, or later (F5).
-    ...(isUnsent || origin.epoch === null ? {} : { sentEpoch: origin.epoch }),
+    ...(unsent.has(changeId) || origin.epoch === null ? {} : { sentEpoch: origin.epoch }),
   };
 }
 

@@ -1,0 +1,80 @@
+import { requestReaction, type RequestReaction } from './error-reactions.js';
+import type { GatewayFault } from './gateway.js';
+
+/** Bounds of one push. */
+export interface PushLimits {
+  readonly changes: number;
+  /** Of the changes as JSON text, in characters. One that is longer goes alone. */
+  readonly characters: number;
+}
+
+/** What a device has learnt of how much its gateway takes at once. Not durable: the next start tries everything at once. */
+export interface Portions {
+  /**
+   * The next ones to send: those that were never at fault, else one that was.
+   *
+   * @param choose chooses within these limits, and without those that are left out for now
+   */
+  next<Change>(
+    choose: (limits: PushLimits, isLeft: (changeId: string) => boolean) => readonly Change[],
+  ): readonly Change[];
+  /** The gateway answered a push of these. */
+  passed(changeIds: readonly string[]): void;
+  /** A push of these failed as a whole: less is sent from now on, and one that fails alone is set aside. @returns what is to be done */
+  failed(changeIds: readonly string[], fault: GatewayFault): RequestReaction;
+  /** Everything set aside may be sent again. */
+  readonly release: () => void;
+}
+
+/** What the gateway cannot even read is tried again after so long, ms. */
+const HELD_MS = 15 * 60_000;
+
+export function createPortions(limits: PushLimits, nowMs: () => number): Portions {
+  /** Set aside, by changeId: until when, ms. */
+  const held = new Map<string, number>();
+  /** Those that ever failed alone: they go alone, behind all others. */
+  const suspects = new Set<string>();
+  let room = limits.changes;
+
+  const isHeld = (changeId: string): boolean => (held.get(changeId) ?? 0) > nowMs();
+
+  return {
+    next(choose) {
+      const sound = choose({ ...limits, changes: room }, (changeId) => isHeld(changeId) || suspects.has(changeId));
+      return sound.length > 0 ? sound : choose({ ...limits, changes: 1 }, isHeld);
+    },
+    passed(changeIds) {
+      room = Math.min(limits.changes, room * 2);
+      for (const changeId of changeIds) suspects.delete(changeId);
+    },
+    failed(changeIds, { code }) {
+      const reaction = requestReaction(code);
+      if (reaction === 'less' || reaction === 'lessLater') {
+        room = Math.max(1, Math.floor(changeIds.length / 2));
+        const [first = ''] = changeIds;
+        if (changeIds.length === 1) {
+          suspects.add(first);
+          held.set(first, nowMs() + HELD_MS);
+        }
+      }
+      return reaction;
+    },
+    release: () => held.clear(),
+  };
+}
+
+/** As many of these as go in one push, from the first on. @param asSent what is sent of each */
+export function portionOf<Change>(
+  changes: Iterable<Change>,
+  limits: PushLimits,
+  asSent: (change: Change) => object,
+): readonly Change[] {
+  const portion: Change[] = [];
+  let characters = 0;
+  for (const change of changes) {
+    characters += JSON.stringify(asSent(change)).length;
+    if (portion.length > 0 && (portion.length >= limits.changes || characters > limits.characters)) break;
+    portion.push(change);
+  }
+  return portion;
+}
