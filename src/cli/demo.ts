@@ -12,6 +12,7 @@ import { loadConfig, type TidegateConfig } from '../server/config.js';
 import { createLog } from '../server/telemetry.js';
 import { banner, type PushExample } from './banner.js';
 import { demoSite } from './demo-site.js';
+import { letHeapGrow } from './heap.js';
 import { endWhenStalled, untilSignal } from './process-signals.js';
 
 /** How often the back office edits the sources, when it is switched on. */
@@ -45,6 +46,7 @@ export async function demo(
   env: Readonly<Record<string, string | undefined>>,
   options: { readonly backOffice: boolean },
 ): Promise<void> {
+  letHeapGrow();
   const settings = await loadConfig(env, process.cwd(), { logLevel: 'warn' });
   if (settings.connectors.length > 0) {
     throw new StartupError('config', `${settings.file}: has connectors of its own: run "tidegate start" for it`);

@@ -3,11 +3,13 @@ import { startGateway } from '../server/app.js';
 import { loadConfig } from '../server/config.js';
 import { createLog } from '../server/telemetry.js';
 import { banner } from './banner.js';
+import { letHeapGrow } from './heap.js';
 import { OWN_DOCUMENTS } from './own-operations.js';
 import { endWhenStalled, untilSignal } from './process-signals.js';
 
 /** `tidegate start`: runs until a signal, then stops cleanly. @throws StartupError */
 export async function start(env: Readonly<Record<string, string | undefined>>): Promise<void> {
+  letHeapGrow();
   const config = await loadConfig(env, process.cwd());
   if (config.connectors.length === 0 && config.tenants.length === 0) {
     throw new StartupError(
