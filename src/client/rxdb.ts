@@ -3,7 +3,7 @@ import type { SentChange } from './gateway.js';
 import { GLUE_DOCUMENTS, openGlueGateway, type GatewayAddress, type ToldFate, type ToldPage } from './glue-gateway.js';
 import { isRefused } from './outbox-entry.js';
 import type { ReadPage } from './page-ahead.js';
-import { MARK, answerTo, documentOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
+import { MARK, answerTo, documentOf, shapeOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
 import { markEdits } from './rxdb/edits.js';
 import { hintSocketOptions } from './rxdb/hint-socket.js';
 import { createLatestStates } from './rxdb/latest-states.js';
@@ -29,7 +29,10 @@ export interface RefusedEdit {
 
 /** What `tidegateReplication` is told. */
 export interface TidegateReplicationSettings<Doc> extends GatewayAddress {
-  /** The collection to replicate. Its schema has the field `tidegate`; its other fields are named as the gateway names them. */
+  /**
+   * The collection to replicate. Its schema has the field `tidegate`; its other fields are named as the gateway names them, as many of them
+   * as the app wants.
+   */
   readonly collection: RxCollection<Doc>;
   /** The gateway's name of it; by default its own. */
   readonly name?: string;
@@ -50,12 +53,14 @@ export interface TidegatePlace {
   readonly lineage: number;
   /** The initial sync of the lineage is not over. */
   readonly isFilling: boolean;
+  /** Names of the fields that documents were given: with others, as after a migration of the schema, everything is to come again. */
+  readonly fields: string;
 }
 
 /** Rows of one push: far below `maxChangesPerPush` and `maxBodyBytes`. */
 const PUSH_BATCH = 200;
-/** Where RxDB stands before it has a checkpoint. */
-const BEGINNING: TidegatePlace = { since: null, lineage: 1, isFilling: true };
+/** Of documents that no reset brought. */
+const FIRST_LINEAGE = 1;
 /**
  * Options for RxDB's `replicateGraphQL`, with which it replicates a collection with a gateway as it is. Call it once for each
  * replication, before the app writes: from then on each edit is given its change id when it is made, in the same write (F22).
@@ -63,7 +68,8 @@ const BEGINNING: TidegatePlace = { since: null, lineage: 1, isFilling: true };
  * - Pulls end when the gateway says so, whatever the number of documents; a page without documents is skipped here.
  * - A refused edit is never an error, which would stop the replication: the document shows the record as it now stands, with the
  *   reason in `tidegate.refused`, and `onRefused` is told.
- * - A reset keeps what was not pushed, and removes what did not come again (F25).
+ * - A reset keeps what was not pushed, and removes what did not come again (F25). Documents have the fields of the schema; a schema with others,
+ *   as after a migration, begins a reset.
  * - An edit that the gateway cannot take now is tried again every `retryTime`, and told on `error$`; others pass it.
  * - Nothing else is resolved here: the collection's conflict handler must be RxDB's own, or take `realMasterState` as it does.
  *
@@ -78,6 +84,8 @@ export function tidegateReplication<Doc>(
   if (!(MARK in collection.schema.jsonSchema.properties)) {
     throw new Error(`${collection.name}: expected a schema with ${MARK}: TIDEGATE_FIELD among its properties`);
   }
+  const shape = shapeOf(primary, collection.schema.jsonSchema.properties);
+  const fields = shape.fields.join(',');
   const edits = markEdits(collection, name);
   const gateway = openGlueGateway(settings, { collections: [name], limit: pageSize });
   const latest = createLatestStates(collection);
@@ -96,7 +104,7 @@ export function tidegateReplication<Doc>(
     const bodiless = changes.filter(({ json }) => json === null);
     const here = bodiless.length === 0 ? null : await collection.findByIds(bodiless.map(({ id }) => id)).exec();
     return changes.flatMap((change) => {
-      const document = documentOf(primary, change, lineage);
+      const document = documentOf(shape, change, lineage);
       if (document !== null) return [document];
       const held = here?.get(change.id)?.toMutableJSON() as MarkedDocument | undefined;
       if (held === undefined) return [];
@@ -128,6 +136,12 @@ export function tidegateReplication<Doc>(
     }
   }
 
+  /** Where RxDB stands. Its checkpoints pass migrations of the schema, which bring no values of new fields. */
+  function placeOf(known: TidegatePlace | undefined): TidegatePlace {
+    if (known?.fields === fields) return known;
+    return { since: null, lineage: known === undefined ? FIRST_LINEAGE : known.lineage + 1, isFilling: true, fields };
+  }
+
   /** Pages until one has documents or is the last: RxDB takes a page without any for the end, and forgets its checkpoint. */
   async function takePages(first: ReadPage<ToldPage>, from: TidegatePlace) {
     let place = from;
@@ -137,9 +151,9 @@ export function tidegateReplication<Doc>(
       const hasMore = page.hasMore || page.isAhead;
       const lineage = page.reset ? place.lineage + 1 : place.lineage;
       const isFilling = page.reset || place.isFilling;
-      place = { since: page.checkpoint, lineage, isFilling: isFilling && hasMore };
+      place = { ...place, since: page.checkpoint, lineage, isFilling: isFilling && hasMore };
       const documents = await documentsOf(page, lineage);
-      if (isFilling && !hasMore && lineage > BEGINNING.lineage) documents.push(...(await sweep(lineage, documents)));
+      if (isFilling && !hasMore && lineage > FIRST_LINEAGE) documents.push(...(await sweep(lineage, documents)));
       latest.see(documents);
       await tellReceipts(page.receipts);
       documents.push(...(await latest.missed(documents)));
@@ -184,7 +198,7 @@ export function tidegateReplication<Doc>(
       edits.sent.answered(id, result.changeId, !isRefused(result));
       const isNothing = row.newDocumentState._deleted === true && result.error?.code === 'NOT_FOUND';
       if (!isNothing) tellRefused(result, row, id);
-      const answer = answerTo(primary, row, result);
+      const answer = answerTo(shape, row, result);
       latest.answered(id, answer);
       if (isEarlier) return [repeats.goOn(row, primary)];
       return answer === null ? [] : [answer];
@@ -211,9 +225,9 @@ export function tidegateReplication<Doc>(
     pull: {
       // The least: RxDB goes on until a page without documents, instead of taking a page that is not full for the end.
       batchSize: 1,
-      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { since: place?.since ?? null } }),
+      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { since: placeOf(place).since } }),
       responseModifier: (page: ReadPage<ToldPage>, origin, place) =>
-        origin === 'stream' ? ('RESYNC' as never) : takePages(page, place ?? BEGINNING),
+        origin === 'stream' ? ('RESYNC' as never) : takePages(page, placeOf(place)),
       streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
       wsOptions: hintSocketOptions(collection, () => gateway.credentials()),
     },

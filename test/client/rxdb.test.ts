@@ -75,7 +75,7 @@ test('a deletion that RxDB skips while it notes that an edit was accepted is off
       epoch: 'e',
       isAhead: false,
     };
-    const place = { since: 'place', lineage: 1, isFilling: false };
+    const place = { since: 'place', lineage: 1, isFilling: false, fields: 'isUrgent' };
     return ((await pull?.responseModifier?.(page, 'handler', place)) as { documents: unknown[] }).documents;
   }
   const gone = { id: 'V-1', _deleted: true };

@@ -67,6 +67,23 @@ export interface PushRow {
   readonly newDocumentState: MarkedDocument;
 }
 
+/** What documents of a collection have, as its schema says. */
+export interface DocumentShape {
+  readonly primary: string;
+  /** Of its record, in the order of their names. */
+  readonly fields: readonly string[];
+}
+
+/** @param properties of the collection's schema; those that RxDB adds to it among them */
+export function shapeOf(primary: string, properties: object): DocumentShape {
+  return {
+    primary,
+    fields: Object.keys(properties)
+      .filter((name) => isField(name, primary))
+      .sort(),
+  };
+}
+
 /** Names of a document that are no fields of its record. */
 function isField(name: string, primary: string): boolean {
   return name !== primary && name !== MARK && !name.startsWith('_');
@@ -144,14 +161,21 @@ export function changeOf(
   };
 }
 
-/** A told record as a document; null where it is gone, or where its body could not be read. Fields that are null are left out. */
-export function documentOf(primary: string, change: PulledChange, lineage: number | undefined): MarkedDocument | null {
+/**
+ * A told record as a document; null where it is gone, or where its body could not be read. Fields that are null are left out, and those
+ * that the schema does not have: a storage that validates takes no others.
+ */
+export function documentOf(
+  { primary, fields }: DocumentShape,
+  change: PulledChange,
+  lineage: number | undefined,
+): MarkedDocument | null {
   if (change.json === null) return null;
   // Field by field: 0.3 microseconds a record, where entries that are filtered and put together again take 6.
   const document: Record<string, unknown> = {};
-  for (const name in change.json) {
+  for (const name of fields) {
     const value = change.json[name];
-    if (value !== null) document[name] = value;
+    if (value !== null && value !== undefined) document[name] = value;
   }
   document[primary] = change.id;
   document[MARK] = {
@@ -168,11 +192,11 @@ export function documentOf(primary: string, change: PulledChange, lineage: numbe
  * was merged, what the source made of it, and the version that its next edit is made from. Null: what was pushed stays, until a pull
  * brings the record.
  */
-export function answerTo(primary: string, row: PushRow, fate: ToldFate): MarkedDocument | null {
+export function answerTo(shape: DocumentShape, row: PushRow, fate: ToldFate): MarkedDocument | null {
   const { newDocumentState: next, assumedMasterState: taken } = row;
   const { change, error, status } = fate;
   const isGone = change === null || change.kind !== 'UPSERT';
-  const told = change === null ? null : documentOf(primary, change, next.tidegate?.lineage);
+  const told = change === null ? null : documentOf(shape, change, next.tidegate?.lineage);
   if (!isRefused(fate))
     return status === 'APPLIED' || status === 'MERGED' ? (next._deleted === true ? null : told) : null;
   if (isGone) return next._deleted === true ? null : gone(next);
