@@ -39,6 +39,7 @@ describe.each(CLIENTS)('$name $version', (client) => {
 
 test('docs/clients.md shows the table of this run', async () => {
   const table = await tableOf(matrix);
-  if (process.env['npm_lifecycle_event'] === 'test:clients') commitTable(table);
+  const isWhole = matrix.size === CLIENTS.length && [...matrix.values()].every(({ size }) => size === SCENARIOS.length);
+  if (isWhole && process.env['npm_lifecycle_event'] === 'test:clients') commitTable(table);
   expect(committedTable()).toBe(table);
 });
