@@ -14,7 +14,10 @@ export interface ToldFate extends Pick<Fate, 'changeId' | 'status'> {
 }
 
 /** One answer of pull. */
-export interface ToldPage extends Pick<PulledPage, 'changes' | 'checkpoint' | 'hasMore' | 'reset' | 'epoch'> {
+export interface ToldPage extends Pick<
+  PulledPage,
+  'changes' | 'checkpoint' | 'hasMore' | 'reset' | 'resetReason' | 'epoch'
+> {
   readonly receipts: readonly ToldFate[];
 }
 
@@ -40,7 +43,7 @@ export const GLUE_DOCUMENTS = {
   pull(since: $since, collections: $collections, limit: $limit) {
     changes { collection id version kind pending json }
     receipts { ${FATE} }
-    checkpoint hasMore reset epoch
+    checkpoint hasMore reset resetReason epoch
   }
 }`,
   push: `mutation Push($changes: [ChangeInput!]!, $sentAt: DateTime) {
@@ -66,7 +69,10 @@ export interface GatewayAddress {
   readonly fetch?: Fetch;
   /** After which time a request is given up, ms; it may have taken effect all the same. Absent: 30,000. */
   readonly timeoutMs?: number;
-  /** This device was silent for too long: makes and keeps a new id for it (F11). Absent: the error is reported again and again. */
+  /**
+   * This device was silent for too long, or is a copy of another one: makes and keeps a new id for it (F11). Absent: the error is reported
+   * again and again.
+   */
   readonly onEvicted?: () => string | Promise<string>;
   readonly clock?: ClientClock;
 }
@@ -78,12 +84,23 @@ export interface GatewayAddress {
 export interface GlueGateway {
   /** One page. A checkpoint that the gateway cannot read begins anew (`reset: true`), and the page behind it is asked for ahead. */
   pull(since: string | null): Promise<ReadPage<ToldPage>>;
-  /** @returns one fate per change, in their order; a push of nothing is answered here */
+  /**
+   * @returns one fate per change, in their order; a push of nothing is answered here
+   * @throws GatewayFault - nothing is known of any; DEVICE_EVICTED: nothing was taken, and `renew` helps
+   */
   push(changes: readonly SentChange[]): Promise<readonly ToldFate[]>;
   /** Tells of no record, and so waits for no turn. */
   declared(): Promise<readonly DeclaredCollection[]>;
   /** The page that was asked for ahead is given up. */
   drop(): void;
+  /** The id under which it asks now: another one after `renew`, and after a page that tells of an eviction. */
+  device(): string;
+  /**
+   * Goes on under a new id. What was sent under the old one and has no answer is not sent again (F11).
+   *
+   * @throws GatewayFault `why`, where the app makes no new ids
+   */
+  renew(why: GatewayFault): Promise<void>;
   /** Who asks, as requests are told; the device among it. */
   credentials(): Promise<Credentials>;
 }
@@ -102,19 +119,22 @@ export function openGlueGateway(
 
   const credentials = async (): Promise<Credentials> => ({ ...(await given()), 'tidegate-device': device });
 
-  /** An evicted device goes on under its new id. */
-  const ask: Ask = async (query, variables) => {
-    try {
-      return await exchange(device, query, variables);
-    } catch (thrown) {
-      if (onEvicted === undefined || reactionTo(thrown) !== 'newDevice') throw thrown;
-      device = await onEvicted();
-      return exchange(device, query, variables);
-    }
-  };
+  const ask: Ask = (query, variables) => exchange(device, query, variables);
+
+  async function renew(why: GatewayFault): Promise<void> {
+    if (onEvicted === undefined) throw why;
+    device = await onEvicted();
+  }
 
   async function askPage(by: Ask, since: string | null): Promise<ToldPage> {
     return (await by<{ readonly pull: ToldPage }>(GLUE_DOCUMENTS.pull, { ...pulled, since })).pull;
+  }
+
+  /** An evicted device is told by a page of its own, once: the new id is kept before that page is. */
+  async function askOwnPage(since: string | null): Promise<ToldPage> {
+    const page = await askPage(ask, since);
+    if (page.resetReason === 'DEVICE_EVICTED' && onEvicted !== undefined) device = await onEvicted();
+    return page;
   }
 
   const pages = readAhead<ToldPage>({
@@ -125,10 +145,10 @@ export function openGlueGateway(
     ask: (since) =>
       inTurn(async () => {
         try {
-          return await askPage(ask, since);
+          return await askOwnPage(since);
         } catch (thrown) {
           if (since === null || reactionTo(thrown) !== 'beginAgain') throw thrown;
-          return { ...(await askPage(ask, null)), reset: true };
+          return { ...(await askOwnPage(null)), reset: true };
         }
       }),
     // Nobody waits for it: it asks no user to sign in, and reacts to nothing.
@@ -163,6 +183,8 @@ export function openGlueGateway(
       return (await ask<Declared>(GLUE_DOCUMENTS.fields, {})).collections;
     },
     drop: () => pages.drop(),
+    device: () => device,
+    renew,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { RxCollection, SyncOptionsGraphQL, WithDeleted } from 'rxdb';
-import type { SentChange } from './gateway.js';
+import { requestReaction } from './error-reactions.js';
+import { GatewayFault, type SentChange } from './gateway.js';
 import { GLUE_DOCUMENTS, openGlueGateway, type GatewayAddress, type ToldFate, type ToldPage } from './glue-gateway.js';
 import { isRefused } from './outbox-entry.js';
 import type { ReadPage } from './page-ahead.js';
@@ -163,6 +164,16 @@ export function tidegateReplication<Doc>(
     }
   }
 
+  async function pushed(changes: readonly SentChange[]): Promise<readonly ToldFate[]> {
+    try {
+      return await gateway.push(changes);
+    } catch (thrown) {
+      const fault = GatewayFault.from(thrown, 'UNREACHABLE');
+      if (requestReaction(fault.code) === 'newDevice') await gateway.renew(fault);
+      throw fault;
+    }
+  }
+
   function changesOf(rows: readonly PushRow[]): readonly SentChange[] {
     const changes: SentChange[] = [];
     for (const row of rows) {
@@ -217,7 +228,7 @@ export function tidegateReplication<Doc>(
       const { variables } = (await request.json()) as { readonly variables: AskedVariables };
       const data =
         'changes' in variables
-          ? { push: await gateway.push(variables.changes) }
+          ? { push: await pushed(variables.changes) }
           : { pull: await gateway.pull(variables.since) };
       // All that RxDB uses of a response: a real one would write the page as JSON and read it once more.
       return { json: async () => ({ data }) } as Response;

@@ -1,8 +1,9 @@
-import { openGlueGateway, type GatewayAddress, type GlueGateway, type ToldFate } from './glue-gateway.js';
+import { openGlueGateway, type GatewayAddress, type GlueGateway } from './glue-gateway.js';
 import { pairColumns, type TableColumns } from './watermelondb/columns.js';
 import type { WatermelonDatabase } from './watermelondb/notes.js';
 import { forgetCorrections, pullRows, resolveRow, type PulledRows } from './watermelondb/pull.js';
-import { forgetSent, pushRows, type LocalChanges, type RejectedIds } from './watermelondb/push.js';
+import type { LocalChanges } from './watermelondb/named-edits.js';
+import { forgetSent, pushRows, type RejectedIds, type ToldEdit } from './watermelondb/push.js';
 
 export { VERSION_COLUMN } from './watermelondb/columns.js';
 export { GLUE_DOCUMENTS } from './glue-gateway.js';
@@ -12,8 +13,12 @@ export interface RefusedRow {
   readonly table: string;
   readonly id: string;
   readonly changeId: string;
-  readonly status: ToldFate['status'];
-  readonly error: ToldFate['error'];
+  /**
+   * UNANSWERED: it was sent under a device id that is no more (`onEvicted`), and whether it took effect nobody can tell any more. It is not
+   * sent again (F11); to make it once more may apply it twice: show it to its user before.
+   */
+  readonly status: ToldEdit['status'];
+  readonly error: ToldEdit['error'];
 }
 
 /** What `syncWithTidegate` is told. */
@@ -47,19 +52,22 @@ export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<
   const columns = columnsOf(gateway, settings);
   // Whoever needs them hears of it.
   columns.catch(() => undefined);
-  const tellRefused = (table: string, id: string, { changeId, status, error }: ToldFate): void =>
+  const tell = (table: string, id: string, { changeId, status, error }: ToldEdit): void =>
     onRefused({ table, id, changeId, status, error });
+  const pushAll = (): Promise<void> =>
+    push(settings, async (changes) => pushRows({ database, gateway, columnsOf: await columns, tell }, changes));
 
   try {
-    await push(settings, async (changes) =>
-      pushRows({ database, gateway, columnsOf: await columns, tellRefused }, changes),
-    );
+    const device = gateway.device();
+    await pushAll();
+    // What was never sent goes on under the new id; once, lest a gateway that knows no id is asked for ever.
+    if (gateway.device() !== device) await pushAll();
     for (let hasMore = true; hasMore;) {
       await synchronize(settings, {
         conflictResolver: resolveRow,
         async pullChanges({ lastPulledAt }) {
           const readUnsent = (): Promise<LocalChanges> => unsentRows(settings);
-          const pulled = await pullRows({ database, gateway, columns, tellRefused, readUnsent }, lastPulledAt);
+          const pulled = await pullRows({ database, gateway, columns, tell, readUnsent }, lastPulledAt);
           hasMore = pulled.hasMore;
           return pulled.rows;
         },

@@ -1,4 +1,5 @@
 import type { Fetch } from '../../src/client/exchange.js';
+import { GatewayFault } from '../../src/client/gateway.js';
 import { openGlueGateway, type GatewayAddress } from '../../src/client/glue-gateway.js';
 import { createManualClock } from '../support/manual-clock.js';
 import { settled } from './device.js';
@@ -59,13 +60,24 @@ test.each(['BAD_CHECKPOINT', 'CHECKPOINT_COLLECTIONS'])('F24: a place that is %s
   expect(places()).toEqual(['old', null]);
 });
 
-test('F11: an evicted device goes on under its new id; without one it is told', async () => {
-  const evict = ({ device }: Asked): string | boolean => (device === 'tablet' ? 'DEVICE_EVICTED' : false);
-  const { gateway, asked } = glueOf(evict, { onEvicted: () => 'tablet-2' });
-  await gateway.pull(null);
+test('F11: an evicted push is not made again by itself; under its new id a device asks when it was renewed', async () => {
+  const { gateway, asked } = glueOf(({ device }) => (device === 'tablet' ? 'DEVICE_EVICTED' : false), {
+    onEvicted: () => 'tablet-2',
+  });
+  const why = await gateway.push([CHANGE]).catch((thrown: GatewayFault) => thrown);
+  expect([why, gateway.device(), asked.length]).toEqual([
+    expect.objectContaining({ code: 'DEVICE_EVICTED' }),
+    'tablet',
+    1,
+  ]);
+  await gateway.renew(why as GatewayFault);
   await gateway.push([CHANGE]);
-  expect(asked.map(({ device }) => device)).toEqual(['tablet', 'tablet-2', 'tablet-2']);
-  await expect(glueOf(evict).gateway.pull(null)).rejects.toMatchObject({ code: 'DEVICE_EVICTED' });
+  expect([gateway.device(), asked.map(({ device }) => device)]).toEqual(['tablet-2', ['tablet', 'tablet-2']]);
+});
+
+test('F11: a device for which the app makes no new ids is told why it needs one', async () => {
+  const why = new GatewayFault('KEY_REUSED', 'a copy');
+  await expect(glueOf(() => false).gateway.renew(why)).rejects.toBe(why);
 });
 
 test('UNAUTHENTICATED gets new credentials, once; a page ahead asks nobody to sign in', async () => {

@@ -41,6 +41,8 @@ export interface Replica {
   sync(): Promise<void>;
   /** Edits that were refused, by the ids of their records, as the app was told. */
   refusals(): readonly string[];
+  /** Edits of which nobody can tell any more whether they took effect (F11), by the ids of their records, as the app was told. */
+  unanswered(): readonly string[];
   close(): Promise<void>;
 }
 

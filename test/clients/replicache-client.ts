@@ -12,6 +12,7 @@ export const replicacheClient: ClientUnderTest = {
   version,
   async open({ url, headers, device, fetch, pageSize }) {
     const refusals: string[] = [];
+    const unanswered: string[] = [];
     const sync = createReplicacheSync({
       url,
       collections: ['patients', 'visits'],
@@ -20,6 +21,7 @@ export const replicacheClient: ClientUnderTest = {
       pageSize,
       onFate({ status, edit }) {
         if ((status === 'REJECTED' || status === 'CONFLICT') && edit !== null) refusals.push(edit.id);
+        if (status === 'UNANSWERED' && edit !== null) unanswered.push(edit.id);
       },
     });
     const { mutators, puller, pusher } = sync;
@@ -59,6 +61,7 @@ export const replicacheClient: ClientUnderTest = {
         await rep.pull({ now: true });
       },
       refusals: () => refusals,
+      unanswered: () => unanswered,
       async close() {
         stop();
         await rep.close();

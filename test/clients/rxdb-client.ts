@@ -47,6 +47,8 @@ export const rxdbClient: ClientUnderTest = {
       visits: { schema: schemaOf(SCHEMAS.visits) },
     })) as unknown as Readonly<Record<CollectionName, RxCollection>>;
     const refusals: string[] = [];
+    const unanswered: string[] = [];
+    let evictions = 0;
     const replications = Object.values(collections).map((collection) =>
       replicateGraphQL({
         ...tidegateReplication({
@@ -58,6 +60,7 @@ export const rxdbClient: ClientUnderTest = {
           pageSize,
           hints: false,
           onRefused: ({ id, changeId }) => refusals.push(id ?? changeId),
+          onEvicted: () => `${device}-${(evictions += 1)}`,
         }),
         autoStart: false,
         retryTime: 40,
@@ -89,6 +92,7 @@ export const rxdbClient: ClientUnderTest = {
         if (faults.length > 0) throw faults[0] as Error;
       },
       refusals: () => refusals,
+      unanswered: () => unanswered,
       async close() {
         await Promise.all(replications.map((one) => one.cancel()));
         await database.close();

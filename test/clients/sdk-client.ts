@@ -9,6 +9,7 @@ export const sdkClient: ClientUnderTest = {
   version: pinnedVersion('tidegate'),
   async open({ url, headers, device, fetch, pageSize }) {
     const refusals: string[] = [];
+    const unanswered: string[] = [];
     const refused = ({ id }: { readonly id: string }): void => void refusals.push(id);
     const client = await createSyncClient<Record<'patients' | 'visits', Record<string, unknown>>>({
       url,
@@ -18,7 +19,7 @@ export const sdkClient: ClientUnderTest = {
       device,
       fetch,
       limits: { page: pageSize },
-      on: { conflict: refused, rejected: refused },
+      on: { conflict: refused, rejected: refused, unanswered: ({ id }) => void unanswered.push(id) },
     });
     return {
       async all(name) {
@@ -30,6 +31,7 @@ export const sdkClient: ClientUnderTest = {
       remove: async (name, id) => void (await client.collection(name).remove(id)),
       sync: () => client.sync(),
       refusals: () => refusals,
+      unanswered: () => unanswered,
       close: () => client.close(),
     };
   },

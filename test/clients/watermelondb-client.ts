@@ -76,6 +76,9 @@ export const watermelondbClient: ClientUnderTest = {
     });
     const database = new Database({ adapter, modelClasses: [Patient, Visit] });
     const refusals: string[] = [];
+    const unanswered: string[] = [];
+    let installation = device;
+    let evictions = 0;
     return {
       async all(name) {
         const rows = await database.get(name).query().fetch();
@@ -104,12 +107,14 @@ export const watermelondbClient: ClientUnderTest = {
           tables: ['patients', 'visits'],
           url,
           headers,
-          device,
+          device: installation,
           fetch,
           pageSize,
-          onRefused: ({ id }) => void refusals.push(id),
+          onRefused: ({ id, status }) => void (status === 'UNANSWERED' ? unanswered : refusals).push(id),
+          onEvicted: () => (installation = `${device}-${(evictions += 1)}`),
         }),
       refusals: () => refusals,
+      unanswered: () => unanswered,
       close: async () => undefined,
     };
   },

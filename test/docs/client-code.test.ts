@@ -15,6 +15,7 @@ declare function token(): Promise<string>;
 declare function ask(...what: unknown[]): void;
 declare function show(...what: unknown[]): void;
 declare function showRefusal(...what: unknown[]): void;
+declare function newInstallationId(): Promise<string>;
 declare function render(list: readonly unknown[]): void;
 declare function leave(): void;
 `;

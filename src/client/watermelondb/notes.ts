@@ -1,4 +1,4 @@
-import type { PulledChange } from '../gateway.js';
+import type { PulledChange, SentChange } from '../gateway.js';
 
 /** What is used of a WatermelonDB adapter and its database. */
 export interface WatermelonDatabase {
@@ -16,26 +16,51 @@ export interface WatermelonDatabase {
   };
 }
 
-/** A change that was sent, until WatermelonDB took it for synced. */
+/** What an edit says. */
+export type Said = Pick<SentChange, 'kind' | 'baseVersion' | 'json'>;
+
+/** A change of a row, until WatermelonDB took the row for synced. */
 export interface SentNote {
   readonly changeId: string;
   /** What it says, as text: the same again is a repeat (F22). */
   readonly body: string;
   readonly changedAt: string;
   readonly epoch: string | null;
+  /** The device under which it was sent, or may have been: kept before it leaves. Absent: it never left. */
+  readonly device?: string | undefined;
+  /** What was sent of this row before, under this device id. */
+  readonly earlier?: EarlierSent;
+  /** What was sent of this row under device ids that are no more: it is not sent again (F11). */
+  readonly unanswered?: Said;
+}
+
+/** What was sent of a row without an answer, and is a part of what the row says now. */
+export interface EarlierSent {
+  /** Of the last one. */
+  readonly changeId: string;
+  readonly device: string;
+  readonly said: Said;
+}
+
+/** An accepted change that waits for its receipt. */
+export interface OpenNote {
+  /** `table id` */
+  readonly row: string;
+  /** Whose receipt it is. */
+  readonly device: string;
 }
 
 /** What the glue keeps beside WatermelonDB's own notes, in the database's local storage. */
 export interface Notes {
-  /** Checkpoints by the numbers that WatermelonDB has for them; of its last two. */
-  readonly places: Readonly<Record<string, string>>;
+  /** Checkpoints by the numbers that WatermelonDB has for them; of its last two. Null: everything is to come again from the beginning. */
+  readonly places: Readonly<Record<string, string | null>>;
   readonly epoch: string | null;
   /** By `table id`. */
   readonly sent: Readonly<Record<string, SentNote>>;
   /** Refused edits whose rows still show them: the record as it stands, or null where there is none. By `table id`. */
   readonly corrections: Readonly<Record<string, PulledChange | null>>;
-  /** Accepted changes that wait for their receipts, `table id` by change id. */
-  readonly open: Readonly<Record<string, string>>;
+  /** By change id. */
+  readonly open: Readonly<Record<string, OpenNote>>;
 }
 
 const KEY = 'tidegate';

@@ -1,9 +1,10 @@
 import type { PulledChange } from '../gateway.js';
-import type { GlueGateway, ToldFate, ToldPage } from '../glue-gateway.js';
+import type { GlueGateway, ToldPage } from '../glue-gateway.js';
 import { isRefused } from '../outbox-entry.js';
 import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
 import { namedBy, readNotes, rowKey, writeNotes, type WatermelonDatabase } from './notes.js';
-import type { LocalChanges } from './push.js';
+import type { LocalChanges } from './named-edits.js';
+import type { ToldEdit } from './push.js';
 
 /** What WatermelonDB takes from a pull. */
 export interface PulledRows {
@@ -24,21 +25,22 @@ export async function pullRows(
     readonly database: WatermelonDatabase;
     readonly gateway: GlueGateway;
     readonly columns: Promise<ReadonlyMap<string, TableColumns>>;
-    readonly tellRefused: (table: string, id: string, fate: ToldFate) => void;
+    readonly tell: (table: string, id: string, told: ToldEdit) => void;
     /** Rows with edits that are not pushed yet. */
     readonly readUnsent: () => Promise<LocalChanges>;
   },
   lastPulledAt: number | null,
 ): Promise<{ readonly rows: PulledRows; readonly hasMore: boolean }> {
-  const { database, gateway, columns, tellRefused, readUnsent } = parts;
+  const { database, gateway, columns, tell, readUnsent } = parts;
   const notes = await readNotes(database);
   const place = lastPulledAt ?? 0;
 
+  const begun = notes.places[place];
   const pages: ToldPage[] = [];
-  let isReset = false;
+  let isReset = begun === null;
   let last: ToldPage;
   do {
-    last = await gateway.pull(pages.at(-1)?.checkpoint ?? notes.places[place] ?? null);
+    last = await gateway.pull(pages.at(-1)?.checkpoint ?? begun ?? null);
     // What came before it is not of this sync.
     if (last.reset) pages.length = 0;
     isReset ||= last.reset;
@@ -67,13 +69,12 @@ export async function pullRows(
 
   const open = { ...notes.open };
   for (const receipt of pages.flatMap(({ receipts }) => receipts)) {
-    const key = open[receipt.changeId];
-    if (key === undefined) continue;
-    if (isRefused(receipt)) tellRefused(...namedBy(key), receipt);
+    const waiting = open[receipt.changeId];
+    if (waiting === undefined) continue;
+    if (isRefused(receipt)) tell(...namedBy(waiting.row), receipt);
     if (receipt.status !== 'ACCEPTED' && receipt.status !== 'PARKED') delete open[receipt.changeId];
   }
-  const before = notes.places[place];
-  const places = { ...(before === undefined ? {} : { [place]: before }), [place + 1]: last.checkpoint };
+  const places = { ...(begun === undefined ? {} : { [place]: begun }), [place + 1]: last.checkpoint };
   await writeNotes(database, { ...notes, places, epoch: last.epoch, open });
   const strategy = isReset ? { experimentalStrategy: 'replacement' as const } : {};
   return { rows: { changes, timestamp: place + 1, ...strategy }, hasMore: last.hasMore };

@@ -1,17 +1,20 @@
 import { deviceChance, uuidBy } from '../client-clock.js';
-import type { SentChange } from '../gateway.js';
+import { changeReaction, requestReaction } from '../error-reactions.js';
+import { GatewayFault } from '../gateway.js';
 import type { GlueGateway, ToldFate } from '../glue-gateway.js';
 import { isRefused } from '../outbox-entry.js';
-import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
-import { readNotes, rowKey, writeNotes, type SentNote, type WatermelonDatabase } from './notes.js';
-
-/** What WatermelonDB hands over to be pushed, by table. */
-export type LocalChanges = Readonly<
-  Record<
-    string,
-    { readonly created: readonly RawRow[]; readonly updated: readonly RawRow[]; readonly deleted: readonly string[] }
-  >
->;
+import { UNANSWERED_ERROR } from '../unanswered.js';
+import type { TableColumns } from './columns.js';
+import { nameEdits, type LocalChanges, type NamedEdit } from './named-edits.js';
+import {
+  namedBy,
+  readNotes,
+  rowKey,
+  writeNotes,
+  type OpenNote,
+  type SentNote,
+  type WatermelonDatabase,
+} from './notes.js';
 
 /** Rows that stay unsynced, by table. */
 export type RejectedIds = Record<string, string[]>;
@@ -19,16 +22,18 @@ export type RejectedIds = Record<string, string[]>;
 /** Changes of one push: far below `maxChangesPerPush` and `maxBodyBytes`. */
 const PUSH_BATCH = 200;
 
-interface Named {
-  readonly table: string;
-  readonly change: SentChange;
+/** Told to the app of an edit. UNANSWERED: it was sent under a device id that is no more, and nobody can tell a repeat (F11). */
+export interface ToldEdit extends Pick<ToldFate, 'changeId' | 'error'> {
+  readonly status: ToldFate['status'] | 'UNANSWERED';
 }
 
 /**
  * WatermelonDB's `pushChanges`: each row's changed columns as a change of its own. A repeat after a lost answer, or after the app was
  * ended, goes out under the same change id. What is refused for good counts as synced and is corrected by the pull that follows; what
- * can succeed later stays unsynced.
+ * can succeed later stays unsynced. What was sent under another device id than now, and has no answer, is told, counts as synced, and is
+ * set right by a pull from the beginning.
  *
+ * @returns rows that stay unsynced; where the gateway goes on under another device id by then, all that it did not take (F11)
  * @throws GatewayFault - nothing counts as synced then
  */
 export async function pushRows(
@@ -36,74 +41,91 @@ export async function pushRows(
     readonly database: WatermelonDatabase;
     readonly gateway: GlueGateway;
     readonly columnsOf: ReadonlyMap<string, TableColumns>;
-    readonly tellRefused: (table: string, id: string, fate: ToldFate) => void;
+    readonly tell: (table: string, id: string, told: ToldEdit) => void;
   },
   changes: LocalChanges,
 ): Promise<RejectedIds> {
-  const { database, gateway, columnsOf, tellRefused } = parts;
+  const { database, gateway, columnsOf, tell } = parts;
   const notes = await readNotes(database);
-  const sent: Record<string, SentNote> = {};
-  const named: Named[] = [];
-
-  function add(
-    table: string,
-    id: string,
-    what: Pick<SentChange, 'kind' | 'baseVersion'> & Pick<SentChange, 'json'>,
-  ): void {
-    const key = rowKey(table, id);
-    const body = JSON.stringify(what);
-    const known = notes.sent[key];
-    const isRepeat = known?.body === body;
-    const note = isRepeat
-      ? known
-      : { changeId: uuidBy(deviceChance), body, changedAt: new Date().toISOString(), epoch: notes.epoch };
-    sent[key] = note;
-    const { changeId, changedAt, epoch } = note;
-    const sentEpoch = epoch === null ? {} : { sentEpoch: epoch };
-    named.push({ table, change: { ...what, changeId, collection: table, id, changedAt, ...sentEpoch } });
-  }
-
-  /** The adapter shows a deleted row once, and only its id from then on: the next try has it from the note of the first. */
-  async function versionOfDeleted(table: string, id: string): Promise<string | null> {
-    const row = await database.adapter.find(table as never, id);
-    if (typeof row === 'object' && row !== null) return versionOf(row as RawRow);
-    const body = notes.sent[rowKey(table, id)]?.body;
-    return body === undefined ? null : (JSON.parse(body) as Pick<SentChange, 'baseVersion'>).baseVersion;
-  }
-
-  for (const [table, { created, updated, deleted }] of Object.entries(changes)) {
-    const columns = columnsOf.get(table);
-    if (columns === undefined) continue;
-    for (const row of [...created, ...updated]) {
-      const baseVersion = versionOf(row);
-      const isCreate = row._status === 'created' && baseVersion === null;
-      const json = columns.fieldsOf(row, isCreate ? 'filled' : (row._changed ?? '').split(','));
-      if (Object.keys(json).length > 0) add(table, row.id, { kind: 'UPSERT', baseVersion, json });
-    }
-    for (const id of deleted) add(table, id, { kind: 'DELETE', baseVersion: await versionOfDeleted(table, id) });
-  }
-  await writeNotes(database, { ...notes, sent });
-
-  const rejected: RejectedIds = {};
+  const device = gateway.device();
+  const { edits, sent, unanswered } = await nameEdits({ database, columnsOf, notes, device }, changes);
   const corrections = { ...notes.corrections };
-  const open = { ...notes.open };
-  for (let at = 0; at < named.length; at += PUSH_BATCH) {
-    const batch = named.slice(at, at + PUSH_BATCH);
-    const fates = await gateway.push(batch.map(({ change }) => change));
-    fates.forEach((fate, index) => {
-      const { table, change } = batch[index] as Named;
-      const key = rowKey(table, change.id);
-      if (!isRefused(fate)) {
-        if (fate.status === 'ACCEPTED' || fate.status === 'PARKED') open[fate.changeId] = key;
-      } else if (fate.error?.retryable === true) (rejected[table] ??= []).push(change.id);
-      // What shall be gone is gone.
-      else if (change.kind !== 'DELETE' || fate.error?.code !== 'NOT_FOUND') {
-        corrections[key] = fate.change;
-        tellRefused(table, change.id, fate);
-      }
-    });
+  const open: Record<string, OpenNote> = {};
+  const rejected: RejectedIds = {};
+
+  let { places } = notes;
+  function beginAgain(): void {
+    places = Object.fromEntries(Object.keys(places).map((place) => [place, null]));
   }
-  await writeNotes(database, { ...notes, sent, corrections, open });
+  function tellUnanswered(key: string, changeId: string): void {
+    tell(...namedBy(key), { changeId, status: 'UNANSWERED', error: UNANSWERED_ERROR });
+    // What became of it, the record shows when it comes again.
+    beginAgain();
+  }
+  for (const { key, changeId, isCreate } of unanswered) {
+    tellUnanswered(key, changeId);
+    if (isCreate) corrections[key] = null;
+  }
+  for (const [changeId, waiting] of Object.entries(notes.open)) {
+    if (waiting.device === device) open[changeId] = waiting;
+    // Its receipt is told to nobody any more.
+    else tellUnanswered(waiting.row, changeId);
+  }
+
+  /** @returns an id of this device stands for another device's change: a copied backup */
+  function take(fate: ToldFate, { key, table, change }: NamedEdit): boolean {
+    if (!isRefused(fate)) {
+      if (fate.status === 'ACCEPTED' || fate.status === 'PARKED') open[fate.changeId] = { row: key, device };
+      // As long as the row was unsynced it went on to show what was sent of it without an answer.
+      if (sent[key]?.unanswered !== undefined) beginAgain();
+      return false;
+    }
+    const reaction = changeReaction(fate.error);
+    if (reaction !== 'refused') (rejected[table] ??= []).push(change.id);
+    // What shall be gone is gone.
+    else if (change.kind !== 'DELETE' || fate.error?.code !== 'NOT_FOUND') {
+      corrections[key] = fate.change;
+      tell(table, change.id, fate);
+    }
+    // This body was never taken under its id, so that a new one makes no second change of it.
+    if (reaction === 'newDevice')
+      sent[key] = { ...(sent[key] as SentNote), changeId: uuidBy(deviceChance), device: undefined };
+    return reaction === 'newDevice';
+  }
+
+  const save = (): Promise<void> => writeNotes(database, { ...notes, places, sent, corrections, open });
+  const mark = (these: readonly NamedEdit[], under: { readonly device: string | undefined }): void => {
+    for (const { key } of these) sent[key] = { ...(sent[key] as SentNote), ...under };
+  };
+
+  /** @returns why this device needs another id: nothing of the batch was taken, or one of its ids is another device's; null: it needs none */
+  async function send(batch: readonly NamedEdit[]): Promise<GatewayFault | null> {
+    const fresh = batch.filter(({ key }) => sent[key]?.device === undefined);
+    mark(fresh, { device });
+    await save();
+    try {
+      const fates = await gateway.push(batch.map(({ change }) => change));
+      const isCopied = fates.map((fate, at) => take(fate, batch[at] as NamedEdit)).includes(true);
+      return isCopied ? new GatewayFault('KEY_REUSED', 'expected change ids of this device alone') : null;
+    } catch (thrown) {
+      const fault = GatewayFault.from(thrown, 'UNREACHABLE');
+      if (requestReaction(fault.code) !== 'newDevice') throw fault;
+      // What it would have sent for the first time was never sent.
+      mark(fresh, { device: undefined });
+      for (const { table, change } of batch) (rejected[table] ??= []).push(change.id);
+      return fault;
+    }
+  }
+
+  await save();
+  let why: GatewayFault | null = null;
+  for (let at = 0; at < edits.length; at += PUSH_BATCH) {
+    const batch = edits.slice(at, at + PUSH_BATCH);
+    if (why === null) why = await send(batch);
+    else for (const { table, change } of batch) (rejected[table] ??= []).push(change.id);
+  }
+  await save();
+  if (why !== null) await gateway.renew(why);
   return rejected;
 }
 
@@ -113,9 +135,4 @@ export async function forgetSent(database: WatermelonDatabase, rejected: Rejecte
   const kept = Object.entries(rejected).flatMap(([table, ids]) => ids.map((id) => rowKey(table, id)));
   const sent = Object.fromEntries(Object.entries(notes.sent).filter(([key]) => kept.includes(key)));
   await writeNotes(database, { ...notes, sent });
-}
-
-function versionOf(row: RawRow): string | null {
-  const version = row[VERSION_COLUMN];
-  return typeof version === 'string' && version !== '' ? version : null;
 }
