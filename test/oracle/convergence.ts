@@ -56,13 +56,22 @@ async function readLanes({ store, judge }: World): Promise<Lanes> {
   }
   const parked = new Set<number>();
   const all = [...lanes.values()].flatMap((view) => view.intents.map((intent) => ({ intent, first: view.intents[0] })));
+  // A deletion waits for what refers to its record, or did (F18).
+  const referring = new Map<number, readonly number[]>();
+  for (const { collection, id, kind, intentNo } of all.map((one) => one.intent)) {
+    const waited = kind === 'DELETE' ? await store.readReferring(TENANT, { collection, id }, intentNo) : [];
+    referring.set(
+      intentNo,
+      waited.map((one) => one.intentNo),
+    );
+  }
   // What waits for a parked one waits rightly; so does what waits for that.
   for (let size = -1; size !== parked.size;) {
     size = parked.size;
     for (const { intent, first } of all) {
       const { patient = null } = JSON.parse(intent.fields) as Fields;
       const parents = lanes.get(`patients ${String(patient)}`)?.intents.map(({ intentNo }) => intentNo) ?? [];
-      const waited = [intent.waitsFor, first?.intentNo, ...parents];
+      const waited = [intent.waitsFor, first?.intentNo, ...parents, ...(referring.get(intent.intentNo) ?? [])];
       const isHeld = waited.some((no) => no !== undefined && no !== null && parked.has(no));
       if (intent.state === 'PARKED' || isHeld) parked.add(intent.intentNo);
     }

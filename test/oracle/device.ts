@@ -1,4 +1,5 @@
 import type { Change, Fields, RecordId } from '../../src/core/change.js';
+import type { PushStatus } from '../../src/core/intent.js';
 import type { Session } from '../../src/core/session.js';
 import type { PushResult } from '../../src/push/pushed-change.js';
 import type { PullPage } from '../../src/pull/pull.js';
@@ -117,9 +118,15 @@ export class Device implements WatchedDevice {
     this.witness.shows(this);
   }
 
-  /** The next changes to send. */
+  /** The next changes to send. What follows a create waits until that is taken: behind a refused one it would be taken for a create. */
   batch(): readonly LocalChange[] {
-    return this.outbox.filter((change) => change.isQueued).slice(0, BATCH);
+    const made = new Set<string>();
+    const isNext = (change: LocalChange): boolean => {
+      if (!change.isQueued || made.has(keyOf(change))) return false;
+      if (change.isCreate) made.add(keyOf(change));
+      return true;
+    };
+    return this.outbox.filter(isNext).slice(0, BATCH);
   }
 
   /** They are on their way: a repeat says in which epoch they were sent first. */
@@ -145,8 +152,7 @@ export class Device implements WatchedDevice {
       if (result.status === 'REJECTED' && result.error?.retryable === true) return;
       // What it is to wait for may have been passed over: it is asked again (F10).
       if (isOpen(result.status) && this.sentIn !== this.beginnings) return;
-      change.hear(result.status);
-      change.toldInRound = this.round;
+      this.hear(change, result.status);
     });
     this.forgetRefused();
     this.witness.shows(this);
@@ -172,7 +178,7 @@ export class Device implements WatchedDevice {
     for (const receipt of page.receipts) {
       const own = this.outbox.find((change) => change.changeId === receipt.changeId);
       if (own === undefined) continue;
-      if (!own.isFinal) own.hear(receipt.status);
+      if (!own.isFinal) this.hear(own, receipt.status);
       own.hasReceipt = own.isFinal;
     }
     const before = this.checkpoint;
@@ -225,6 +231,16 @@ export class Device implements WatchedDevice {
     const last = new Map(this.outbox.flatMap((change, at) => (isIn(change) ? [[keyOf(change), at] as const] : [])));
     this.outbox.forEach((change, at) => (change.isCovered ||= at < (last.get(keyOf(change)) ?? -1)));
     this.outbox = this.outbox.filter((change) => !isOver(change) && !(change.isFinal && change.isCovered));
+  }
+
+  /** A refused create takes what followed it, and was not sent, with it. */
+  private hear(told: LocalChange, status: PushStatus): void {
+    const isBehind = (one: LocalChange): boolean =>
+      keyOf(one) === keyOf(told) && one.isQueued && one.sentEpoch === null && one.baseVersion === null;
+    told.hear(status);
+    told.toldInRound = this.round;
+    if (!told.isCreate || !told.isRefused) return;
+    for (const change of this.outbox.filter(isBehind)) this.hear(change, 'REJECTED');
   }
 
   private forgetRefused(): void {

@@ -23,6 +23,8 @@ export interface Court {
   hadKey(collection: string, key: string): boolean;
   /** The fields of the row that is a change's record at its source; null: there is none. */
   recordOf(change: LocalChange): Fields | null;
+  /** The one in force. */
+  epoch(): Promise<string>;
   /** Those of the change ids that the store remembers. */
   knownIds(device: WatchedDevice, changeIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -158,9 +160,21 @@ export class Judge {
     return writers.find((writer) => writer !== undefined && writer !== 'office');
   }
 
-  /** R10: what a device is told is durable by then. */
-  async told(device: WatchedDevice, batch: readonly LocalChange[], results: readonly PushResult[]): Promise<void> {
+  /**
+   * R10: what a device is told is durable by then. And of one that has not heard of a restore nothing is taken (F5, R8).
+   *
+   * @param epoch the one that the device knew when it pushed
+   */
+  async told(
+    device: WatchedDevice,
+    batch: readonly LocalChange[],
+    results: readonly PushResult[],
+    epoch: string | null,
+  ): Promise<void> {
     const kept = batch.filter((_change, at) => isKept(results[at]));
+    const [first] = kept;
+    if (first !== undefined && epoch !== null && epoch !== (await this.court.epoch()))
+      this.fail(`(R8) taken from a device that has not heard of the restore: ${first}`);
     const known = await this.court.knownIds(
       device,
       kept.map((change) => change.changeId),

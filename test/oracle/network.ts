@@ -15,7 +15,12 @@ const WAY_MS = 60;
 const LATE_MS = 5_000;
 
 /** What a device was told by a node, in the turn in which it was. */
-export type Told = (device: WatchedDevice, batch: readonly LocalChange[], results: readonly PushResult[]) => void;
+export type Told = (
+  device: WatchedDevice,
+  batch: readonly LocalChange[],
+  results: readonly PushResult[],
+  epoch: string | null,
+) => void;
 
 /** The way between devices and nodes: loses requests and answers, delivers some twice and some late. */
 export class Network {
@@ -103,7 +108,7 @@ export class Network {
     const { epoch } = device;
     const results = await this.ask(device, 'push', async (node) => {
       const answered = await node.push.push(session, changes, sentAtMs, epoch);
-      this.told(device, batch, answered);
+      this.told(device, batch, answered, epoch);
       return answered;
     }).catch((thrown: unknown) => {
       if (!isNewEpoch(thrown)) throw thrown;

@@ -195,7 +195,7 @@ export class SdkDevice implements WatchedDevice {
               this.world.tell(
                 () => `${this.name} is told ${answered.map((one) => `${one.changeId} ${one.status}`).join(', ')}`,
               );
-              void this.world.judge.told(this, batch, answered);
+              void this.world.judge.told(this, batch, answered, epoch ?? null);
               return answered;
             },
             () => undefined,

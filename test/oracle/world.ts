@@ -103,6 +103,7 @@ export class World {
           row.key === change.id.replace(/~\d+$/, '') || this.judge.changeOfKey(row.madeBy)?.id === change.id;
         return this.systems.get(change.collection)?.alive().find(isIt)?.fields ?? null;
       },
+      epoch: async () => (await this.store.readHead(TENANT)).epoch,
       knownIds: async (device, changeIds) => {
         const key = { tenant: TENANT, user: userOf(device.name), device: device.name };
         const { known } = await this.store.readChanges(key, changeIds);
@@ -114,9 +115,9 @@ export class World {
       sim: this.sim,
       dice: this.dice,
       nodes: () => this.nodes.filter((node) => !node.isDead),
-      told: (device, batch, results) => {
+      told: (device, batch, results, epoch) => {
         this.tell(() => `${device.name} is told ${results.map((one) => `${one.changeId} ${one.status}`).join(', ')}`);
-        void this.judge.told(device, batch, results);
+        void this.judge.told(device, batch, results, epoch);
       },
     });
     this.devices = Array.from({ length: plan.devices }, (_one, at) => {
