@@ -77,7 +77,8 @@ export function takePage(
 /**
  * Is the effect of a change here, once this page is? A state of its record has it that names it, that came with its receipt or behind it,
  * or, in the last page of a round, that was asked for when it was known: those before may have been read ahead. Without such a state the
- * end of a round has it that equals one snapshot. Nothing else does: an older state may be held, and the next one far behind.
+ * end of a round has it that equals one snapshot. Nothing else does: an older state may be held, and the next one far behind. After a restore of
+ * the gateway any state may be from before what was sent in the epoch before (F5).
  */
 function effectsIn(page: PulledPage, final: AskedPage['final']): (entry: OutboxEntry) => boolean {
   const taken = page.changes.filter(({ kind, json }) => kind !== 'UPSERT' || json !== null);
@@ -86,7 +87,8 @@ function effectsIn(page: PulledPage, final: AskedPage['final']): (entry: OutboxE
     const state = states.get(nameOf(entry));
     const isKnown = entry.hasReceipt || (!page.hasMore && final.has(entry.changeId));
     const isEnd = !page.hasMore && page.complete;
-    return (isKnown && (isEnd || state !== undefined)) || state?.mine?.includes(entry.changeId) === true;
+    const isLater = state !== undefined && entry.sentEpoch === page.epoch;
+    return (isKnown && (isEnd || isLater)) || state?.mine?.includes(entry.changeId) === true;
   };
 }
 

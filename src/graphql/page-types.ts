@@ -148,7 +148,7 @@ export class PageType {
 
   @Field(() => Boolean, {
     description:
-      'You now hold exactly one state of all that is yours. False between pages, while a collection is PRIMING, and while a body is `unavailable`.',
+      'You now hold exactly one state of all that is yours. False between pages, while a collection is PRIMING or, after a restore, not scanned yet, and while a body is `unavailable`.',
   })
   complete!: boolean;
 

@@ -47,14 +47,14 @@ export interface PullPage {
   readonly reset: boolean;
   /** Why `reset` is true; null: it is not. */
   readonly resetReason: ResetReason | null;
-  /** The device now equals one snapshot, and every collection of the list had its first ingest. */
+  /** The device now equals one snapshot, and every collection of the list had its first ingest, and after a restore its first scan. */
   readonly complete: boolean;
   readonly epoch: Epoch;
   /** Up to where the device has everything once there is no more; never told it. */
   readonly seq: Seq;
 }
 
-/** Collections whose first ingest is not complete, and the epoch in which that was true: in another one nothing is known. */
+/** Collections whose first ingest, or first scan after a restore, is not complete, and the epoch in which that was true: in another one nothing is known. */
 export interface Priming {
   readonly epoch: Epoch;
   readonly priming: ReadonlySet<string>;
@@ -72,7 +72,7 @@ export async function createPull(ports: {
   readonly collections: readonly Collection[];
   /** Those that sign; absent: those that the store has now. */
   readonly keys?: SigningKeys;
-  /** Collections of a tenant whose first ingest is not complete. */
+  /** Collections of a tenant whose first ingest, or first scan after a restore, is not complete. */
   readonly readPriming: (tenant: string) => Promise<Priming>;
   /**
    * Told when a checkpoint of the current epoch is ahead of the head: the feed came back from a backup (F5). It ends when a

@@ -8,7 +8,7 @@ const BELIEVED_MS = 1_000;
 
 /** How far a tenant's collections are. */
 export interface Readiness {
-  /** Collections whose first ingest is not complete, and the epoch in which that was read. */
+  /** Collections whose first ingest, or first scan of the epoch, is not complete, and the epoch in which that was read. */
   priming(tenant: string): Promise<{ readonly epoch: Epoch; readonly priming: ReadonlySet<string> }>;
   /** Progress by collection name, read now. */
   progress(tenant: string): Promise<ReadonlyMap<string, CollectionProgress>>;
@@ -40,10 +40,15 @@ export function createReadiness(ports: {
       // The epoch first: a state read after it may be of a later one, which is then not believed for this one.
       const { epoch } = await store.readHead(tenant);
       const states = await progress(tenant);
-      const priming = new Set([...states].filter(([, one]) => one.state === 'PRIMING').map(([name]) => name));
+      const priming = new Set([...states].filter(([, one]) => isPriming(one)).map(([name]) => name));
       if (priming.size === 0) allReady.set(tenant, { epoch, atMs });
       else allReady.delete(tenant);
       return { epoch, priming };
     },
   };
+}
+
+/** After a restore the feed is older than its source, and than what devices hold, until it was looked through once more (F5). */
+function isPriming({ state, scannedAtMs }: CollectionProgress): boolean {
+  return state === 'PRIMING' || scannedAtMs === null;
 }

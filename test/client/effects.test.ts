@@ -78,6 +78,27 @@ describe('an edit that is in effect', () => {
     expect((await withEdit('APPLIED', () => [page])).notes).toBe(NEWER.notes);
   });
 
+  describe('F5: while the gateway was restored,', () => {
+    const restored = { changes: [upsert('V-1', NEWER)], reset: true, epoch: 'restored', complete: false };
+
+    test('stays on top of what the backup had, until a round says that the source was looked through', async () => {
+      const { tablet, notes } = await withEdit('APPLIED', () => [restored]);
+      expect(notes).toBe('mine');
+      tablet.gateway.pages.push({ changes: [upsert('V-1', NEWER)], epoch: 'restored', complete: false });
+      await tablet.client.sync();
+      expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe('mine');
+      tablet.gateway.pages.push({ epoch: 'restored' });
+      await tablet.client.sync();
+      expect((await tablet.client.collection('visits').get('V-1'))?.fields.notes).toBe(NEWER.notes);
+      expect(await tablet.client.outbox.list()).toEqual([]);
+    });
+
+    test('F12: or until a state names it', async () => {
+      const named = (changeId: string) => ({ ...restored, changes: [upsert('V-1', NEWER, { mine: [changeId] })] });
+      expect((await withEdit('APPLIED', (changeId) => [named(changeId)])).notes).toBe(NEWER.notes);
+    });
+  });
+
   test('F12: gives way to a state that names it, wherever that comes', async () => {
     const { notes } = await withEdit('APPLIED', (changeId) => [
       { ...MIDST, changes: [upsert('V-1', NEWER, { mine: [changeId] })] },

@@ -84,7 +84,8 @@ export class GatewayNode {
       readPriming: async (tenant) => {
         const { epoch } = await mortal.readHead(tenant);
         const states = await Promise.all(collections.map(({ name }) => mortal.readCollection(tenant, name)));
-        const priming = collections.filter((_one, at) => states[at]?.state === 'PRIMING').map(({ name }) => name);
+        const isPriming = (at: number): boolean => states[at]?.state === 'PRIMING' || states[at]?.scannedAtMs === null;
+        const priming = collections.filter((_one, at) => isPriming(at)).map(({ name }) => name);
         return { epoch, priming: new Set(priming) };
       },
       feedWentBack: (tenant, epoch) => mortal.newEpoch(tenant, epoch),
