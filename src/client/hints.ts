@@ -1,5 +1,6 @@
 import type { ClientClock } from './client-clock.js';
 import { HINTS_DOCUMENT } from './documents.js';
+import { GatewayFault } from './gateway.js';
 
 /** What a line of hints tells. */
 export interface HintListener {
@@ -47,10 +48,20 @@ interface Socket {
 }
 export type SocketMaker = new (url: string, protocol: string) => unknown;
 
-/** Hints over the protocol `graphql-transport-ws`. @param WebSocketClass absent: the one of the machine */
+/**
+ * Hints over the protocol `graphql-transport-ws`.
+ *
+ * @param WebSocketClass absent: the one of the machine, which browsers, React Native and Node from 22 have
+ * @throws GatewayFault VALIDATION - it is absent, and so is the machine's
+ */
 export function webSocketHints(WebSocketClass?: SocketMaker): HintTransport {
+  const Made = WebSocketClass ?? (globalThis as { readonly WebSocket?: SocketMaker }).WebSocket;
+  if (Made === undefined) {
+    const message =
+      'WebSocketClass: expected a class like that of the package ws, since this machine has none, got none';
+    throw new GatewayFault('VALIDATION', message);
+  }
   return ({ url, device, headers, collections }, listener, clock) => {
-    const Made = WebSocketClass ?? (globalThis as unknown as { readonly WebSocket: SocketMaker }).WebSocket;
     const socket = new Made(url, 'graphql-transport-ws') as Socket;
     const say = (message: object): void => socket.send(JSON.stringify(message));
     const watched = new AbortController();

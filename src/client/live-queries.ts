@@ -1,5 +1,6 @@
 import type { RecordName } from './local-store.js';
 import type { Stop } from './observed.js';
+import { nameOf } from './outbox-entry.js';
 import { isSame } from './overlay.js';
 
 /** A question to the store whose answer is told whenever it is another one. */
@@ -7,7 +8,7 @@ interface LiveQuery {
   readonly collection: string;
   /** Null: any record of the collection concerns it. */
   readonly id: string | null;
-  run(): void;
+  readonly run: () => void;
 }
 
 /** Everything that is being looked at. */
@@ -65,16 +66,10 @@ export function createLiveQueries(failed: (thrown: unknown) => void): LiveQuerie
     },
     changed(names) {
       if (queries.size === 0) return;
-      const ids = new Map<string, Set<string>>();
-      for (const { collection, id } of names ?? []) {
-        const own = ids.get(collection);
-        if (own === undefined) ids.set(collection, new Set([id]));
-        else own.add(id);
-      }
-      for (const query of [...queries]) {
-        const own = ids.get(query.collection);
-        if (names === null || (own !== undefined && (query.id === null || own.has(query.id)))) query.run();
-      }
+      // No collection's name looks like that of a record.
+      const moved = new Set(names?.flatMap((name) => [name.collection, nameOf(name)]));
+      for (const { collection, id, run } of [...queries])
+        if (names === null || moved.has(id === null ? collection : nameOf({ collection, id }))) run();
     },
     stop: () => queries.clear(),
   };

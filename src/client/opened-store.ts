@@ -22,11 +22,10 @@ export async function openStanding(
   for (;;) {
     const read = await store.readSync();
     const writes = fitted(read, opening, newId);
-    if (writes === null && read.state !== null) return { ...read, state: read.state };
     const revision = read.state?.revision ?? 0;
-    const state = writes?.state;
-    if (state === undefined) throw new GatewayFault('LOCAL_STORE', 'expected a state to open with');
-    await store.commit({ ...writes, state: { ...state, revision: revision + 1 } }, revision);
+    if (writes !== null)
+      await store.commit({ ...writes, state: { ...writes.state, revision: revision + 1 } }, revision);
+    else if (read.state !== null) return { ...read, state: read.state };
   }
 }
 
@@ -61,8 +60,12 @@ export function keptFor(user: string | undefined, store: LocalStore): LocalStore
   };
 }
 
-/** Null: it fits. */
-function fitted({ state, entries }: SyncRead, opening: Opening, newId: () => string): StoreWrites | null {
+/** Null: there is one, and it fits. */
+function fitted(
+  { state, entries }: SyncRead,
+  opening: Opening,
+  newId: () => string,
+): (StoreWrites & { readonly state: SyncState }) | null {
   const { user = null, device, collections = null } = opening;
   if (state === null || (user !== null && state.user !== null && state.user !== user)) {
     return {

@@ -1,3 +1,4 @@
+import { checkOptions } from './checked-options.js';
 import { deviceChance, deviceClock, uuidBy } from './client-clock.js';
 import type { SyncClientOptions, SyncEvents } from './client-options.js';
 import { deviceDigest, mendDrift } from './drift-check.js';
@@ -71,6 +72,7 @@ const TIMEOUT_MS = 30_000;
 export async function createSyncClient<
   Collections extends { readonly [Name in keyof Collections]: object } = Record<string, Record<string, unknown>>,
 >(options: SyncClientOptions): Promise<SyncClient<Collections>> {
+  const checkName = checkOptions(options);
   const { url, hints, on = {}, clock = deviceClock, chance = deviceChance } = options;
   const headers: Headers = options.headers ?? (() => ({}));
   const pace = { ...DEFAULT_PACE, ...options.pace };
@@ -173,7 +175,10 @@ export async function createSyncClient<
 
   const parts = { store, queries, nowMs, newId, add };
   return {
-    collection: (name) => createLocalCollection<Collections[typeof name]>(name, parts),
+    collection(name) {
+      checkName(name);
+      return createLocalCollection<Collections[typeof name]>(name, parts);
+    },
     status: board.observed,
     outbox: createOutbox({ ...parts, engine, wake: () => loop.wake(true), discarded: board.refresh }),
     start,

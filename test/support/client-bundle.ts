@@ -4,7 +4,7 @@ import { minifySync, transformSync } from '@swc/core';
 import ts from 'typescript';
 import { importsOf, parse, PROJECT_FOLDER } from './source-tree.js';
 
-/** One module of the client with all that it needs, minified as an app's bundler does it. */
+/** Modules of the client with all that they need, minified as an app's bundler does it. */
 export interface ClientBundle {
   readonly code: string;
   /** The files in it, from the top of the project. */
@@ -14,11 +14,11 @@ export interface ClientBundle {
 /**
  * Puts the modules one behind the other, those that others need first, without the imports and exports between them.
  *
- * @param entry like `src/client/sync-client.ts`
+ * @param entries like `src/client/sync-client.ts`
  * @param kept the names that the app imports
  * @throws Error - two modules have a name at the top in common: then one of them has to take another
  */
-export function bundleClient(entry: string, kept: readonly string[]): ClientBundle {
+export function bundleClient(entries: readonly string[], kept: readonly string[]): ClientBundle {
   const files: string[] = [];
   const owners = new Map<string, string>();
   const codes: string[] = [];
@@ -40,7 +40,7 @@ export function bundleClient(entry: string, kept: readonly string[]): ClientBund
     }
     codes.push(code.replace(/^import [^;]*;$/gm, '').replace(/\bexport (?=(async )?(function|const|class) )/g, ''));
   };
-  add(entry);
+  entries.forEach(add);
   const whole = `${codes.join('\n')}\nexport { ${kept.join(', ')} };`;
   const { code } = minifySync(whole, { compress: true, mangle: true, module: true });
   return { code, files };
