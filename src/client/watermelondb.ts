@@ -67,7 +67,8 @@ export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<
         conflictResolver: resolveRow,
         async pullChanges({ lastPulledAt }) {
           const readUnsent = (): Promise<LocalChanges> => unsentRows(settings);
-          const pulled = await pullRows({ database, gateway, columns, tell, readUnsent }, lastPulledAt);
+          const parts = { database, gateway, tables, columns, tell, readUnsent };
+          const pulled = await pullRows(parts, lastPulledAt);
           hasMore = pulled.hasMore;
           return pulled.rows;
         },

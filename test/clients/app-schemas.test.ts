@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { compileFunction } from 'node:vm';
+import type * as Watermelon from '@nozbe/watermelondb';
 import { addRxPlugin, createRxDatabase, type RxCollection, type RxDatabase, type RxDocument } from 'rxdb';
 import { disableWarnings, RxDBDevModePlugin } from 'rxdb/plugins/dev-mode';
 import { RxDBMigrationSchemaPlugin } from 'rxdb/plugins/migration-schema';
@@ -9,8 +11,41 @@ import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import { wrappedValidateAjvStorage } from 'rxdb/plugins/validate-ajv';
 import { TIDEGATE_FIELD, tidegateReplication, type TidegatePlace } from '../../src/client/rxdb.js';
+import { syncWithTidegate, VERSION_COLUMN } from '../../src/client/watermelondb.js';
 import { startDemoClinic, type DemoClinic, type Row } from '../scenario/demo-clinic.js';
 import { PROJECT_FOLDER } from '../support/source-tree.js';
+
+const require = createRequire(import.meta.url);
+const { Database, Model, appSchema, tableSchema } = require('@nozbe/watermelondb') as typeof Watermelon;
+const { addColumns, createTable, schemaMigrations } = require('@nozbe/watermelondb/Schema/migrations') as Readonly<
+  Record<'addColumns' | 'createTable' | 'schemaMigrations', (what: object) => object>
+>;
+const { default: LokiJSAdapter } = require('@nozbe/watermelondb/adapters/lokijs') as {
+  readonly default: new (options: object) => TestAdapter;
+};
+const { synchronize } = require('@nozbe/watermelondb/sync') as {
+  readonly synchronize: (settings: never) => Promise<void>;
+};
+(require('@nozbe/watermelondb/utils/common/logger') as { readonly default: { silence(): void } }).default.silence();
+
+/** WatermelonDB's adapter on LokiJS, with what its own tests use of it. */
+interface TestAdapter {
+  /** The same data, opened by the next version of an app. */
+  testClone(options: object): Promise<TestAdapter>;
+  readonly _driver: { readonly loki: { close(): void } };
+}
+
+interface Steps {
+  readonly pullChanges: (request: unknown) => Promise<unknown>;
+  readonly pushChanges?: unknown;
+}
+
+class Visit extends Model {
+  static override readonly table = 'visits';
+}
+class Patient extends Model {
+  static override readonly table = 'patients';
+}
 
 // An app has a schema of its own: fewer fields than the gateway's, and others after an update.
 
@@ -49,7 +84,6 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
   let database: RxDatabase;
   let visits: RxCollection;
   let replication: ReturnType<typeof replicateGraphQL<unknown, TidegatePlace>>;
-  const faults: string[] = [];
 
   /** The app starts, with this schema. */
   async function start(schema: { readonly version: number }): Promise<void> {
@@ -72,7 +106,12 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
       },
     });
     replication = replicateGraphQL(options);
-    replication.error$.subscribe((fault) => void faults.push(fault.message));
+  }
+
+  /** @throws what RxDB tells first: it tries again for ever */
+  async function inSync(): Promise<void> {
+    const fault = new Promise<never>((_resolve, reject) => void replication.error$.subscribe(reject));
+    await Promise.race([fault, replication.awaitInSync()]);
   }
 
   async function held(): Promise<readonly Row[]> {
@@ -83,8 +122,7 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
 
   test('takes every visit by the schema of docs/clients.md', async () => {
     await start(schemaOfThePage());
-    await replication.awaitInSync();
-    expect(faults).toEqual([]);
+    await inSync();
     expect(shown(await held(), ['notes', 'kind'])).toEqual(shown(await visitsOfNadia(), ['notes']));
   });
 
@@ -92,7 +130,7 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
     const [before] = await visitsOfNadia();
     const visit = (await visits.findOne(before?.['id'] as string).exec(true)) as RxDocument;
     await visit.incrementalPatch({ notes: 'ring twice' });
-    await replication.awaitInSync();
+    await inSync();
     const { version: _version, updatedAt: _updatedAt, ...fields } = before ?? {};
     expect(await clinic.row('visits', visit.primary)).toMatchObject({ ...fields, notes: 'ring twice' });
   });
@@ -108,8 +146,7 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
     const wider = { ...schema, version: 1, properties: { ...properties, kind: text, plannedAt: text } };
     asked.length = 0;
     await start(wider);
-    await replication.awaitInSync();
-    expect(faults).toEqual([]);
+    await inSync();
     expect(asked[0]).toBeNull();
     const theirs = await visitsOfNadia();
     expect(theirs.find(({ id }) => id === second?.['id'])).toMatchObject({ notes: 'key under the mat' });
@@ -119,8 +156,110 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
     await database.close();
     asked.length = 0;
     await start(wider);
-    await replication.awaitInSync();
+    await inSync();
     expect(asked).not.toContain(null);
+  });
+});
+
+describe('WatermelonDB', () => {
+  const device = randomUUID();
+  const asked: unknown[] = [];
+  const texts = (...names: readonly string[]) =>
+    names.map((name) => ({ name, type: 'string' as const, isOptional: true }));
+  const added = texts('kind');
+  const visits = texts('notes', VERSION_COLUMN);
+  const patients = { name: 'patients', columns: texts('last_name', VERSION_COLUMN) };
+  const schemas = {
+    1: appSchema({ version: 1, tables: [tableSchema({ name: 'visits', columns: visits })] }),
+    2: appSchema({
+      version: 2,
+      tables: [tableSchema({ name: 'visits', columns: [...visits, ...added] }), tableSchema(patients)],
+    }),
+  };
+  const migrations = schemaMigrations({
+    migrations: [{ toVersion: 2, steps: [addColumns({ table: 'visits', columns: added }), createTable(patients)] }],
+  });
+  let adapter: TestAdapter;
+  let database: Watermelon.Database;
+  /** Done once, when the next page is asked for. */
+  let meanwhile: (() => Promise<unknown>) | null = null;
+
+  function sync(tables: readonly string[], by: typeof synchronize = synchronize): Promise<void> {
+    return syncWithTidegate({
+      database,
+      synchronize: by,
+      tables,
+      url: `${clinic.url}/graphql`,
+      device,
+      headers: { authorization: 'Bearer nadia' },
+      pageSize: 100,
+      fetch: async (url, init) => {
+        const { variables } = JSON.parse(init.body) as { readonly variables: { readonly since?: string | null } };
+        if (variables.since !== undefined) {
+          asked.push(variables.since);
+          await meanwhile?.();
+          meanwhile = null;
+        }
+        return fetch(url, init);
+      },
+    });
+  }
+
+  async function rows(table: string): Promise<readonly Row[]> {
+    return (await database.get(table).query().fetch()).map(({ _raw }) => _raw as unknown as Row);
+  }
+
+  async function edit(id: unknown, notes: string): Promise<void> {
+    const visit = await database.get('visits').find(id as string);
+    await database.write(() => visit.update((row) => row._setRaw('notes', notes)));
+  }
+
+  afterAll(() => adapter._driver.loki.close());
+
+  test('brings the values of added columns and of an added table after a migration, and keeps the edit that waits', async () => {
+    adapter = new LokiJSAdapter({
+      dbName: 'round',
+      schema: schemas[1],
+      useWebWorker: false,
+      useIncrementalIndexedDB: false,
+    });
+    database = new Database({ adapter: adapter as never, modelClasses: [Visit] });
+    await sync(['visits']);
+    expect(shown(await rows('visits'), ['notes'])).toEqual(shown(await visitsOfNadia(), ['notes']));
+
+    // The app is updated, and ends once more before WatermelonDB takes what a pull brought.
+    adapter = await adapter.testClone({ schema: schemas[2], migrations });
+    database = new Database({ adapter: adapter as never, modelClasses: [Visit, Patient] });
+    const ended = (steps: never): Promise<void> => {
+      const { pullChanges, pushChanges, ...rest } = steps as Steps;
+      const pull = async (request: unknown): Promise<never> => {
+        await pullChanges(request);
+        throw new Error('the app ended');
+      };
+      return synchronize({ ...rest, pushChanges, pullChanges: pushChanges ? pullChanges : pull } as never);
+    };
+    await expect(sync(['visits', 'patients'], ended)).rejects.toThrow('the app ended');
+
+    const [, , third] = await visitsOfNadia();
+    meanwhile = () => edit(third?.['id'], 'dog in the yard');
+    asked.length = 0;
+    await sync(['visits', 'patients']);
+    expect(asked[0]).toBeNull();
+    const theirs = await visitsOfNadia();
+    const expected = theirs.map((visit) =>
+      visit['id'] === third?.['id'] ? { ...visit, notes: 'dog in the yard' } : visit,
+    );
+    expect(theirs).not.toEqual(expected);
+    expect(shown(await rows('visits'), ['notes', 'kind'])).toEqual(shown(expected, ['notes', 'kind']));
+    const names = (await clinic.list('patients')).filter(({ routeId }) => routeId === NADIAS_ROUTE);
+    expect((await rows('patients')).map((row) => row['last_name']).sort()).toEqual(
+      names.map(({ lastName }) => lastName).sort(),
+    );
+
+    asked.length = 0;
+    await sync(['visits', 'patients']);
+    expect(asked).not.toContain(null);
+    expect(await clinic.row('visits', third?.['id'] as string)).toMatchObject({ notes: 'dog in the yard' });
   });
 });
 

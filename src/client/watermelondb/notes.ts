@@ -50,10 +50,17 @@ export interface OpenNote {
   readonly device: string;
 }
 
+/** Where a database stood behind a pull. */
+export interface PlaceNote {
+  readonly checkpoint: string;
+  /** Those that it had, as `columnsAsText` says them: rows that came before have no values of others. */
+  readonly columns: string;
+}
+
 /** What the glue keeps beside WatermelonDB's own notes, in the database's local storage. */
 export interface Notes {
-  /** Checkpoints by the numbers that WatermelonDB has for them; of its last two. Null: everything is to come again from the beginning. */
-  readonly places: Readonly<Record<string, string | null>>;
+  /** By the numbers that WatermelonDB has for them; of its last two. Null: everything is to come again from the beginning. */
+  readonly places: Readonly<Record<string, PlaceNote | null>>;
   readonly epoch: string | null;
   /** By `table id`. */
   readonly sent: Readonly<Record<string, SentNote>>;
@@ -78,6 +85,13 @@ export async function writeNotes(database: WatermelonDatabase, notes: Notes): Pr
 
 export function rowKey(table: string, id: string): string {
   return `${table} ${id}`;
+}
+
+/** The columns of synced tables, as a text that is another after a migration. */
+export function columnsAsText({ schema }: WatermelonDatabase, tables: readonly string[]): string {
+  return JSON.stringify(
+    tables.map((table) => [table, ...Object.keys(schema.tables[table]?.columns ?? {}).sort()]).sort(),
+  );
 }
 
 /** @returns table and id */

@@ -2,7 +2,7 @@ import type { PulledChange } from '../gateway.js';
 import type { GlueGateway, ToldPage } from '../glue-gateway.js';
 import { isRefused } from '../outbox-entry.js';
 import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
-import { namedBy, readNotes, rowKey, writeNotes, type WatermelonDatabase } from './notes.js';
+import { columnsAsText, namedBy, readNotes, rowKey, writeNotes, type WatermelonDatabase } from './notes.js';
 import type { LocalChanges } from './named-edits.js';
 import type { ToldEdit } from './push.js';
 
@@ -14,7 +14,8 @@ export interface PulledRows {
 }
 
 /**
- * WatermelonDB's `pullChanges`: one page, or after a reset all pages at once, since WatermelonDB replaces what it has by one answer. Its
+ * WatermelonDB's `pullChanges`: one page, or after a reset all pages at once, since WatermelonDB replaces what it has by one answer. A
+ * migration of the schema begins one: rows that are here have no values of new columns, and none comes of itself. WatermelonDB's
  * number for a place is a count; the checkpoint that belongs to it is noted before the answer is given, beside the one before, so that
  * a crash between the two leaves either place with its own checkpoint. Safe to repeat.
  *
@@ -24,6 +25,7 @@ export async function pullRows(
   parts: {
     readonly database: WatermelonDatabase;
     readonly gateway: GlueGateway;
+    readonly tables: readonly string[];
     readonly columns: Promise<ReadonlyMap<string, TableColumns>>;
     readonly tell: (table: string, id: string, told: ToldEdit) => void;
     /** Rows with edits that are not pushed yet. */
@@ -31,16 +33,19 @@ export async function pullRows(
   },
   lastPulledAt: number | null,
 ): Promise<{ readonly rows: PulledRows; readonly hasMore: boolean }> {
-  const { database, gateway, columns, tell, readUnsent } = parts;
+  const { database, gateway, tables, columns, tell, readUnsent } = parts;
   const notes = await readNotes(database);
   const place = lastPulledAt ?? 0;
+  const before = notes.places[place];
+  const heldColumns = columnsAsText(database, tables);
+  const beginsAnew = before !== undefined && before?.columns !== heldColumns;
+  const since = beginsAnew ? null : (before?.checkpoint ?? null);
 
-  const begun = notes.places[place];
   const pages: ToldPage[] = [];
-  let isReset = begun === null;
+  let isReset = beginsAnew;
   let last: ToldPage;
   do {
-    last = await gateway.pull(pages.at(-1)?.checkpoint ?? begun ?? null);
+    last = await gateway.pull(pages.at(-1)?.checkpoint ?? since);
     // What came before it is not of this sync.
     if (last.reset) pages.length = 0;
     isReset ||= last.reset;
@@ -74,7 +79,8 @@ export async function pullRows(
     if (isRefused(receipt)) tell(...namedBy(waiting.row), receipt);
     if (receipt.status !== 'ACCEPTED' && receipt.status !== 'PARKED') delete open[receipt.changeId];
   }
-  const places = { ...(begun === undefined ? {} : { [place]: begun }), [place + 1]: last.checkpoint };
+  const reached = { checkpoint: last.checkpoint, columns: heldColumns };
+  const places = { ...(before === undefined ? {} : { [place]: before }), [place + 1]: reached };
   await writeNotes(database, { ...notes, places, epoch: last.epoch, open });
   const strategy = isReset ? { experimentalStrategy: 'replacement' as const } : {};
   return { rows: { changes, timestamp: place + 1, ...strategy }, hasMore: last.hasMore };
