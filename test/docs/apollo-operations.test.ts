@@ -95,6 +95,25 @@ describe('the operations of the Apollo recipes', () => {
   });
 });
 
+describe.each(['docs/apollo-kotlin.md', 'docs/apollo-ios.md'])('the code of %s', (file) => {
+  const rules = readFileSync(path.join(PROJECT_FOLDER, 'docs/mobile-apollo.md'), 'utf8');
+  const code = codeOf(file);
+
+  test('meets every fault of a whole request that the rules name', () => {
+    const table = rules.slice(rules.indexOf('| code | what a phone does |'));
+    const codes = [...table.matchAll(/^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*)/gm)].flatMap(([, names = '']) =>
+      names.split(', '),
+    );
+    expect(codes.length).toBeGreaterThan(9);
+    expect(codes.map((name) => name.replaceAll('`', '')).filter((name) => !code.includes(`"${name}"`))).toEqual([]);
+  });
+
+  test('uses the operations', () => {
+    const names = ['PullQuery(', 'PushMutation(', 'HintsSubscription(', 'RegisterDeviceMutation('];
+    expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+});
+
 describe('GraphQL on the pages', () => {
   const pages = ['README.md', ...readdirSync(path.join(PROJECT_FOLDER, 'docs')).map((file) => `docs/${file}`)];
   const blocks = pages
@@ -108,6 +127,11 @@ describe('GraphQL on the pages', () => {
     expect(validate(buildSchema(schemaText), parse(block)).map(({ message }) => message)).toEqual([]);
   });
 });
+
+function codeOf(file: string): string {
+  const text = readFileSync(path.join(PROJECT_FOLDER, file), 'utf8');
+  return [...text.matchAll(/^```(?:kotlin|swift)\n([^]*?)^```/gm)].map(([, block = '']) => block).join('\n');
+}
 
 const SCALARS = {
   Checkpoint: 'string',
