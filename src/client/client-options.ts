@@ -12,8 +12,9 @@ import type { Triggers } from './triggers.js';
 
 /** What a sync client is made of. Everything but `url` and `store` has a default. */
 export interface SyncClientOptions {
-  /** Of the gateway's `/graphql`. */
+  /** Absolute, `http:` or `https:`, of the gateway's `/graphql`; hints go to the same address by `ws:` or `wss:`. */
   readonly url: string;
+  /** What is kept here, of one user and one client at a time; `close()` of the client closes it. */
   readonly store: LocalStore;
   /** Names of collections; absent: all that the gateway has. Another list begins an initial sync. */
   readonly collections?: readonly string[];
@@ -27,18 +28,25 @@ export interface SyncClientOptions {
   readonly device?: string;
   /** Absent: none, and the interval has to do. */
   readonly hints?: HintTransport;
+  /** What makes it worth to sync at once. Absent: the page's `online` and `visibilitychange`, which React Native does not have. */
   readonly triggers?: Triggers;
+  /** What the app wants to hear of, after it is kept; what one of these throws is told in `status.error`. */
   readonly on?: SyncEvents;
+  /** How often, ms; what is absent: `intervalMs` 300,000, `retryMs` 1,000, `mostRetryMs` 300,000. */
   readonly pace?: Partial<Pace>;
+  /** Sizes: of a push 250 `changes` and 500,000 `characters`, of a `page` 1,000 changes (at most 5,000). */
   readonly limits?: Partial<PushLimits> & { readonly page?: number };
-  /** After which time a request is given up, ms. */
+  /** After which time a request is given up, ms: 30,000. It may have taken effect; a repeat tells. */
   readonly timeoutMs?: number;
+  /** How requests are made. Absent: the machine's `fetch`. */
   readonly fetch?: Fetch;
   /** Another way to the gateway than HTTP. */
   readonly gateway?: Gateway;
   /** SHA-256, for `check`. Absent: the machine's, which React Native does not have. */
   readonly digest?: Digest;
+  /** Time, for tests. Absent: the machine's. */
   readonly clock?: ClientClock;
+  /** Chance, of which ids and pauses are made. Absent: the machine's, `crypto` where it is. */
   readonly chance?: ClientChance;
 }
 

@@ -46,6 +46,7 @@ interface Socket {
   send(text: string): void;
   close(): void;
 }
+/** A class like the browser's `WebSocket`, or that of the package `ws`: made with an address and a protocol, it opens at once. */
 export type SocketMaker = new (url: string, protocol: string) => unknown;
 
 /**

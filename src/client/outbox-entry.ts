@@ -23,8 +23,11 @@ export interface EntryConflict {
 export interface OutboxEntry {
   /** Unique for the device: what makes a repeat harmless (R7). */
   readonly changeId: string;
+  /** Name of the record's collection. */
   readonly collection: string;
+  /** Of the record, which it keeps for ever. */
   readonly id: string;
+  /** UPSERT sets `fields`, DELETE takes the record away. */
   readonly kind: PushKind;
   /** The changed fields; null for DELETE. */
   readonly fields: Fields | null;
@@ -38,8 +41,11 @@ export interface OutboxEntry {
   readonly isSent: boolean;
   /** The epoch that the device knew of when it sent it first (F5). */
   readonly sentEpoch: string | null;
+  /** What became of it so far. */
   readonly status: EntryStatus;
+  /** Why it was refused, or why it waits; null: the gateway said nothing. */
   readonly error: ChangeError | null;
+  /** With CONFLICT; null: there was none, or the gateway keeps it no more. */
   readonly conflict: EntryConflict | null;
   /** The changeId that it waits for. */
   readonly blockedBy: string | null;

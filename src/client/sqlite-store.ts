@@ -13,8 +13,11 @@ export type SqliteValue = string | number | null;
 export interface SqliteDriver {
   /** Statements without parameters, separated by semicolons. */
   execAsync(sql: string): Promise<unknown>;
+  /** One statement that writes. @param values in the place of its question marks, in order */
   runAsync(sql: string, values: SqliteValue[]): Promise<unknown>;
+  /** All rows of one statement that reads, each an object by column name. */
   getAllAsync(sql: string, values: SqliteValue[]): Promise<unknown[]>;
+  /** Closes the connection; nothing follows. */
   closeAsync(): Promise<void>;
 }
 

@@ -29,18 +29,34 @@ export type { SyncStatus } from './sync-status.js';
 
 /** For a page of an app's support: no field of any record. */
 export interface SyncDiagnostics extends SyncStatus {
+  /** This installation's id, as the gateway knows it. */
   readonly device: string;
+  /** Of its last page; null: nothing was pulled yet. */
   readonly epoch: string | null;
+  /** False: the next pull begins an initial sync. */
   readonly hasCheckpoint: boolean;
+  /** An operator took its rights away, for ever: it holds nothing any more. */
   readonly isRevoked: boolean;
   /** Entries of the outbox by status; QUEUED are those that wait to be sent. */
   readonly outbox: Readonly<Record<string, number>>;
 }
 
-/** @typeParam Collections the record type of each collection, as generated from the gateway's schema */
+/**
+ * One device: its records, its edits and its syncing. Everything but `sync` and `check` works without a network;
+ * these two throw CLOSED after `close`.
+ *
+ * @typeParam Collections the record type of each collection, as generated from the gateway's schema
+ */
 export interface SyncClient<Collections> {
+  /**
+   * The records of one collection.
+   *
+   * @throws GatewayFault VALIDATION - the client was given a list of `collections`, and this name is not in it
+   */
   collection<Name extends keyof Collections & string>(name: Name): LocalCollection<Collections[Name]>;
+  /** How syncing stands; observed, it is told each state once. */
   readonly status: Observed<SyncStatus>;
+  /** The edits that are not in effect yet, or never will be, and what to do with those that were refused. */
   readonly outbox: Outbox;
   /** Syncs by itself from now on: at once, after edits, by hints, by triggers, and at an interval. */
   start(): void;
@@ -55,6 +71,7 @@ export interface SyncClient<Collections> {
    * @throws GatewayFault
    */
   check(): Promise<readonly string[] | null>;
+  /** Where this device stands, for the app's support; no field of any record. */
   diagnostics(): Promise<SyncDiagnostics>;
   /** Ends everything and closes the store. Safe to repeat. */
   close(): Promise<void>;
@@ -67,7 +84,7 @@ const TIMEOUT_MS = 30_000;
 /**
  * Opens a device: local records, an outbox, and the syncing between. Works without a network from the first moment.
  *
- * @throws whatever the store throws when it cannot be read
+ * @throws GatewayFault VALIDATION - an address, or a store, that cannot work; and whatever the store throws when it cannot be read
  */
 export async function createSyncClient<
   Collections extends { readonly [Name in keyof Collections]: object } = Record<string, Record<string, unknown>>,

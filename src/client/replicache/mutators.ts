@@ -47,6 +47,7 @@ const OWN = '$tidegate/';
 /** Where the pull leaves the origin of the edits to come. */
 export const ORIGIN_KEY = `${OWN}origin`;
 
+/** The key under which Replicache holds a record: `visits/V-00001`. `scan({ prefix: 'visits/' })` has all of a collection. */
 export function recordKey(collection: string, id: string): string {
   return `${collection}/${id}`;
 }
