@@ -1,12 +1,15 @@
 /**
  * The least server that each client library wants, over items in memory: what the gateway's initial sync is compared with.
  *
- *     node dist/bench/minimal-server.js RECORDS
+ *     node dist/bench/minimal-server.js RECORDS [compressed]
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzip } from 'node:zlib';
 import { item } from './items.js';
 
+/** As the gateway does: the whole answer at once, off the main thread, at the lowest level. */
+const isCompressed = process.argv[3] === 'compressed';
 const items = Array.from({ length: Number(process.argv[2] ?? 0) }, (_, at) => item(at));
 
 /** RxDB: pages by position, as its GraphQL plugin asks for them. */
@@ -42,7 +45,14 @@ const server = createServer((request, response) => {
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
     const asked = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Asked;
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(answerTo(asked)));
+    response.setHeader('content-type', 'application/json');
+    const answer = JSON.stringify(answerTo(asked));
+    if (!isCompressed || !/gzip/.test(String(request.headers['accept-encoding']))) response.end(answer);
+    else
+      gzip(answer, { level: 1, chunkSize: 65_536 }, (fault, bytes) => {
+        if (fault !== null) response.destroy(fault);
+        else response.setHeader('content-encoding', 'gzip').end(bytes);
+      });
   });
 });
 server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port));

@@ -45,9 +45,9 @@ export async function startReadyBytes(bytes: number): Promise<RunningProcess> {
   return startPrinting('ready-bytes.js', [String(bytes)]);
 }
 
-/** The least server that each client library wants, with so many records. */
-export async function startMinimalServer(records: number): Promise<RunningProcess> {
-  return startPrinting('minimal-server.js', [String(records)]);
+/** The least server that each client library wants, with so many records; one that compresses does so for who accepts gzip. */
+export async function startMinimalServer(records: number, coding?: 'compressed'): Promise<RunningProcess> {
+  return startPrinting('minimal-server.js', [String(records), ...(coding === undefined ? [] : [coding])]);
 }
 
 /** Somebody who sends so many requests a second, whatever the answers are; tells what they were when it is stopped. */
