@@ -110,7 +110,7 @@ export function createReplicacheSync<Collection extends string>(
 
   function groupOf(id: string): ClientGroup {
     const portions = createPortions(PUSH_LIMITS, () => clock.nowMs());
-    const known = groups.get(id) ?? { id, fates: createFateBook(onFate), portions, generation: 0 };
+    const known = groups.get(id) ?? { id, fates: createFateBook(onFate), portions, generation: 0, epoch: null };
     groups.set(id, known);
     return known;
   }
@@ -148,7 +148,7 @@ export function createReplicacheSync<Collection extends string>(
   return {
     mutators: createMutators(collections, (client, id) => void unsent.add(changeIdOf(client, id))),
     puller: createPuller({ gateway, collections, pageSize, tabs, groupOf, held, pushAgain, onRevoked, clock }),
-    pusher: createPusher({ gateway, groupOf, unsent, pullSoon, clock }),
+    pusher: createPusher({ gateway, groupOf, unsent, held, pullSoon, clock }),
     connect(connected) {
       rep = connected;
       const line = hints === undefined ? null : keepHintLine({ ...hintParts(connected, hints), ...DEFAULT_PACE });

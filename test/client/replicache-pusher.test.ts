@@ -13,7 +13,7 @@ function pusherBefore(code: FaultCode) {
   const taken: string[] = [];
   const clock = createManualClock();
   const portions = createPortions(PUSH_LIMITS, () => clock.nowMs());
-  const group = { id: 'group', fates: createFateBook(() => undefined), portions, generation: 0 };
+  const group = { id: 'group', fates: createFateBook(() => undefined), portions, generation: 0, epoch: 'e1' };
   const gateway: Pick<Gateway, 'push'> = {
     async push(_device, changes) {
       asked.push(changes.map(({ changeId }) => changeId));
@@ -28,6 +28,7 @@ function pusherBefore(code: FaultCode) {
     clock,
     groupOf: () => group,
     unsent: new Set(),
+    held: async () => undefined,
     pullSoon: () => void (pulls += 1),
   });
   const mutations = RECORDS.map((id, at) => ({

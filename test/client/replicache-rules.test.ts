@@ -4,7 +4,7 @@ import { GatewayFault, type Fate, type Gateway, type PulledPage, type SentChange
 import { createPortions } from '../../src/client/portions.js';
 import type { ClientGroup } from '../../src/client/replicache/client-group.js';
 import { createFateBook, type ToldFate } from '../../src/client/replicache/fate-book.js';
-import { aheadKey, ORIGIN_KEY } from '../../src/client/replicache/mutators.js';
+import { aheadKey, ORIGIN_KEY, type Origin } from '../../src/client/replicache/mutators.js';
 import { NOWHERE, placeOf, settle, type Place } from '../../src/client/replicache/place.js';
 import { createPuller } from '../../src/client/replicache/puller.js';
 import { createPusher, PUSH_LIMITS } from '../../src/client/replicache/pusher.js';
@@ -65,15 +65,15 @@ function scripted(answers: {
 }) {
   const { pages = [], fates = () => ({}) } = answers;
   const told: ToldFate[] = [];
-  const sent: { device: string; changes: readonly SentChange[] }[] = [];
+  const sent: { device: string; changes: readonly SentChange[]; epoch: string | null }[] = [];
   const asked: (string | null)[] = [];
   const kept = new Map<string, string>();
-  const group: ClientGroup = {
-    id: 'group',
-    fates: createFateBook((fate) => void told.push(fate)),
-    portions: createPortions(PUSH_LIMITS, () => 0),
-    generation: 0,
-  };
+  const fateBook = createFateBook((fate) => void told.push(fate));
+  const portions = createPortions(PUSH_LIMITS, () => 0);
+  const group: ClientGroup = { id: 'group', fates: fateBook, portions, generation: 0, epoch: null };
+  let pulls = 0;
+  let inForce: string | null = null;
+  let origin: Origin | undefined = { epoch: 'e1', generation: 0 };
   const unsent = new Set<string>();
   const gateway: Gateway = {
     async pull({ since }) {
@@ -84,8 +84,9 @@ function scripted(answers: {
       const none = { changes: [], receipts: [], hasMore: false, reset: false, resetReason: null, complete: true };
       return { ...none, checkpoint: since ?? 'c0', epoch: 'e1', ...page };
     },
-    async push(device, changes) {
-      sent.push({ device, changes });
+    async push(device, changes, _sentAt, epoch = null) {
+      sent.push({ device, changes, epoch });
+      if (inForce !== null && epoch !== inForce) throw new GatewayFault('NEW_EPOCH', `${inForce} is in force`);
       return changes.map((change) => ({ changeId: change.changeId, status: 'APPLIED', ...fates(change) }));
     },
     check: () => Promise.reject(new Error('never asked')),
@@ -97,9 +98,10 @@ function scripted(answers: {
     clock: deviceClock,
     tabs: storedTabs({ getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value) }),
     groupOf: () => group,
-    held: async (key: string) => ({ id: key, version: 'held', isPending: false, fields: {} }),
+    held: async (key: string) =>
+      key === ORIGIN_KEY ? origin : { id: key, version: 'held', isPending: false, fields: {} },
     pushAgain: () => undefined,
-    pullSoon: () => undefined,
+    pullSoon: () => void (pulls += 1),
     onRevoked: () => undefined,
     unsent,
   };
@@ -111,6 +113,11 @@ function scripted(answers: {
     tabs: parts.tabs,
     unsent,
     group,
+    askedToPull: () => pulls,
+    /** The gateway was restored. */
+    restore: (epoch: string) => void (inForce = epoch),
+    /** What the app's store says of the last pull. */
+    holds: (held: Origin | undefined) => void (origin = held),
     async pull(cookie: Place | null): Promise<PullResponseOKV1 & { readonly cookie: Place }> {
       const request = {
         pullVersion: 1,
@@ -257,6 +264,33 @@ describe('push', () => {
       [undefined, 'e1'],
       ['e1', 'e1'],
     ]);
+  });
+
+  test('F5: a push names the epoch of the last pull; where another one is in force nothing was sent, and a pull goes first', async () => {
+    const phone = scripted({ pages: [{ checkpoint: 'c1' }, { reset: true, checkpoint: 'c2', epoch: 'e2' }] });
+    phone.unsent.add('tab:2');
+    phone.restore('e2');
+    // The page was opened anew: its store says where it stands.
+    expect(await phone.push({ id: 1 }, { id: 2 })).toBe(503);
+    expect([phone.sent[0]?.epoch, phone.askedToPull()]).toEqual(['e1', 1]);
+    const { cookie } = await phone.pull(null);
+    expect([await phone.push({ id: 1 }, { id: 2 }), phone.sent[1]?.epoch]).toEqual([503, 'e1']);
+    await phone.pull(cookie);
+    expect(await phone.push({ id: 1 }, { id: 2 })).toBe(200);
+    expect(phone.sent[2]?.epoch).toBe('e2');
+    // In order; and what nobody has seen is not taken for a repeat.
+    expect(phone.sent[2]?.changes.map(({ changeId, sentEpoch }) => [changeId, sentEpoch])).toEqual([
+      ['tab:1', 'e1'],
+      ['tab:2', undefined],
+    ]);
+  });
+
+  test('F5: without an epoch nothing is pushed: the first pull goes first', async () => {
+    const phone = scripted({});
+    phone.holds(undefined);
+    expect([await phone.push({ id: 1 }), phone.sent.length, phone.askedToPull()]).toEqual([503, 0, 1]);
+    await phone.pull(null);
+    expect([await phone.push({ id: 1 }), phone.sent[0]?.epoch]).toEqual([200, 'e1']);
   });
 
   test('F11: after an eviction the device is another one; what may have been sent under the old one is told, and not sent', async () => {

@@ -8,6 +8,8 @@ export interface ClientGroup {
   readonly portions: Portions;
   /** Of its device id, as far as known: a pull reads it from the cookie. */
   generation: number;
+  /** Of its last pull; null: none is known of in this process yet. */
+  epoch: string | null;
 }
 
 /** @param generation the first device is called as Replicache calls the group; its follower after an eviction gets a number (F11) */

@@ -39,6 +39,7 @@ export function createPuller(parts: PullerParts): Puller {
     const group = parts.groupOf(request.clientGroupID);
     const place = placeOf(request.cookie);
     group.generation = Math.max(group.generation, place.generation);
+    group.epoch = place.epoch ?? group.epoch;
     group.fates.forget((client) => place.done[client]?.[0] ?? 0);
     try {
       // What a pull that broke off had collected is gone on with: a first sync is long, and networks are short.
@@ -79,6 +80,7 @@ async function pull(parts: PullerParts, group: ClientGroup, place: Place, collec
     const next = nextPlace(parts, group, place, collected);
     if (next === null) return { cookie: place, lastMutationIDChanges: {}, patch: [] };
     if (!(await parts.tabs.agree(group.id, collected.agreed.order, next.place))) continue;
+    group.epoch = next.place.epoch;
     if (collected.isReset) parts.pushAgain();
     return { cookie: next.place, lastMutationIDChanges: next.moved, patch: patchOf(place, next.place, collected) };
   }

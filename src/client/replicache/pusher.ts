@@ -1,12 +1,13 @@
-import type { Pusher } from 'replicache';
+import type { Pusher, ReadonlyJSONValue } from 'replicache';
 import type { Fields } from '../../core/change.js';
 import type { ChangeError, ErrorCode } from '../../core/errors.js';
 import type { ClientClock } from '../client-clock.js';
+import { requestReaction } from '../error-reactions.js';
 import { deviceOf, type ClientGroup } from './client-group.js';
 import { changeIdOf } from './fate-book.js';
 import { refusal } from './faults.js';
 import { GatewayFault, type Gateway, type SentChange } from '../gateway.js';
-import { editOf, recordKey, type Edit } from './mutators.js';
+import { editOf, ORIGIN_KEY, recordKey, type Edit, type Origin } from './mutators.js';
 import { portionOf, type PushLimits } from '../portions.js';
 
 export interface PusherParts {
@@ -15,6 +16,8 @@ export interface PusherParts {
   readonly groupOf: (id: string) => ClientGroup;
   /** Mutations that were made in this process and not handed to the network yet: of these alone it is certain that nobody has seen them. */
   readonly unsent: Set<string>;
+  /** What is held under a key now; undefined: nothing, or nobody can tell. */
+  readonly held: (key: string) => Promise<ReadonlyJSONValue | undefined>;
   /** Something is settled, or the device is another one: only a pull tells Replicache. */
   readonly pullSoon: () => void;
 }
@@ -47,7 +50,7 @@ export function createPusher(parts: PusherParts): Pusher {
       edit,
     }));
     try {
-      const isTaken = await pushAll(parts, group, entries);
+      const isTaken = await pushAll(parts, group, await epochOf(parts, group), entries);
       parts.pullSoon();
       return isTaken
         ? OK
@@ -63,8 +66,24 @@ export function createPusher(parts: PusherParts): Pusher {
 
 const OK = { httpRequestInfo: { httpStatusCode: 200, errorMessage: '' } };
 
+/**
+ * The epoch of the last pull, by which the gateway tells whether this device knows of all its restores (F5).
+ *
+ * @throws GatewayFault NEW_EPOCH - there was none: the first pull goes first
+ */
+async function epochOf({ held }: PusherParts, group: ClientGroup): Promise<string> {
+  group.epoch ??= ((await held(ORIGIN_KEY)) as Partial<Origin> | undefined)?.epoch ?? null;
+  if (group.epoch === null) throw new GatewayFault('NEW_EPOCH', 'expected a first pull before the first push');
+  return group.epoch;
+}
+
 /** @returns false: some have to be sent again */
-async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly Entry[]): Promise<boolean> {
+async function pushAll(
+  parts: PusherParts,
+  group: ClientGroup,
+  epoch: string,
+  entries: readonly Entry[],
+): Promise<boolean> {
   const { portions, fates } = group;
   /** Records of which an edit was not taken: later ones must not pass it (R8). */
   const held = new Set<string>();
@@ -76,7 +95,7 @@ async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly
     );
     // What is set aside waits, and holds up its own record only.
     if (batch.length === 0) return held.size === 0 && waiting.length === 0;
-    const answers = await send(parts, group, batch);
+    const answers = await send(parts, group, epoch, batch);
     if (answers === null) continue;
     for (const [at, sent] of batch.entries()) {
       tried.add(sent.changeId);
@@ -86,21 +105,28 @@ async function pushAll(parts: PusherParts, group: ClientGroup, entries: readonly
   }
 }
 
-/** @returns null: the gateway cannot take so much at once */
-async function send(parts: PusherParts, group: ClientGroup, batch: readonly Sendable[]) {
+/**
+ * @returns null: the gateway cannot take so much at once
+ * @throws GatewayFault NEW_EPOCH - nothing of it was taken: behind the pull that follows all is pushed again, in the order in which it was made
+ */
+async function send(parts: PusherParts, group: ClientGroup, epoch: string, batch: readonly Sendable[]) {
   const { gateway, clock, unsent } = parts;
   const changes = batch.map((entry) => sentChange(parts, entry));
   const changeIds = batch.map(({ changeId }) => changeId);
-  for (const changeId of changeIds) unsent.delete(changeId);
+  const first = changeIds.filter((changeId) => unsent.delete(changeId));
   try {
     const answers = await gateway.push(
       deviceOf(group, group.generation),
       changes,
       new Date(clock.nowMs()).toISOString(),
+      epoch,
     );
     group.portions.passed(changeIds);
     return answers;
   } catch (thrown) {
+    // What would have been sent for the first time was not.
+    if (thrown instanceof GatewayFault && requestReaction(thrown.code) === 'pullFirst')
+      for (const changeId of first) unsent.add(changeId);
     if (thrown instanceof GatewayFault && group.portions.failed(changeIds, thrown) === 'less') return null;
     throw thrown;
   }
