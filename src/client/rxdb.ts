@@ -1,6 +1,5 @@
 import type { RxCollection, SyncOptionsGraphQL, WithDeleted } from 'rxdb';
-import { requestReaction } from './error-reactions.js';
-import { GatewayFault, type SentChange } from './gateway.js';
+import type { SentChange } from './gateway.js';
 import { GLUE_DOCUMENTS, openGlueGateway, type GatewayAddress, type ToldFate, type ToldPage } from './glue-gateway.js';
 import { isRefused } from './outbox-entry.js';
 import type { ReadPage } from './page-ahead.js';
@@ -8,7 +7,9 @@ import { MARK, answerTo, documentOf, shapeOf, type MarkedDocument, type PushRow 
 import { markEdits } from './rxdb/edits.js';
 import { hintSocketOptions } from './rxdb/hint-socket.js';
 import { createLatestStates } from './rxdb/latest-states.js';
+import { createPastDevice } from './rxdb/past-device.js';
 import { repeatRows } from './rxdb/repeats.js';
+import { UNANSWERED_ERROR } from './unanswered.js';
 
 export { type TidegateMark } from './rxdb/mark.js';
 export { GLUE_DOCUMENTS } from './glue-gateway.js';
@@ -22,7 +23,11 @@ export interface RefusedEdit {
   /** The document's id; null for an edit of an earlier run of the app whose document shows it no more. */
   readonly id: string | null;
   readonly changeId: string;
-  readonly status: 'CONFLICT' | 'REJECTED';
+  /**
+   * UNANSWERED: it was sent, or may have been, under a device id that is no more (`onEvicted`), and whether it took effect nobody can tell any
+   * more. It is not sent again (F11); to make it once more may apply it twice: show it to its user before.
+   */
+  readonly status: 'CONFLICT' | 'REJECTED' | 'UNANSWERED';
   readonly error: ToldFate['error'];
   /** The document as it was pushed; null where the refusal came later, by a receipt. */
   readonly edit: Readonly<Record<string, unknown>> | null;
@@ -56,6 +61,8 @@ export interface TidegatePlace {
   readonly isFilling: boolean;
   /** Names of the fields that documents were given: with others, as after a migration of the schema, everything is to come again. */
   readonly fields: string;
+  /** The id of the device that it was asked for under: another one may have edits that were never answered, and begins again (F11). */
+  readonly device?: string;
 }
 
 /** Rows of one push: far below `maxChangesPerPush` and `maxBodyBytes`. */
@@ -93,6 +100,15 @@ export function tidegateReplication<Doc>(
   const repeats = repeatRows(collection);
   const sent = new Map<string, SentRow>();
   const notNow = new Set<PushRow>();
+  const unanswered = new Set<PushRow>();
+  edits.deviceOf = () => gateway.device();
+  const past = createPastDevice(edits, gateway, tellUnanswered);
+  let begunCount = 0;
+
+  function tellUnanswered(changeId: string, { newDocumentState: edit }: PushRow): void {
+    const id = String(edit[primary]);
+    onRefused({ collection: name, id, changeId, status: 'UNANSWERED', error: UNANSWERED_ERROR, edit });
+  }
 
   function tellRefused(fate: ToldFate, row: PushRow | null, id: string | null): void {
     if (fate.status !== 'CONFLICT' && fate.status !== 'REJECTED') return;
@@ -139,14 +155,23 @@ export function tidegateReplication<Doc>(
 
   /** Where RxDB stands. Its checkpoints pass migrations of the schema, which bring no values of new fields. */
   function placeOf(known: TidegatePlace | undefined): TidegatePlace {
-    if (known?.fields === fields) return known;
-    return { since: null, lineage: known === undefined ? FIRST_LINEAGE : known.lineage + 1, isFilling: true, fields };
+    const now = gateway.device();
+    const isSound = known?.fields === fields && (known.device ?? now) === now && begunCount === past.toldCount();
+    if (isSound) return { ...known, device: now };
+    const lineage = known === undefined ? FIRST_LINEAGE : known.lineage + 1;
+    return { since: null, lineage, isFilling: true, fields, device: now };
+  }
+
+  async function pullFrom(from: TidegatePlace): Promise<AskedPage> {
+    const toldCount = past.toldCount();
+    return { ...(await gateway.pull(from.since)), from, toldCount };
   }
 
   /** Pages until one has documents or is the last: RxDB takes a page without any for the end, and forgets its checkpoint. */
-  async function takePages(first: ReadPage<ToldPage>, from: TidegatePlace) {
-    let place = from;
-    for (let page = first; ; page = await gateway.pull(place.since)) {
+  async function takePages(first: AskedPage) {
+    let place = first.from;
+    if (place.since === null) begunCount = first.toldCount;
+    for (let page: ReadPage<ToldPage> = first; ; page = await gateway.pull(place.since)) {
       edits.epoch = page.epoch;
       // RxDB drops a hint that came before it asked: what was asked for earlier may not know of it, and is never the last.
       const hasMore = page.hasMore || page.isAhead;
@@ -164,22 +189,13 @@ export function tidegateReplication<Doc>(
     }
   }
 
-  async function pushed(changes: readonly SentChange[]): Promise<readonly ToldFate[]> {
-    try {
-      return await gateway.push(changes);
-    } catch (thrown) {
-      const fault = GatewayFault.from(thrown, 'UNREACHABLE');
-      if (requestReaction(fault.code) === 'newDevice') await gateway.renew(fault);
-      throw fault;
-    }
-  }
-
   function changesOf(rows: readonly PushRow[]): readonly SentChange[] {
     const changes: SentChange[] = [];
     for (const row of rows) {
-      const next = edits.sent.next(row);
+      const next = past.next(row);
       if (next === 'notNow') notNow.add(row);
-      if (next === null || next === 'notNow') continue;
+      if (next === 'unanswered') unanswered.add(row);
+      if (next === null || typeof next === 'string') continue;
       const { change, isEarlier, epoch } = next;
       sent.set(change.changeId, { row, isEarlier });
       latest.sent(change.id, change.changeId);
@@ -193,6 +209,8 @@ export function tidegateReplication<Doc>(
     const again = [...notNow];
     notNow.clear();
     for (const row of again) edits.sent.comesAgain(row);
+    const gone = [...unanswered].map((row) => past.tell(row, primary));
+    unanswered.clear();
     const answers = results.flatMap((result) => {
       const known = sent.get(result.changeId);
       if (known === undefined) return [];
@@ -214,7 +232,7 @@ export function tidegateReplication<Doc>(
       if (isEarlier) return [repeats.goOn(row, primary)];
       return answer === null ? [] : [answer];
     });
-    return [...again.map((row) => repeats.goOn(row, primary)), ...answers];
+    return [...gone, ...again.map((row) => repeats.goOn(row, primary)), ...answers];
   }
 
   return {
@@ -228,17 +246,16 @@ export function tidegateReplication<Doc>(
       const { variables } = (await request.json()) as { readonly variables: AskedVariables };
       const data =
         'changes' in variables
-          ? { push: await pushed(variables.changes) }
-          : { pull: await gateway.pull(variables.since) };
+          ? { push: await past.push(variables.changes) }
+          : { pull: await pullFrom(variables.from) };
       // All that RxDB uses of a response: a real one would write the page as JSON and read it once more.
       return { json: async () => ({ data }) } as Response;
     },
     pull: {
       // The least: RxDB goes on until a page without documents, instead of taking a page that is not full for the end.
       batchSize: 1,
-      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { since: placeOf(place).since } }),
-      responseModifier: (page: ReadPage<ToldPage>, origin, place) =>
-        origin === 'stream' ? ('RESYNC' as never) : takePages(page, placeOf(place)),
+      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { from: placeOf(place) } }),
+      responseModifier: (page: AskedPage, origin) => (origin === 'stream' ? ('RESYNC' as never) : takePages(page)),
       streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
       wsOptions: hintSocketOptions(collection, () => gateway.credentials()),
     },
@@ -258,7 +275,10 @@ interface SentRow {
 }
 
 /** What `fetch` is asked with: a push or a pull. */
-type AskedVariables = { readonly changes: readonly SentChange[] } | { readonly since: string | null };
+type AskedVariables = { readonly changes: readonly SentChange[] } | { readonly from: TidegatePlace };
+
+/** A page, and what it was asked with. */
+type AskedPage = ReadPage<ToldPage> & { readonly from: TidegatePlace; readonly toldCount: number };
 
 /** A receipt follows. */
 function isOpen({ status }: ToldFate): boolean {

@@ -14,6 +14,7 @@ export async function openVisits(
     id: { ...text, maxLength: 100 },
     isUrgent: { type: 'boolean' },
     note: text,
+    minutes: { type: 'number' },
     tidegate: TIDEGATE_FIELD,
   };
   const schema = { version: 0, primaryKey: 'id', type: 'object', properties } as never;

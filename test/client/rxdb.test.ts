@@ -75,8 +75,9 @@ test('a deletion that RxDB skips while it notes that an edit was accepted is off
       epoch: 'e',
       isAhead: false,
     };
-    const place = { since: 'place', lineage: 1, isFilling: false, fields: 'isUrgent' };
-    return ((await pull?.responseModifier?.(page, 'handler', place)) as { documents: unknown[] }).documents;
+    const from = { since: 'place', lineage: 1, isFilling: false, fields: 'isUrgent' };
+    const asked = { ...page, from, toldCount: 0 };
+    return ((await pull?.responseModifier?.(asked, 'handler', undefined)) as { documents: unknown[] }).documents;
   }
   const gone = { id: 'V-1', _deleted: true };
   const deletion = { collection: 'visits', id: 'V-1', version: 'e.2', kind: 'DELETE', pending: false, json: null };

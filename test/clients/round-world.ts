@@ -52,6 +52,8 @@ export interface RoundWorld {
   restart(): Promise<void>;
   /** All that is not live is forgotten, as after `retentionDays`: older checkpoints start over. */
   expire(): Promise<void>;
+  /** Evicts the nurse's phones, as after `retentionDays` of silence: what they pushed is forgotten. */
+  evict(): Promise<void>;
   /** Declares that the store came back from a backup: every device starts over. */
   newEpoch(): Promise<void>;
   stop(): Promise<void>;
@@ -187,6 +189,12 @@ export async function openRoundWorld(): Promise<RoundWorld> {
       gateway = await start();
     },
     expire: async () => void (await database.query('update tenant set horizon = head')),
+    async evict() {
+      await database.query("update device set evicted = true where user_id = 'nurse'");
+      await database.query(
+        "delete from push_change where user_id = 'nurse' and settled_seq is null and status not in ('ACCEPTED', 'PARKED')",
+      );
+    },
     async newEpoch() {
       const { epoch } = await askOffice('{ epoch }');
       await askOffice('mutation ($from: String!) { newEpoch(from: $from) }', { from: epoch });

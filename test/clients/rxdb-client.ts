@@ -59,7 +59,8 @@ export const rxdbClient: ClientUnderTest = {
           fetch,
           pageSize,
           hints: false,
-          onRefused: ({ id, changeId }) => refusals.push(id ?? changeId),
+          onRefused: ({ id, changeId, status }) =>
+            void (status === 'UNANSWERED' ? unanswered : refusals).push(id ?? changeId),
           onEvicted: () => `${device}-${(evictions += 1)}`,
         }),
         autoStart: false,

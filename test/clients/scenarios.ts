@@ -174,6 +174,32 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'eviction',
+    async run(world, replica) {
+      const { proxy, system } = world;
+      await proxy.set({ kind: 'resetAfter' });
+      await replica.edit('visits', 'V-21', { note: 'before a long silence' });
+      const isInEffect = (): boolean => effects(world, (body) => body['note'] === 'before a long silence') === 1;
+      await world.untilSynced(replica, 'the system has it', isInEffect);
+      await proxy.set({ kind: 'refuse' });
+      await replica.edit('visits', 'V-22', { note: 'never sent' });
+      system.edit('visits', 'V-21', { note: 'by the office since then' });
+      await world.untilRead();
+      await world.evict();
+      await proxy.set({ kind: 'pass' });
+      await world.untilEqual(replica);
+      expect(replica.refusals()).not.toContain('V-21');
+      expect(effects(world, (_body, id) => id === 'V-21')).toBe(1);
+      // A client may take an edit for sent that never got away; then it says so.
+      const isTold = replica.unanswered().includes('V-22');
+      expect(effects(world, (body) => body['note'] === 'never sent')).toBe(isTold ? 0 : 1);
+      // Its new id is as good as the old one was.
+      await replica.edit('visits', 'V-21', { note: 'once more' });
+      await world.untilEqual(replica);
+      expect(effects(world, (body) => body['note'] === 'once more')).toBe(1);
+    },
+  },
+  {
     name: 'source down',
     async run(world, replica) {
       const { system } = world;

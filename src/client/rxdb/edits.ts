@@ -16,6 +16,10 @@ export interface Edits {
   /** It has its answer. */
   settled(changeId: string): void;
   readonly sent: SentEdits;
+  /** The id of the device, which edits that are made are marked with. */
+  deviceOf: () => string | undefined;
+  /** Made since the app began, and never sent: of these alone that is certain. */
+  readonly neverSent: Set<string>;
 }
 
 const KNOWN = new WeakMap<object, Edits>();
@@ -31,6 +35,8 @@ export function markEdits<Doc>(collection: RxCollection<Doc>, name: string): Edi
   const edits: Edits = {
     epoch: null,
     sent: createSentEdits(name, primary),
+    deviceOf: () => undefined,
+    neverSent: new Set(),
     sentEpoch({ changeId, changedAt }, madeIn) {
       const earlier = changedAt < startedAt ? madeIn : undefined;
       const epoch = firstSent.get(changeId) ?? earlier ?? edits.epoch;
@@ -42,11 +48,14 @@ export function markEdits<Doc>(collection: RxCollection<Doc>, name: string): Edi
   };
 
   function mark(before: MarkedDocument, after: MarkedDocument): void {
+    const device = edits.deviceOf();
     const stamp = {
       changeId: `${name}:${uuidBy(deviceChance)}`,
       changedAt: new Date().toISOString(),
-      epoch: edits.epoch,
+      ...(edits.epoch === null ? {} : { epoch: edits.epoch }),
+      ...(device === undefined ? {} : { device }),
     };
+    edits.neverSent.add(stamp.changeId);
     const below = edits.sent.below(before, stamp.changeId);
     (after as Record<string, unknown>)[MARK] = markOfEdit({ primary, before, after }, stamp, below);
   }

@@ -19,6 +19,8 @@ export interface EarlierEdit {
   readonly since?: Touched | undefined;
   /** The one that was in force when it was made, where it was known. */
   readonly epoch?: string | undefined;
+  /** The id of the device when it was made: under this one it was sent, or under none. */
+  readonly device?: string | undefined;
 }
 
 /** What an edit is made on top of: it says nothing of that again. */
@@ -44,6 +46,8 @@ export interface TidegateMark {
   readonly changedAt?: string;
   /** The epoch that was in force when the last edit was made, where it was known. */
   readonly epoch?: string;
+  /** The id of the device when the last edit was made (F11). */
+  readonly device?: string;
   /** How often each field was edited: tells an edit that was taken back from none. */
   readonly touched?: Touched;
   /** The change id of the first edit since the record came: edits with the same one were made on top of each other. */
@@ -97,24 +101,21 @@ function changedFields(primary: string, before: MarkedDocument, after: MarkedDoc
 /** The mark of a document that is about to be written by the app. Whatever the app made of the mark itself does not count. */
 export function markOfEdit(
   edit: { readonly primary: string; readonly before: MarkedDocument; readonly after: MarkedDocument },
-  stamp: { readonly changeId: string; readonly changedAt: string; readonly epoch: string | null },
+  stamp: Required<Pick<TidegateMark, 'changeId' | 'changedAt'>> & Pick<TidegateMark, 'epoch' | 'device'>,
   { earlier, since }: Below,
 ): TidegateMark {
-  const { changeId, changedAt, epoch } = stamp;
   const { version, lineage, pending, ...known } = edit.before.tidegate ?? {};
   const touched: Record<string, number> = { ...known.touched };
   for (const name of changedFields(edit.primary, edit.before, edit.after)) touched[name] = (touched[name] ?? 0) + 1;
   const isFirst = known.changeId === undefined;
   // What was written past RxDB's hooks has no fields that count as edited: edits on top of it are told by what differs.
   const isTold = version !== undefined || !Object.keys(edit.before).some((name) => isField(name, edit.primary));
-  const root = isFirst ? (isTold ? changeId : undefined) : known.root;
+  const root = isFirst ? (isTold ? stamp.changeId : undefined) : known.root;
   return {
     ...(version === undefined ? {} : { version }),
     ...(lineage === undefined ? {} : { lineage }),
     ...(pending === undefined ? {} : { pending }),
-    changeId,
-    changedAt,
-    ...(epoch === null ? {} : { epoch }),
+    ...stamp,
     touched,
     ...(root === undefined ? {} : { root }),
     ...(earlier.length === 0 ? {} : { earlier }),

@@ -1,4 +1,5 @@
 import type { RxCollection, RxConflictHandler } from 'rxdb';
+import { changeReaction } from '../error-reactions.js';
 import { isRefused } from '../outbox-entry.js';
 import { GatewayFault, type SentChange } from '../gateway.js';
 import type { ToldFate } from '../glue-gateway.js';
@@ -42,7 +43,7 @@ export function repeatRows<Doc>(collection: RxCollection<Doc>): Repeats {
   const told = new Map<string, GatewayFault>();
 
   return {
-    isLater: (fate) => isRefused(fate) && fate.error?.retryable === true,
+    isLater: (fate) => isRefused(fate) && changeReaction(fate.error) !== 'refused',
     tell(row, { changeId, error }, primary) {
       told.set(changeId, new GatewayFault(error?.code ?? 'UNAVAILABLE', error?.message ?? 'refused for now'));
       return madeFrom(row, primary);

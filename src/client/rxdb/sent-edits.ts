@@ -1,4 +1,3 @@
-import type { SentChange } from '../gateway.js';
 import { changeOf, type Below, type EarlierEdit, type MarkedDocument, type PushRow, type Touched } from './mark.js';
 
 /**
@@ -25,11 +24,12 @@ export interface SentEdits {
   notTaken(row: PushRow, changeId: string): void;
 }
 
-export interface NextEdit {
-  readonly change: SentChange;
+export interface NextEdit extends Pick<EarlierEdit, 'change' | 'isCreate'> {
   readonly isEarlier: boolean;
   /** The epoch in force when it was made, where it was known. */
   readonly epoch: string | undefined;
+  /** The id of the device when it was made, where it was noted. */
+  readonly device: string | undefined;
 }
 
 /** What was sent last of a document. */
@@ -57,13 +57,13 @@ export function createSentEdits(collection: string, primary: string): SentEdits 
 
   /** The edit that a stored document shows, as it was sent or will be. */
   function shown(stored: MarkedDocument): EarlierEdit | null {
-    const { version, touched = {}, since, earlier, epoch } = stored.tidegate ?? {};
+    const { version, touched = {}, since, earlier, epoch, device } = stored.tidegate ?? {};
     const assumed = version === undefined ? undefined : { [primary]: stored[primary], tidegate: { version } };
     // Everything that was edited since the record came, but for what was sent before.
     const row = { newDocumentState: stored, assumedMasterState: assumed };
     const change = changeOf(collection, primary, row, since ?? {});
     const isCreate = version === undefined && since === undefined && earlier === undefined;
-    return change === null ? null : { change, isCreate, touched, since, epoch };
+    return change === null ? null : { change, isCreate, touched, since, epoch, device };
   }
 
   function send(id: string, root: string | undefined, edit: EarlierEdit): void {
@@ -101,17 +101,18 @@ export function createSentEdits(collection: string, primary: string): SentEdits 
       const [edit] = isRepeat ? [] : openOf(mark.earlier ?? [], below);
       if (edit !== undefined) {
         send(id, mark.root, edit);
-        return { change: edit.change, isEarlier: true, epoch: edit.epoch };
+        const { change, isCreate, epoch, device } = edit;
+        return { change, isCreate, isEarlier: true, epoch, device };
       }
       const since = isRepeat ? last.edit.since : below === undefined ? mark.since : below.behind;
       const change = changeOf(collection, primary, row, since);
       if (change === null) return null;
       const isCreate = change.baseVersion === null && since === undefined && change.kind === 'UPSERT';
-      const { touched = {}, epoch } = mark;
+      const { touched = {}, epoch, device } = mark;
       // Rows come in the order in which they were made.
       takenIn.delete(id);
-      send(id, mark.root, { change, isCreate, touched, since, epoch });
-      return { change, isEarlier: false, epoch };
+      send(id, mark.root, { change, isCreate, touched, since, epoch, device });
+      return { change, isCreate, isEarlier: false, epoch, device };
     },
     comesAgain: ({ newDocumentState: state }) =>
       void takenIn.get(String(state[primary]))?.delete(state.tidegate?.changeId ?? ''),
