@@ -182,7 +182,7 @@ async function watermelon(name: string, server: Server): Promise<number> {
   });
   const { ms } = await timed(async () => {
     if ('gateway' in server) {
-      const address = { url: server.gateway, fetch: server.fetch, device: 'bench' };
+      const address = { url: server.gateway, fetch: server.fetch, device: 'bench', onRevoked: () => undefined };
       await syncWithTidegate({ database, synchronize, tables: ['items'], ...address });
     } else
       await synchronize({

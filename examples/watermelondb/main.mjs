@@ -46,6 +46,7 @@ const syncNow = () =>
     tables: ['visits'],
     url,
     device: 'example-watermelondb',
+    onRevoked: () => database.write(() => database.unsafeResetDatabase()),
     onRefused: ({ id, error }) => console.log(`refused: ${id}: ${error?.message}`),
   });
 

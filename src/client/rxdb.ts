@@ -9,6 +9,7 @@ import { hintSocketOptions } from './rxdb/hint-socket.js';
 import { createLatestStates } from './rxdb/latest-states.js';
 import { createPastDevice } from './rxdb/past-device.js';
 import { repeatRows } from './rxdb/repeats.js';
+import { removeWhenRevoked } from './rxdb/revoked.js';
 import { UNANSWERED_ERROR } from './unanswered.js';
 
 export { type TidegateMark } from './rxdb/mark.js';
@@ -44,6 +45,12 @@ export interface TidegateReplicationSettings<Doc> extends GatewayAddress {
   readonly name?: string;
   /** An edit was refused: told once, or again after a crash. */
   readonly onRefused?: (refused: RefusedEdit) => void;
+  /**
+   * An operator took this device's rights away, for ever: the collection is removed, with all that was not pushed, and asks nobody any more.
+   *
+   * @param failed why it could not be removed; null: it was
+   */
+  readonly onRevoked?: (failed: unknown) => void;
   /** Listens to hints over a WebSocket, and pulls when one comes. False: pulls happen at the start and by `reSync()`. Default: true. */
   readonly hints?: boolean;
   /** Changes of one page, 1 to 5,000. Default: 1,000: larger ones cost less per record, and hold up an app's screen for longer. */
@@ -102,6 +109,7 @@ export function tidegateReplication<Doc>(
   const notNow = new Set<PushRow>();
   const unanswered = new Set<PushRow>();
   edits.deviceOf = () => gateway.device();
+  const untilRevoked = removeWhenRevoked(collection, settings.onRevoked);
   const past = createPastDevice(edits, gateway, tellUnanswered);
   let begunCount = 0;
 
@@ -244,10 +252,11 @@ export function tidegateReplication<Doc>(
     url: { http: url, ...(hints ? { ws: `${url.replace(/^http/, 'ws')}?device=${encodeURIComponent(device)}` } : {}) },
     async fetch(request: Request) {
       const { variables } = (await request.json()) as { readonly variables: AskedVariables };
-      const data =
+      const data = await untilRevoked(async () =>
         'changes' in variables
           ? { push: await past.push(variables.changes) }
-          : { pull: await pullFrom(variables.from) };
+          : { pull: await pullFrom(variables.from) },
+      );
       // All that RxDB uses of a response: a real one would write the page as JSON and read it once more.
       return { json: async () => ({ data }) } as Response;
     },

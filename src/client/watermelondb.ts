@@ -1,6 +1,8 @@
+import { requestReaction } from './error-reactions.js';
+import { GatewayFault } from './gateway.js';
 import { openGlueGateway, type GatewayAddress, type GlueGateway } from './glue-gateway.js';
 import { pairColumns, type TableColumns } from './watermelondb/columns.js';
-import type { WatermelonDatabase } from './watermelondb/notes.js';
+import { readNotes, writeNotes, type WatermelonDatabase } from './watermelondb/notes.js';
 import { forgetCorrections, pullRows, resolveRow, type PulledRows } from './watermelondb/pull.js';
 import type { LocalChanges } from './watermelondb/named-edits.js';
 import { forgetSent, pushRows, type RejectedIds, type ToldEdit } from './watermelondb/push.js';
@@ -30,6 +32,12 @@ export interface TidegateSyncSettings extends GatewayAddress {
   readonly tables: readonly string[];
   /** An edit was refused: told at least once. */
   readonly onRefused?: (refused: RefusedRow) => void;
+  /**
+   * An operator took this device's rights away, for ever: the app shows nothing any more and wipes its database, by
+   * `database.write(() => database.unsafeResetDatabase())`, which is the app's to call, since nothing may use a record meanwhile. Told again by
+   * each sync until then, without asking the gateway.
+   */
+  readonly onRevoked: () => void | Promise<void>;
   /** Changes of one page, 1 to 5,000. Default: 2,500, since each page is a sync of WatermelonDB's. */
   readonly pageSize?: number;
 }
@@ -44,9 +52,26 @@ const DECLARED = new WeakMap<object, ReadonlyMap<string, TableColumns>>();
  * Syncs a WatermelonDB with a gateway as it is: what was edited is pushed first, so that no edit is lost to a deletion that a pull
  * would bring, then pages are pulled, each kept when it came. One at a time for a database. Safe to repeat after any failure.
  *
- * @throws GatewayFault - nothing is lost, and the next call goes on
+ * @throws GatewayFault - nothing is lost, and the next call goes on; DEVICE_REVOKED, for ever, when `onRevoked` is done
+ * @throws Error - there is no `onRevoked`
  */
 export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<void> {
+  const { database, device, onRevoked } = settings;
+  if (typeof onRevoked !== 'function') throw new Error('onRevoked: expected a function that wipes the database');
+  const { revoked } = await readNotes(database);
+  try {
+    if (revoked === device) throw new GatewayFault('DEVICE_REVOKED', "this installation's rights were taken away");
+    await sync(settings);
+  } catch (thrown) {
+    if (thrown instanceof GatewayFault && requestReaction(thrown.code) === 'wipe') {
+      await writeNotes(database, { ...(await readNotes(database)), revoked: device });
+      await onRevoked();
+    }
+    throw thrown;
+  }
+}
+
+async function sync(settings: TidegateSyncSettings): Promise<void> {
   const { database, tables, onRefused = () => undefined, pageSize = PAGE_SIZE } = settings;
   const gateway = openGlueGateway(settings, { collections: tables, limit: pageSize });
   const columns = columnsOf(gateway, settings);
@@ -58,10 +83,10 @@ export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<
     push(settings, async (changes) => pushRows({ database, gateway, columnsOf: await columns, tell }, changes));
 
   try {
-    const device = gateway.device();
+    const before = gateway.device();
     await pushAll();
     // What was never sent goes on under the new id; once, lest a gateway that knows no id is asked for ever.
-    if (gateway.device() !== device) await pushAll();
+    if (gateway.device() !== before) await pushAll();
     for (let hasMore = true; hasMore;) {
       await synchronize(settings, {
         conflictResolver: resolveRow,

@@ -17,6 +17,10 @@ export interface GlueWard {
   readonly pushes: ArrivedPush[];
   /** Changes that took effect, in order. */
   readonly taken: SentChange[];
+  /** Its rights were taken away, whatever id it has. */
+  isRevoked: boolean;
+  /** Requests that arrived. */
+  asked: number;
   /** Device ids that are no more. */
   readonly evicted: Set<string>;
   /** Pushes arrive and nobody hears of it; or nothing arrives at all. */
@@ -85,6 +89,8 @@ export function openGlueWard(ids: readonly string[]): GlueWard {
   const ward: GlueWard = {
     pushes: [],
     taken: [],
+    isRevoked: false,
+    asked: 0,
     evicted: new Set(),
     network: 'sound',
     accepts: false,
@@ -92,6 +98,12 @@ export function openGlueWard(ids: readonly string[]): GlueWard {
     write,
     async fetch(_url, init) {
       if (ward.network === 'gone') throw new Error('no network');
+      ward.asked += 1;
+      if (ward.isRevoked)
+        return Response.json(
+          { errors: [{ message: 'revoked', extensions: { code: 'DEVICE_REVOKED' } }] },
+          { status: 403 },
+        );
       const device = new Headers(init?.headers).get('tidegate-device') ?? '';
       const { query, variables } = JSON.parse(init?.body as string) as {
         readonly query: string;

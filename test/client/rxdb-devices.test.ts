@@ -13,12 +13,14 @@ let ward: GlueWard;
 let replication: RxReplicationState<unknown, unknown>;
 let refused: RefusedEdit[];
 let device: string;
+let revoked: unknown[];
 
 beforeEach(async () => {
   ({ database, visits } = await openVisits('devices'));
   ward = openGlueWard(['V-1', 'V-2', 'V-3']);
   refused = [];
   device = 'phone';
+  revoked = [];
   replicate();
   await replication.awaitInitialReplication();
 });
@@ -32,6 +34,7 @@ function replicate(): void {
     hints: false,
     fetch: ward.fetch,
     onRefused: (edit) => void refused.push(edit),
+    onRevoked: (failed) => void revoked.push(failed),
     onEvicted: () => (device = `${device}+`),
   });
   replication = replicateGraphQL({ ...options, retryTime: 5 }) as unknown as typeof replication;
@@ -171,4 +174,14 @@ describe('F11: what was certainly never sent goes on under the new id', () => {
     expect([refused, said()]).toEqual([[], [{ note: 'mine' }]]);
     expect(await shown('V-1')).toMatchObject({ note: 'mine' });
   });
+});
+
+test('a device that was revoked removes what it holds, sends nothing, and asks nobody any more', async () => {
+  ward.isRevoked = true;
+  await edit('V-1', { note: 'never sent' });
+  await until('it was told', async () => revoked.length > 0);
+  const { asked } = ward;
+  await database.close();
+  ({ database, visits } = await openVisits('devices'));
+  expect([revoked, await visits.count().exec(), ward.taken, ward.asked]).toEqual([[null], 0, [], asked]);
 });

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { syncWithTidegate } from '../../src/client/watermelondb.js';
 import { watermelondbClient } from '../clients/watermelondb-client.js';
 import { openGlueWard } from './glue-ward.js';
 
-async function openPhone() {
+async function openPhone(given: { readonly onRevoked?: () => void } = {}) {
   const ward = openGlueWard(['V-1', 'V-2', 'V-3']);
   const replica = await watermelondbClient.open({
     url: 'http://ward.example/graphql',
@@ -10,6 +11,7 @@ async function openPhone() {
     device: `phone-${randomUUID()}`,
     fetch: ward.fetch,
     pageSize: 10,
+    ...given,
   });
   await replica.sync();
   return {
@@ -177,4 +179,27 @@ test('F11: an id that stands for another device’s change is a copied backup: i
   expect(idOf(second)).not.toBe(idOf(first));
   expect([phone.refusals(), phone.unanswered()]).toEqual([[], []]);
   expect(await phone.fields('V-2')).toEqual({ note: 'mine' });
+});
+
+test('a device that was revoked wipes what it holds, and sends nothing', async () => {
+  const phone = await openPhone();
+  await phone.edit('V-1', { note: 'never sent' });
+  phone.ward.isRevoked = true;
+  await expect(phone.sync()).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
+  expect((await phone.all('visits')).size).toBe(0);
+  expect(phone.ward.taken).toEqual([]);
+});
+
+test('a revoked device is told until it is wiped, without asking', async () => {
+  const told: string[] = [];
+  const phone = await openPhone({ onRevoked: () => void told.push('revoked') });
+  phone.ward.isRevoked = true;
+  await expect(phone.sync()).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
+  const { asked } = phone.ward;
+  await expect(phone.sync()).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
+  expect([told, phone.ward.asked]).toEqual([['revoked', 'revoked'], asked]);
+});
+
+test('no sync begins without a function that wipes', async () => {
+  await expect(syncWithTidegate({ onRevoked: undefined } as never)).rejects.toThrow('onRevoked');
 });

@@ -78,7 +78,7 @@ function syncOf(
     get: () => ({ find: () => Promise.reject(new Error('expected no look-up')) }),
     schema: { tables: { visits: { columns: { note: { type: 'string' } } } } },
   };
-  const address = { url: 'http://ward.example/graphql', device: 'tablet', fetch };
+  const address = { url: 'http://ward.example/graphql', device: 'tablet', fetch, onRevoked: () => undefined };
   return { asked, signals, run: () => syncWithTidegate({ database, synchronize, tables: ['visits'], ...address }) };
 }
 

@@ -193,6 +193,7 @@ describe('WatermelonDB', () => {
       device,
       headers: { authorization: 'Bearer nadia' },
       pageSize: 100,
+      onRevoked: () => undefined,
       fetch: async (url, init) => {
         const { variables } = JSON.parse(init.body) as { readonly variables: { readonly since?: string | null } };
         if (variables.since !== undefined) {

@@ -24,6 +24,8 @@ export interface ReplicaPlace {
   readonly fetch: typeof fetch;
   /** Changes of one page, where the client lets it be chosen: small, so that there are several. */
   readonly pageSize: number;
+  /** Instead of what the client does for an app that wipes. */
+  readonly onRevoked?: () => void;
 }
 
 /** One installation: what it holds is the library's own store. */

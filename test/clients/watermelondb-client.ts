@@ -53,7 +53,7 @@ const MOMENTS = ['plannedAt', 'updatedAt'];
 export const watermelondbClient: ClientUnderTest = {
   name: 'WatermelonDB',
   version: pinnedVersion('@nozbe/watermelondb'),
-  async open({ url, headers, device, fetch, pageSize }) {
+  async open({ url, headers, device, fetch, pageSize, onRevoked }) {
     const tables = Object.entries(COLUMNS).map(([name, columns]) =>
       tableSchema({
         name,
@@ -111,6 +111,7 @@ export const watermelondbClient: ClientUnderTest = {
           fetch,
           pageSize,
           onRefused: ({ id, status }) => void (status === 'UNANSWERED' ? unanswered : refusals).push(id),
+          onRevoked: onRevoked ?? (() => database.write(() => database.unsafeResetDatabase())),
           onEvicted: () => (installation = `${device}-${(evictions += 1)}`),
         }),
       refusals: () => refusals,

@@ -66,6 +66,8 @@ export interface Notes {
   readonly sent: Readonly<Record<string, SentNote>>;
   /** Refused edits whose rows still show them: the record as it stands, or null where there is none. By `table id`. */
   readonly corrections: Readonly<Record<string, PulledChange | null>>;
+  /** The device whose rights were taken away for ever: it is told again, and asks nobody any more. */
+  readonly revoked?: string;
   /** By change id. */
   readonly open: Readonly<Record<string, OpenNote>>;
 }
