@@ -76,12 +76,11 @@ export async function openHttpServer(options: {
   let stopping: Promise<void> | null = null;
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (stopping === null && isGraphql(request)) return underWay.add(response, answerGraphql(request, response));
     underWay.add(response);
-    if (stopping !== null) {
-      response.setHeader('connection', 'close');
-      writeError(request, response, goingAway(), log);
-    } else if (isGraphql(request)) void answerGraphql(request, response);
-    else routes.handle(request, response);
+    if (stopping === null) return routes.handle(request, response);
+    response.setHeader('connection', 'close');
+    writeError(request, response, goingAway(), log);
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (stopping !== null) refuseConnection(socket, goingAway(), log);

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { StartupError } from '../../src/core/errors.js';
+import { until } from '../support/until.js';
 import { closeClinics, serveClinic } from './serving-clinic.js';
 import { getRaw, sendRaw } from './raw-http.js';
 
@@ -198,6 +199,39 @@ describe('a stop', () => {
     const answer = await asked;
     expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
     expect(await answer.json()).toEqual({ data: { collections: [] } });
+    await closed;
+  });
+
+  test('waits for what a client asked that has hung up since: it still uses what is stopped next', async () => {
+    let begun = (): void => undefined;
+    let goOn = (): void => undefined;
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const clinic = await serveClinic({
+      useCases: {
+        collections: async () => {
+          begun();
+          await held;
+          return [];
+        },
+      },
+    });
+    const hangUp = new AbortController();
+    const asked = fetch(`${clinic.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ collections { name } }' }),
+      signal: hangUp.signal,
+    }).catch(() => 'gone');
+    await started;
+    hangUp.abort();
+    expect(await asked).toBe('gone');
+    let isClosed = false;
+    const closed = clinic.http.close().then(() => (isClosed = true));
+    // Long enough for the end of the connection to be seen.
+    await until('nobody listens any more', async () => !(await fetch(`${clinic.url}/healthz`).catch(() => false)));
+    expect(isClosed).toBe(false);
+    goOn();
     await closed;
   });
 
