@@ -10,6 +10,7 @@ const url = process.argv[2] ?? 'http://127.0.0.1:4000/graphql';
 
 const client = await createSyncClient({
   url,
+  // The device id is in the store; this one begins anew with each start.
   store: createMemoryStore(),
   collections: ['visits'],
   // One of the clinic's two nurses: she sees the visits of her own route.

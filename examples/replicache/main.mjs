@@ -11,13 +11,14 @@ const url = process.argv[2] ?? 'http://127.0.0.1:4000/graphql';
 const sync = createReplicacheSync({
   url,
   collections: ['visits'],
+  // One of the clinic's two nurses: she sees the visits of her own route.
   headers: () => ({ authorization: 'Bearer nadia' }),
   // In a browser: webSocketHints().
   hints: webSocketHints(WebSocket),
   onFate: ({ status, error, edit }) => console.log(`${status}: ${edit?.id} ${error?.message ?? ''}`),
 });
 const { mutators, puller, pusher } = sync;
-// A browser keeps its data in IndexedDB: leave kvStore out.
+// A browser keeps its data, and with it the device, in IndexedDB: leave kvStore out.
 const rep = new Replicache({ name: 'nadia', mutators, puller, pusher, kvStore: 'mem', logLevel: 'error' });
 const { edits } = sync.connect(rep);
 

@@ -1,6 +1,7 @@
 // A nurse's visits in RxDB, replicated with the gateway of `npm start`:
 //
 //     node examples/rxdb/main.mjs [http://127.0.0.1:4000/graphql]
+import { randomUUID } from 'node:crypto';
 import { createRxDatabase } from 'rxdb';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
@@ -32,7 +33,10 @@ const replication = replicateGraphQL(
   tidegateReplication({
     collection: visits,
     url,
-    device: 'example-rxdb',
+    // This database is in memory, so that each start is a new installation. One that stays has its id made once, and kept beside it.
+    device: randomUUID(),
+    // One of the clinic's two nurses: she sees the visits of her own route.
+    headers: { authorization: 'Bearer nadia' },
     onRefused: ({ id, error }) => console.log(`refused: ${id}: ${error?.message}`),
   }),
 );

@@ -1,6 +1,7 @@
 // A nurse's visits in WatermelonDB, synced with the gateway of `npm start`:
 //
 //     node examples/watermelondb/main.mjs [http://127.0.0.1:4000/graphql]
+import { randomUUID } from 'node:crypto';
 import watermelon from '@nozbe/watermelondb';
 import loki from '@nozbe/watermelondb/adapters/lokijs/index.js';
 import sync from '@nozbe/watermelondb/sync/index.js';
@@ -10,6 +11,9 @@ import { syncWithTidegate } from 'tidegate/client/watermelondb';
 const { appSchema, Database, Model, Q, tableSchema } = watermelon;
 const url = process.argv[2] ?? 'http://127.0.0.1:4000/graphql';
 logging.default.silence();
+// This database is in memory, so that each start is a new installation. One that stays has its id made once, and kept in it
+// (database.localStorage).
+const device = randomUUID();
 
 class Visit extends Model {
   static table = 'visits';
@@ -45,7 +49,9 @@ const syncNow = () =>
     synchronize: sync.synchronize,
     tables: ['visits'],
     url,
-    device: 'example-watermelondb',
+    device,
+    // One of the clinic's two nurses: she sees the visits of her own route.
+    headers: { authorization: 'Bearer nadia' },
     onRevoked: () => database.write(() => database.unsafeResetDatabase()),
     onRefused: ({ id, error }) => console.log(`refused: ${id}: ${error?.message}`),
   });
