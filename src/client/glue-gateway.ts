@@ -3,6 +3,7 @@ import { requestReaction } from './error-reactions.js';
 import { createExchange, type Fetch } from './exchange.js';
 import type { ChangeError } from '../core/errors.js';
 import { GatewayFault, type Fate, type PulledChange, type PulledPage, type SentChange } from './gateway.js';
+import { createGluePushes, type GluePushes } from './glue-push.js';
 import { readAhead, type Credentials, type ReadPage } from './page-ahead.js';
 import { createTurns } from './turns.js';
 
@@ -11,6 +12,8 @@ export interface ToldFate extends Pick<Fate, 'changeId' | 'status'> {
   readonly error: ChangeError | null;
   /** The record as it now stands; null when this device may not see it. */
   readonly change: PulledChange | null;
+  /** No gateway said so: it could not be sent, and what stopped it is the error. */
+  readonly isHeldBack?: true;
 }
 
 /** One answer of pull. */
@@ -85,6 +88,8 @@ export interface GlueGateway {
   /** One page. A checkpoint that the gateway cannot read begins anew (`reset: true`), and the page behind it is asked for ahead. */
   pull(since: string | null): Promise<ReadPage<ToldPage>>;
   /**
+   * In as many requests as the gateway wants.
+   *
    * @returns one fate per change, in their order; a push of nothing is answered here
    * @throws GatewayFault - nothing is known of any; DEVICE_EVICTED: nothing was taken, and `renew` helps
    */
@@ -105,10 +110,14 @@ export interface GlueGateway {
   credentials(): Promise<Credentials>;
 }
 
-/** @param pulled what a pull asks for: names of collections, and the most changes of a page, 1 to 5,000 */
+/**
+ * @param pulled what a pull asks for: names of collections, and the most changes of a page, 1 to 5,000
+ * @param pushes what was learnt of how much the gateway takes at once; absent: nothing yet
+ */
 export function openGlueGateway(
   address: GatewayAddress,
   pulled: { readonly collections: readonly string[]; readonly limit: number },
+  pushes: GluePushes = createGluePushes(() => (address.clock ?? deviceClock).nowMs()),
 ): GlueGateway {
   const { url, headers = {}, signIn, onEvicted } = address;
   const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS, clock = deviceClock } = address;
@@ -169,14 +178,14 @@ export function openGlueGateway(
       if (changes.length === 0) return [];
       // A page that was asked for before tells of states from before.
       pages.drop();
-      const { push } = await inTurn(() => {
-        const sentAt = new Date(clock.nowMs()).toISOString();
-        return ask<{ readonly push: { readonly results: readonly ToldFate[] } }>(GLUE_DOCUMENTS.push, {
-          changes,
-          sentAt,
-        });
-      });
-      return push.results;
+      // One turn for all: a page between two requests would know more than the results that are told after it.
+      return inTurn(() =>
+        pushes.push(changes, async (portion) => {
+          const sentAt = new Date(clock.nowMs()).toISOString();
+          type Pushed = { readonly push: { readonly results: readonly ToldFate[] } };
+          return (await ask<Pushed>(GLUE_DOCUMENTS.push, { changes: portion, sentAt })).push.results;
+        }),
+      );
     },
     async declared() {
       type Declared = { readonly collections: readonly DeclaredCollection[] };

@@ -8,6 +8,9 @@ export interface PushLimits {
   readonly characters: number;
 }
 
+/** Well within what a gateway takes unless configured otherwise. */
+export const PUSH_LIMITS: PushLimits = { changes: 250, characters: 500_000 };
+
 /** What a device has learnt of how much its gateway takes at once. Not durable: the next start tries everything at once. */
 export interface Portions {
   /**

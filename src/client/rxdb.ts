@@ -72,7 +72,7 @@ export interface TidegatePlace {
   readonly device?: string;
 }
 
-/** Rows of one push: far below `maxChangesPerPush` and `maxBodyBytes`. */
+/** Rows that RxDB hands over at once. How many go in one request the gateway's answers say. */
 const PUSH_BATCH = 200;
 /** Of documents that no reset brought. */
 const FIRST_LINEAGE = 1;
@@ -227,8 +227,8 @@ export function tidegateReplication<Doc>(
       if (!isOpen(result)) sent.delete(result.changeId);
       const id = String(row.newDocumentState[primary]);
       if (repeats.isLater(result)) {
-        // An edit on top of it takes it in, and may be what lets it pass.
-        edits.sent.notTaken(row, result.changeId);
+        // An edit on top of it takes it in, and may be what lets it pass; not of one that may have been taken all the same.
+        if (result.isHeldBack !== true) edits.sent.notTaken(row, result.changeId);
         return [repeats.tell(row, result, primary)];
       }
       edits.settled(result.changeId);

@@ -12,7 +12,7 @@ import type { Observed, Stop } from './observed.js';
 import { keptFor, openStanding } from './opened-store.js';
 import { isRefused, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { createOutbox, type Outbox } from './outbox.js';
-import type { PushLimits } from './portions.js';
+import { PUSH_LIMITS } from './portions.js';
 import { createSyncCycle } from './sync-cycle.js';
 import { createSyncEngine } from './sync-engine.js';
 import { createSyncLoop, DEFAULT_PACE } from './sync-loop.js';
@@ -77,7 +77,6 @@ export interface SyncClient<Collections> {
   close(): Promise<void>;
 }
 
-const PUSH_LIMITS: PushLimits = { changes: 250, characters: 500_000 };
 const PAGE_LIMIT = 1_000;
 const TIMEOUT_MS = 30_000;
 

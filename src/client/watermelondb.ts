@@ -1,6 +1,9 @@
+import type { Fields } from '../core/change.js';
+import { deviceClock } from './client-clock.js';
 import { requestReaction } from './error-reactions.js';
-import { GatewayFault } from './gateway.js';
-import { openGlueGateway, type GatewayAddress, type GlueGateway } from './glue-gateway.js';
+import { GatewayFault, type SentChange } from './gateway.js';
+import { openGlueGateway, type GatewayAddress, type GlueGateway, type ToldFate } from './glue-gateway.js';
+import { createGluePushes, type GluePushes } from './glue-push.js';
 import { pairColumns, type TableColumns } from './watermelondb/columns.js';
 import { readNotes, writeNotes, type WatermelonDatabase } from './watermelondb/notes.js';
 import { forgetCorrections, pullRows, resolveRow, type PulledRows } from './watermelondb/pull.js';
@@ -21,6 +24,19 @@ export interface RefusedRow {
    */
   readonly status: ToldEdit['status'];
   readonly error: ToldEdit['error'];
+  /** The fields as they were pushed, named as the gateway names them; null for a deletion, and where it was not told by a push. */
+  readonly edit: Fields | null;
+}
+
+/** An edit that could not be sent, or that the gateway cannot take now. It is kept, and tried again with later syncs. */
+export interface WaitingRow {
+  readonly table: string;
+  readonly id: string;
+  readonly changeId: string;
+  /** PAYLOAD_TOO_LARGE, LIMIT_EXCEEDED, BAD_REQUEST or VALIDATION: as it is it waits for ever. A smaller one in its place goes out. */
+  readonly error: ToldEdit['error'];
+  /** The fields as they are to be pushed; null for a deletion. */
+  readonly edit: Fields | null;
 }
 
 /** What `syncWithTidegate` is told. */
@@ -32,6 +48,8 @@ export interface TidegateSyncSettings extends GatewayAddress {
   readonly tables: readonly string[];
   /** An edit was refused: told at least once. */
   readonly onRefused?: (refused: RefusedRow) => void;
+  /** An edit stays unsynced although others passed it: told with each sync. It holds up nothing else. */
+  readonly onWaiting?: (waiting: WaitingRow) => void;
   /**
    * An operator took this device's rights away, for ever: the app shows nothing any more and wipes its database, by
    * `database.write(() => database.unsafeResetDatabase())`, which is the app's to call, since nothing may use a record meanwhile. Told again by
@@ -47,6 +65,8 @@ const PAGE_SIZE = 2_500;
 
 /** What the gateway declares, by database: it does not change while an app runs. */
 const DECLARED = new WeakMap<object, ReadonlyMap<string, TableColumns>>();
+
+const PUSHES = new WeakMap<object, GluePushes>();
 
 /**
  * Syncs a WatermelonDB with a gateway as it is: what was edited is pushed first, so that no edit is lost to a deletion that a pull
@@ -72,15 +92,20 @@ export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<
 }
 
 async function sync(settings: TidegateSyncSettings): Promise<void> {
-  const { database, tables, onRefused = () => undefined, pageSize = PAGE_SIZE } = settings;
-  const gateway = openGlueGateway(settings, { collections: tables, limit: pageSize });
+  const { database, tables, pageSize = PAGE_SIZE } = settings;
+  const { onRefused = () => undefined, onWaiting = () => undefined } = settings;
+  const gateway = openGlueGateway(settings, { collections: tables, limit: pageSize }, pushesOf(settings));
   const columns = columnsOf(gateway, settings);
   // Whoever needs them hears of it.
   columns.catch(() => undefined);
-  const tell = (table: string, id: string, { changeId, status, error }: ToldEdit): void =>
-    onRefused({ table, id, changeId, status, error });
+  const tell = (table: string, id: string, { changeId, status, error }: ToldEdit, edit?: Fields): void =>
+    onRefused({ table, id, changeId, status, error, edit: edit ?? null });
+  const tellWaiting = ({ changeId, collection, id, json }: SentChange, { error }: ToldFate): void =>
+    onWaiting({ table: collection, id, changeId, error, edit: json ?? null });
   const pushAll = (): Promise<void> =>
-    push(settings, async (changes) => pushRows({ database, gateway, columnsOf: await columns, tell }, changes));
+    push(settings, async (changes) =>
+      pushRows({ database, gateway, columnsOf: await columns, tell, tellWaiting }, changes),
+    );
 
   try {
     const before = gateway.device();
@@ -103,6 +128,13 @@ async function sync(settings: TidegateSyncSettings): Promise<void> {
   } finally {
     gateway.drop();
   }
+}
+
+/** What was learnt of how much the gateway takes at once outlasts a sync. */
+function pushesOf({ database, clock = deviceClock }: TidegateSyncSettings): GluePushes {
+  const pushes = PUSHES.get(database) ?? createGluePushes(() => clock.nowMs());
+  PUSHES.set(database, pushes);
+  return pushes;
 }
 
 interface Synchronizing {

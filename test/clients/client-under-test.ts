@@ -45,6 +45,8 @@ export interface Replica {
   refusals(): readonly string[];
   /** Edits of which nobody can tell any more whether they took effect (F11), by the ids of their records, as the app was told. */
   unanswered(): readonly string[];
+  /** Edits that cannot be sent as they are, by the ids of their records, as the app was told. Absent: such an edit is refused. */
+  readonly waiting?: () => Promise<readonly string[]>;
   close(): Promise<void>;
 }
 

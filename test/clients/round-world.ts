@@ -49,7 +49,8 @@ export interface RoundWorld {
   refuseParked(): Promise<void>;
   /** `kill -9`, and nobody there until `restart`. */
   kill(): Promise<void>;
-  restart(): Promise<void>;
+  /** @param changed settings of the new process */
+  restart(changed?: Readonly<Record<string, string>>): Promise<void>;
   /** All that is not live is forgotten, as after `retentionDays`: older checkpoints start over. */
   expire(): Promise<void>;
   /** Evicts the nurse's phones, as after `retentionDays` of silence: what they pushed is forgotten. */
@@ -73,7 +74,8 @@ export async function openRoundWorld(): Promise<RoundWorld> {
   for (let at = 1; at <= VISITS; at += 1) system.edit('visits', `V-${at}`, firstVisit(at));
   system.edit('patients', 'P-1', { name: 'Ada Nord', route: ROUTE });
   system.edit('visits', 'V-south', { ...firstVisit(0), route: 'south' });
-  const start = (): Promise<GatewayProcess> => startGatewayProcess(['start'], settings, folder);
+  const start = (changed = {}): Promise<GatewayProcess> =>
+    startGatewayProcess(['start'], { ...settings, ...changed }, folder);
   let gateway = await start();
   const proxy = await startFaultProxy(() => gateway.url);
   let opened = 0;
@@ -185,8 +187,8 @@ export async function openRoundWorld(): Promise<RoundWorld> {
       await untilGone(gateway.pid);
       proxy.cutAll();
     },
-    async restart() {
-      gateway = await start();
+    async restart(changed) {
+      gateway = await start(changed);
     },
     expire: async () => void (await database.query('update tenant set horizon = head')),
     async evict() {

@@ -10,4 +10,5 @@ export default defineConfig({
   },
   patienceMs: 300,
   hintWindowMs: 0,
+  maxChangesPerPush: Number(process.env['ROUND_CHANGES_PER_PUSH'] ?? 1_000),
 });

@@ -79,6 +79,7 @@ export const watermelondbClient: ClientUnderTest = {
     const unanswered: string[] = [];
     let installation = device;
     let evictions = 0;
+    let waiting: string[] = [];
     return {
       async all(name) {
         const rows = await database.get(name).query().fetch();
@@ -100,8 +101,9 @@ export const watermelondbClient: ClientUnderTest = {
       async remove(name, id) {
         await database.write(async () => (await database.get(name).find(id)).markAsDeleted());
       },
-      sync: () =>
-        syncWithTidegate({
+      sync: () => {
+        waiting = [];
+        return syncWithTidegate({
           database,
           synchronize,
           tables: ['patients', 'visits'],
@@ -112,10 +114,15 @@ export const watermelondbClient: ClientUnderTest = {
           pageSize,
           onRefused: ({ id, status }) => void (status === 'UNANSWERED' ? unanswered : refusals).push(id),
           onRevoked: onRevoked ?? (() => database.write(() => database.unsafeResetDatabase())),
+          onWaiting: ({ id, error, edit }) => {
+            if (error?.retryable === false && edit !== null) waiting.push(id);
+          },
           onEvicted: () => (installation = `${device}-${(evictions += 1)}`),
-        }),
+        });
+      },
       refusals: () => refusals,
       unanswered: () => unanswered,
+      waiting: async () => waiting,
       close: async () => undefined,
     };
   },

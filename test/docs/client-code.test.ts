@@ -16,6 +16,7 @@ declare function ask(...what: unknown[]): void;
 declare function show(...what: unknown[]): void;
 declare function showRefusal(...what: unknown[]): void;
 declare function newInstallationId(): Promise<string>;
+declare function showWaiting(...what: unknown[]): void;
 declare function render(list: readonly unknown[]): void;
 declare function leave(): void;
 `;

@@ -200,9 +200,9 @@ export function answerTo(shape: DocumentShape, row: PushRow, fate: ToldFate): Ma
   const told = change === null ? null : documentOf(shape, change, next.tidegate?.lineage);
   if (!isRefused(fate))
     return status === 'APPLIED' || status === 'MERGED' ? (next._deleted === true ? null : told) : null;
-  if (isGone) return next._deleted === true ? null : gone(next);
+  if (isGone && fate.isHeldBack !== true) return next._deleted === true ? null : gone(next);
   const { code, message } = error ?? { code: status, message: 'refused by the policy of its collection' };
-  // A body that cannot be read now: the one from before the edit is the best that is known.
+  // A body that cannot be read now, or an edit that no gateway answered: the one from before the edit is the best that is known.
   const current = told ?? taken ?? gone(next);
   const { isAwaited: _isAwaited, ...known } = current.tidegate ?? {};
   return { ...current, [MARK]: { ...known, refused: { code, message } } };

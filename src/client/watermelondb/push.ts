@@ -1,7 +1,9 @@
+import type { Fields } from '../../core/change.js';
 import { deviceChance, uuidBy } from '../client-clock.js';
 import { changeReaction, requestReaction } from '../error-reactions.js';
-import { GatewayFault } from '../gateway.js';
+import { GatewayFault, type SentChange } from '../gateway.js';
 import type { GlueGateway, ToldFate } from '../glue-gateway.js';
+import { heldBack } from '../glue-push.js';
 import { isRefused } from '../outbox-entry.js';
 import { UNANSWERED_ERROR } from '../unanswered.js';
 import type { TableColumns } from './columns.js';
@@ -19,7 +21,7 @@ import {
 /** Rows that stay unsynced, by table. */
 export type RejectedIds = Record<string, string[]>;
 
-/** Changes of one push: far below `maxChangesPerPush` and `maxBodyBytes`. */
+/** Edits that are noted at once before they leave. How many go in one request the gateway's answers say. */
 const PUSH_BATCH = 200;
 
 /** Told to the app of an edit. UNANSWERED: it was sent under a device id that is no more, and nobody can tell a repeat (F11). */
@@ -30,7 +32,7 @@ export interface ToldEdit extends Pick<ToldFate, 'changeId' | 'error'> {
 /**
  * WatermelonDB's `pushChanges`: each row's changed columns as a change of its own. A repeat after a lost answer, or after the app was
  * ended, goes out under the same change id. What is refused for good counts as synced and is corrected by the pull that follows; what
- * can succeed later stays unsynced. What was sent under another device id than now, and has no answer, is told, counts as synced, and is
+ * can succeed later stays unsynced, and so does what could not be sent. What was sent under another device id than now, and has no answer, is told, counts as synced, and is
  * set right by a pull from the beginning.
  *
  * @returns rows that stay unsynced; where the gateway goes on under another device id by then, all that it did not take (F11)
@@ -41,11 +43,13 @@ export async function pushRows(
     readonly database: WatermelonDatabase;
     readonly gateway: GlueGateway;
     readonly columnsOf: ReadonlyMap<string, TableColumns>;
-    readonly tell: (table: string, id: string, told: ToldEdit) => void;
+    readonly tell: (table: string, id: string, told: ToldEdit, edit?: Fields) => void;
+    /** An edit that stays unsynced. */
+    readonly tellWaiting: (change: SentChange, fate: ToldFate) => void;
   },
   changes: LocalChanges,
 ): Promise<RejectedIds> {
-  const { database, gateway, columnsOf, tell } = parts;
+  const { database, gateway, columnsOf, tell, tellWaiting } = parts;
   const notes = await readNotes(database);
   const device = gateway.device();
   const { edits, sent, unanswered } = await nameEdits({ database, columnsOf, notes, device }, changes);
@@ -80,12 +84,13 @@ export async function pushRows(
       if (sent[key]?.unanswered !== undefined) beginAgain();
       return false;
     }
-    const reaction = changeReaction(fate.error);
+    const reaction = fate.isHeldBack === true ? 'again' : changeReaction(fate.error);
+    if (reaction === 'again') tellWaiting(change, fate);
     if (reaction !== 'refused') (rejected[table] ??= []).push(change.id);
     // What shall be gone is gone.
     else if (change.kind !== 'DELETE' || fate.error?.code !== 'NOT_FOUND') {
       corrections[key] = fate.change;
-      tell(table, change.id, fate);
+      tell(table, change.id, fate, change.json);
     }
     // This body was never taken under its id, so that a new one makes no second change of it.
     if (reaction === 'newDevice')
@@ -109,7 +114,11 @@ export async function pushRows(
       return isCopied ? new GatewayFault('KEY_REUSED', 'expected change ids of this device alone') : null;
     } catch (thrown) {
       const fault = GatewayFault.from(thrown, 'UNREACHABLE');
-      if (requestReaction(fault.code) !== 'newDevice') throw fault;
+      const reaction = requestReaction(fault.code);
+      // One of them may be what the gateway cannot take: the pull goes on, and less is sent next time.
+      if (reaction === 'lessLater') for (const one of batch) take(heldBack(one.change.changeId, fault), one);
+      if (reaction === 'lessLater') return null;
+      if (reaction !== 'newDevice') throw fault;
       // What it would have sent for the first time was never sent.
       mark(fresh, { device: undefined });
       for (const { table, change } of batch) (rejected[table] ??= []).push(change.id);
