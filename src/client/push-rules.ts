@@ -14,7 +14,7 @@ const MOST_OPEN = 100;
  *
  * @param isHeld set aside for now
  */
-export function nextBatch(
+export function nextPortion(
   entries: readonly OutboxEntry[],
   limits: PushLimits,
   isHeld: (entry: OutboxEntry) => boolean,
@@ -39,10 +39,10 @@ function* sendable(
   }
 }
 
-/** What is written before a batch leaves: that it may have arrived, and in which epoch (F5). */
-export function beforeSending(batch: readonly OutboxEntry[], epoch: string | null): StoreWrites {
+/** What is written before a portion leaves: that it may have arrived, and in which epoch (F5). */
+export function beforeSending(portion: readonly OutboxEntry[], epoch: string | null): StoreWrites {
   return {
-    changed: batch.filter((entry) => !entry.isSent).map((entry) => ({ ...entry, isSent: true, sentEpoch: epoch })),
+    changed: portion.filter((entry) => !entry.isSent).map((entry) => ({ ...entry, isSent: true, sentEpoch: epoch })),
   };
 }
 

@@ -5,7 +5,7 @@ import type { LocalStore, RecordName, StoreWrites, SyncRead, SyncState } from '.
 import { isApplied, newEntry, unsent, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { beginningAgain, takePage, type AskedPage } from './page-rules.js';
 import { createPortions, type PushLimits } from './portions.js';
-import { asSent, beforeSending, isFinal, nextBatch, ofNewDevice, outboxWrites, takeFates } from './push-rules.js';
+import { asSent, beforeSending, isFinal, nextPortion, ofNewDevice, outboxWrites, takeFates } from './push-rules.js';
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -127,10 +127,10 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
    * @param tried left alone; those that are answered come to it
    * @returns how many were answered; null: there is nothing more to send now
    */
-  async function pushBatch(tried: Set<string>): Promise<number | null> {
+  async function pushPortion(tried: Set<string>): Promise<number | null> {
     const chosen = await update(({ state, entries }) => {
       const batch = portions.next((bounds, isLeft) =>
-        nextBatch(entries, bounds, ({ changeId }) => tried.has(changeId) || isLeft(changeId)),
+        nextPortion(entries, bounds, ({ changeId }) => tried.has(changeId) || isLeft(changeId)),
       );
       if (batch.length === 0) return null;
       return { writes: beforeSending(batch, state.epoch), value: { batch, state } };
@@ -195,7 +195,7 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
       const tried = new Set<string>();
       let answered = 0;
       try {
-        for (let batch: number | null = 0; batch !== null; batch = await pushBatch(tried)) answered += batch;
+        for (let count: number | null = 0; count !== null; count = await pushPortion(tried)) answered += count;
       } catch (thrown) {
         // The pull that follows tells which edits the gateway lost: they go first.
         if (requestReaction((thrown as GatewayFault).code) !== 'pullFirst') throw thrown;
