@@ -5,6 +5,7 @@ import type { ChangeError } from '../core/errors.js';
 import { GatewayFault, type Fate, type PulledChange, type PulledPage, type SentChange } from './gateway.js';
 import { createGluePushes, type GluePushes } from './glue-push.js';
 import { readAhead, type Credentials, type ReadPage } from './page-ahead.js';
+import { createStoreOwner, type StoreOwner } from './store-owner.js';
 import { createTurns } from './turns.js';
 
 /** What became of a pushed change: its result, or later its receipt. */
@@ -103,9 +104,12 @@ export interface GlueGateway {
   /**
    * Goes on under a new id. What was sent under the old one and has no answer is not sent again (F11).
    *
+   * @param asked the id of which it was told so: where it is another one by now, nothing happens
    * @throws GatewayFault `why`, where the app makes no new ids
    */
-  renew(why: GatewayFault): Promise<void>;
+  renew(why: GatewayFault, asked: string): Promise<void>;
+  /** Whose store it is: told once, with its last checkpoint; pages that come are noted by themselves. */
+  readonly owner: Pick<StoreOwner, 'ownedBy' | 'seenBy'>;
   /** Who asks, as requests are told; the device among it. */
   credentials(): Promise<Credentials>;
 }
@@ -130,19 +134,54 @@ export function openGlueGateway(
 
   const ask: Ask = (query, variables) => exchange(device, query, variables);
 
-  async function renew(why: GatewayFault): Promise<void> {
+  async function renew(why: GatewayFault, asked: string): Promise<void> {
+    // A page may have told of it meanwhile.
+    if (device !== asked) return;
     if (onEvicted === undefined) throw why;
     device = await onEvicted();
   }
 
-  async function askPage(by: Ask, since: string | null): Promise<ToldPage> {
-    return (await by<{ readonly pull: ToldPage }>(GLUE_DOCUMENTS.pull, { ...pulled, since })).pull;
+  async function askPage(by: Ask, since: string | null, limit = pulled.limit): Promise<ToldPage> {
+    const { pull } = await by<{ readonly pull: ToldPage }>(GLUE_DOCUMENTS.pull, { ...pulled, since, limit });
+    if (pull.resetReason === 'OTHER_USER')
+      throw new GatewayFault('CLOSED', 'these are the records and edits of another user: open a store for each');
+    return pull;
+  }
+
+  function askAs(who: Credentials): Ask {
+    const exchangeAs = createExchange({ url, headers: () => who, fetch, clock, timeoutMs });
+    return (query, variables) => exchangeAs(device, query, variables);
+  }
+
+  const owner = createStoreOwner(async (who, place) => void (await askPage(askAs(who), place, 1)));
+
+  /** Asks with credentials that are the store's owner's; a user may sign in as another one. */
+  async function askAsOwner<Answer>(request: (by: Ask, who: Credentials) => Promise<Answer>, place: string | null) {
+    const attempt = async (): Promise<Answer> => {
+      const who = await given();
+      // A place tells its user by itself.
+      if (place === null) await owner.check(who);
+      return request(askAs(who), who);
+    };
+    try {
+      return await attempt();
+    } catch (thrown) {
+      if (signIn === undefined || reactionTo(thrown) !== 'signIn') throw GatewayFault.from(thrown, 'UNREACHABLE');
+      await signIn();
+      return attempt();
+    }
   }
 
   /** An evicted device is told by a page of its own, once: the new id is kept before that page is. */
   async function askOwnPage(since: string | null): Promise<ToldPage> {
-    const page = await askPage(ask, since);
-    if (page.resetReason === 'DEVICE_EVICTED' && onEvicted !== undefined) device = await onEvicted();
+    const asked = device;
+    const page = await askAsOwner(async (by, who) => {
+      const told = await askPage(by, since);
+      owner.seen(who, told.checkpoint);
+      return told;
+    }, since);
+    if (page.resetReason === 'DEVICE_EVICTED' && onEvicted !== undefined && device === asked)
+      device = await onEvicted();
     return page;
   }
 
@@ -183,7 +222,8 @@ export function openGlueGateway(
         pushes.push(changes, async (portion) => {
           const sentAt = new Date(clock.nowMs()).toISOString();
           type Pushed = { readonly push: { readonly results: readonly ToldFate[] } };
-          return (await ask<Pushed>(GLUE_DOCUMENTS.push, { changes: portion, sentAt })).push.results;
+          const asked = { changes: portion, sentAt };
+          return (await askAsOwner((by) => by<Pushed>(GLUE_DOCUMENTS.push, asked), null)).push.results;
         }),
       );
     },
@@ -194,6 +234,7 @@ export function openGlueGateway(
     drop: () => pages.drop(),
     device: () => device,
     renew,
+    owner,
   };
 }
 

@@ -70,6 +70,8 @@ export interface TidegatePlace {
   readonly fields: string;
   /** The id of the device that it was asked for under: another one may have edits that were never answered, and begins again (F11). */
   readonly device?: string;
+  /** The last checkpoint before everything was to come again: tells whose the documents and edits are (F24). */
+  readonly owner?: string;
 }
 
 /** Rows that RxDB hands over at once. How many go in one request the gateway's answers say. */
@@ -167,7 +169,22 @@ export function tidegateReplication<Doc>(
     const isSound = known?.fields === fields && (known.device ?? now) === now && begunCount === past.toldCount();
     if (isSound) return { ...known, device: now };
     const lineage = known === undefined ? FIRST_LINEAGE : known.lineage + 1;
-    return { since: null, lineage, isFilling: true, fields, device: now };
+    const owner = known?.since ?? known?.owner;
+    return { since: null, lineage, isFilling: true, fields, device: now, ...(owner === undefined ? {} : { owner }) };
+  }
+
+  let knowOwner = (): void => undefined;
+  const ownerKnown = new Promise<void>((resolve) => (knowOwner = resolve));
+  function begunAt(place: TidegatePlace): TidegatePlace {
+    gateway.owner.ownedBy(place.since ?? place.owner ?? null);
+    knowOwner();
+    return place;
+  }
+
+  /** RxDB begins to push beside its first pull. */
+  async function pushed(changes: readonly SentChange[]): Promise<readonly ToldFate[]> {
+    await ownerKnown;
+    return past.push(changes);
   }
 
   async function pullFrom(from: TidegatePlace): Promise<AskedPage> {
@@ -253,9 +270,7 @@ export function tidegateReplication<Doc>(
     async fetch(request: Request) {
       const { variables } = (await request.json()) as { readonly variables: AskedVariables };
       const data = await untilRevoked(async () =>
-        'changes' in variables
-          ? { push: await past.push(variables.changes) }
-          : { pull: await pullFrom(variables.from) },
+        'changes' in variables ? { push: await pushed(variables.changes) } : { pull: await pullFrom(variables.from) },
       );
       // All that RxDB uses of a response: a real one would write the page as JSON and read it once more.
       return { json: async () => ({ data }) } as Response;
@@ -263,7 +278,7 @@ export function tidegateReplication<Doc>(
     pull: {
       // The least: RxDB goes on until a page without documents, instead of taking a page that is not full for the end.
       batchSize: 1,
-      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { from: placeOf(place) } }),
+      queryBuilder: (place) => ({ query: GLUE_DOCUMENTS.pull, variables: { from: begunAt(placeOf(place)) } }),
       responseModifier: (page: AskedPage, origin) => (origin === 'stream' ? ('RESYNC' as never) : takePages(page)),
       streamQueryBuilder: () => ({ query: GLUE_DOCUMENTS.hints, variables: { collections: [name] } }),
       wsOptions: hintSocketOptions(collection, () => gateway.credentials()),

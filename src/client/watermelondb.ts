@@ -63,6 +63,9 @@ export interface TidegateSyncSettings extends GatewayAddress {
 /** Records of 430 bytes: 1.5 MB of JSON, of which 100 to 300 KB go over the network. */
 const PAGE_SIZE = 2_500;
 
+/** The credentials of its user, by database: each sync but the first need not ask whose they are. */
+const SEEN_BY = new WeakMap<object, string | undefined>();
+
 /** What the gateway declares, by database: it does not change while an app runs. */
 const DECLARED = new WeakMap<object, ReadonlyMap<string, TableColumns>>();
 
@@ -78,10 +81,10 @@ const PUSHES = new WeakMap<object, GluePushes>();
 export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<void> {
   const { database, device, onRevoked } = settings;
   if (typeof onRevoked !== 'function') throw new Error('onRevoked: expected a function that wipes the database');
-  const { revoked } = await readNotes(database);
+  const { revoked, owner = null } = await readNotes(database);
   try {
     if (revoked === device) throw new GatewayFault('DEVICE_REVOKED', "this installation's rights were taken away");
-    await sync(settings);
+    await sync(settings, owner);
   } catch (thrown) {
     if (thrown instanceof GatewayFault && requestReaction(thrown.code) === 'wipe') {
       await writeNotes(database, { ...(await readNotes(database)), revoked: device });
@@ -91,10 +94,11 @@ export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<
   }
 }
 
-async function sync(settings: TidegateSyncSettings): Promise<void> {
+async function sync(settings: TidegateSyncSettings, owner: string | null): Promise<void> {
   const { database, tables, pageSize = PAGE_SIZE } = settings;
   const { onRefused = () => undefined, onWaiting = () => undefined } = settings;
   const gateway = openGlueGateway(settings, { collections: tables, limit: pageSize }, pushesOf(settings));
+  gateway.owner.ownedBy(owner, SEEN_BY.get(database));
   const columns = columnsOf(gateway, settings);
   // Whoever needs them hears of it.
   columns.catch(() => undefined);
@@ -126,6 +130,7 @@ async function sync(settings: TidegateSyncSettings): Promise<void> {
       await forgetCorrections(database);
     }
   } finally {
+    SEEN_BY.set(database, gateway.owner.seenBy());
     gateway.drop();
   }
 }

@@ -70,14 +70,14 @@ test('F11: an evicted push is not made again by itself; under its new id a devic
     'tablet',
     1,
   ]);
-  await gateway.renew(why as GatewayFault);
+  await gateway.renew(why as GatewayFault, 'tablet');
   await gateway.push([CHANGE]);
   expect([gateway.device(), asked.map(({ device }) => device)]).toEqual(['tablet-2', ['tablet', 'tablet-2']]);
 });
 
 test('F11: a device for which the app makes no new ids is told why it needs one', async () => {
   const why = new GatewayFault('KEY_REUSED', 'a copy');
-  await expect(glueOf(() => false).gateway.renew(why)).rejects.toBe(why);
+  await expect(glueOf(() => false).gateway.renew(why, 'tablet')).rejects.toBe(why);
 });
 
 test('UNAUTHENTICATED gets new credentials, once; a page ahead asks nobody to sign in', async () => {

@@ -70,15 +70,17 @@ export function openGlueWard(ids: readonly string[]): GlueWard {
     return answer;
   }
 
-  function pull(device: string, since: string | null) {
+  function pull(user: string, device: string, since: string | null) {
     const isTold = since === null || since.endsWith('told');
-    const reason: ResetReason | null = ward.evicted.has(device) && !isTold ? 'DEVICE_EVICTED' : null;
+    const isOther = since !== null && !since.includes(`of ${user}`);
+    const isEvicted = ward.evicted.has(device) && !isTold;
+    const reason: ResetReason | null = isOther ? 'OTHER_USER' : isEvicted ? 'DEVICE_EVICTED' : null;
     const from = reason === null ? Number.parseInt(since ?? '0', 10) : 0;
     const changes = [...visits].filter(([, one]) => one.seq > from && (from > 0 || one.fields !== null));
     return {
       changes: changes.map(([id]) => stateOf(id)),
       receipts: [],
-      checkpoint: `${seq}${reason !== null || since?.endsWith('told') ? ' told' : ''}`,
+      checkpoint: `${seq} of ${user}${reason !== null || since?.endsWith('told') ? ' told' : ''}`,
       hasMore: false,
       reset: reason !== null,
       resetReason: reason,
@@ -104,7 +106,8 @@ export function openGlueWard(ids: readonly string[]): GlueWard {
           { errors: [{ message: 'revoked', extensions: { code: 'DEVICE_REVOKED' } }] },
           { status: 403 },
         );
-      const device = new Headers(init?.headers).get('tidegate-device') ?? '';
+      const given = new Headers(init?.headers);
+      const [device, user] = [given.get('tidegate-device') ?? '', given.get('authorization') ?? ''];
       const { query, variables } = JSON.parse(init?.body as string) as {
         readonly query: string;
         readonly variables: { readonly since?: string | null; readonly changes?: readonly SentChange[] };
@@ -119,7 +122,7 @@ export function openGlueWard(ids: readonly string[]): GlueWard {
           },
         });
       const { since = null, changes } = variables;
-      if (changes === undefined) return Response.json({ data: { pull: pull(device, since) } });
+      if (changes === undefined) return Response.json({ data: { pull: pull(user, device, since) } });
       ward.pushes.push({ device, changes });
       if (ward.evicted.has(device))
         return Response.json({ errors: [{ message: 'silent for too long', extensions: { code: 'DEVICE_EVICTED' } }] });

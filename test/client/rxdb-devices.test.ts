@@ -14,6 +14,7 @@ let replication: RxReplicationState<unknown, unknown>;
 let refused: RefusedEdit[];
 let device: string;
 let revoked: unknown[];
+let user: string;
 
 beforeEach(async () => {
   ({ database, visits } = await openVisits('devices'));
@@ -21,6 +22,7 @@ beforeEach(async () => {
   refused = [];
   device = 'phone';
   revoked = [];
+  user = 'nadia';
   replicate();
   await replication.awaitInitialReplication();
 });
@@ -31,6 +33,7 @@ function replicate(): void {
     collection: visits,
     url: 'http://ward.example/graphql',
     device,
+    headers: () => ({ authorization: user }),
     hints: false,
     fetch: ward.fetch,
     onRefused: (edit) => void refused.push(edit),
@@ -185,3 +188,24 @@ test('a device that was revoked removes what it holds, sends nothing, and asks n
   ({ database, visits } = await openVisits('devices'));
   expect([revoked, await visits.count().exec(), ward.taken, ward.asked]).toEqual([[null], 0, [], asked]);
 });
+
+test.each([false, true])(
+  "F24: another user's credentials push nothing of a collection, are told nothing of it and bring nothing into it (the app was started anew: %s)",
+  async (isRestarted) => {
+    ward.network = 'gone';
+    await edit('V-1', { note: "nadia's" });
+    if (isRestarted) await restart();
+    const faults: unknown[] = [];
+    user = 'omar';
+    ward.refuse = () => 'SOURCE_REFUSED';
+    ward.network = 'sound';
+    replication.error$.subscribe(({ parameters }) => void faults.push(parameters['direction']));
+    replication.reSync();
+    await until('it was tried', async () => faults.length > 2);
+    expect([ward.pushes, refused]).toEqual([[], []]);
+    user = 'nadia';
+    ward.refuse = () => null;
+    await inSync();
+    expect(said()).toEqual([{ note: "nadia's" }]);
+  },
+);

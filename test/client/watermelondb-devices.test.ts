@@ -5,9 +5,10 @@ import { openGlueWard } from './glue-ward.js';
 
 async function openPhone(given: { readonly onRevoked?: () => void } = {}) {
   const ward = openGlueWard(['V-1', 'V-2', 'V-3']);
+  const headers = { authorization: 'nadia' };
   const replica = await watermelondbClient.open({
     url: 'http://ward.example/graphql',
-    headers: {},
+    headers,
     device: `phone-${randomUUID()}`,
     fetch: ward.fetch,
     pageSize: 10,
@@ -17,6 +18,7 @@ async function openPhone(given: { readonly onRevoked?: () => void } = {}) {
   return {
     ...replica,
     ward,
+    headers,
     edit: (id: string, fields: object) => replica.edit('visits', id, { ...fields }),
     trySync: () => replica.sync().catch(() => undefined),
     async fields(id: string) {
@@ -202,4 +204,19 @@ test('a revoked device is told until it is wiped, without asking', async () => {
 
 test('no sync begins without a function that wipes', async () => {
   await expect(syncWithTidegate({ onRevoked: undefined } as never)).rejects.toThrow('onRevoked');
+});
+
+test("F24: another user's credentials push nothing of a database, are told nothing of it and bring nothing into it", async () => {
+  const phone = await openPhone();
+  await phone.edit('V-1', { note: "nadia's" });
+  phone.headers.authorization = 'omar';
+  phone.ward.refuse = () => 'SOURCE_REFUSED';
+  await expect(phone.sync()).rejects.toMatchObject({ code: 'CLOSED' });
+  await phone.edit('V-2', { note: "nadia's, too" });
+  await expect(phone.sync()).rejects.toMatchObject({ code: 'CLOSED' });
+  expect([phone.ward.pushes, phone.refusals()]).toEqual([[], []]);
+  phone.headers.authorization = 'nadia';
+  phone.ward.refuse = () => null;
+  await phone.sync();
+  expect(new Set(phone.ward.taken.map(({ id }) => id))).toEqual(new Set(['V-1', 'V-2']));
 });

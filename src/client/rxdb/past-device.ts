@@ -65,6 +65,7 @@ export function createPastDevice(
       return { ...known, [MARK]: { ...mark, refused: { code, message } } };
     },
     async push(changes) {
+      const asked = gateway.device();
       const first = changes.filter(({ changeId }) => edits.neverSent.delete(changeId));
       try {
         const fates = await gateway.push(changes);
@@ -72,14 +73,14 @@ export function createPastDevice(
         // These bodies were never taken under their ids.
         for (const { changeId } of copied) edits.neverSent.add(changeId);
         if (copied.length > 0)
-          await gateway.renew(new GatewayFault('KEY_REUSED', 'expected change ids of this device alone'));
+          await gateway.renew(new GatewayFault('KEY_REUSED', 'expected change ids of this device alone'), asked);
         return fates;
       } catch (thrown) {
         const fault = GatewayFault.from(thrown, 'UNREACHABLE');
         if (requestReaction(fault.code) !== 'newDevice') throw fault;
         // What it would have sent for the first time was never sent.
         for (const { changeId } of first) edits.neverSent.add(changeId);
-        await gateway.renew(fault);
+        await gateway.renew(fault, asked);
         throw fault;
       }
     },

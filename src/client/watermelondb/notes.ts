@@ -62,6 +62,8 @@ export interface Notes {
   /** By the numbers that WatermelonDB has for them; of its last two. Null: everything is to come again from the beginning. */
   readonly places: Readonly<Record<string, PlaceNote | null>>;
   readonly epoch: string | null;
+  /** The last checkpoint: tells whose the records and edits are (F24). */
+  readonly owner?: string;
   /** By `table id`. */
   readonly sent: Readonly<Record<string, SentNote>>;
   /** Refused edits whose rows still show them: the record as it stands, or null where there is none. By `table id`. */

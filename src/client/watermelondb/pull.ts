@@ -81,7 +81,7 @@ export async function pullRows(
   }
   const reached = { checkpoint: last.checkpoint, columns: heldColumns };
   const places = { ...(before === undefined ? {} : { [place]: before }), [place + 1]: reached };
-  await writeNotes(database, { ...notes, places, epoch: last.epoch, open });
+  await writeNotes(database, { ...notes, places, epoch: last.epoch, owner: last.checkpoint, open });
   const strategy = isReset ? { experimentalStrategy: 'replacement' as const } : {};
   return { rows: { changes, timestamp: place + 1, ...strategy }, hasMore: last.hasMore };
 

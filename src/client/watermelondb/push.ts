@@ -134,7 +134,7 @@ export async function pushRows(
     else for (const { table, change } of batch) (rejected[table] ??= []).push(change.id);
   }
   await save();
-  if (why !== null) await gateway.renew(why);
+  if (why !== null) await gateway.renew(why, device);
   return rejected;
 }
 
