@@ -52,7 +52,7 @@ export interface SyncClientOptions {
 
 /** What an app may want to hear of. Everything is kept before it is told, and stays in the outbox until the app discards it. */
 export interface SyncEvents {
-  /** Anything that an edit was told, ACCEPTED included. */
+  /** Anything that an edit was told, ACCEPTED included; where its status is null, why it waits: `entry.error`. */
   readonly fate?: (entry: OutboxEntry) => void;
   /** Made from a version that is no longer current, and refused: `entry.conflict` has base, theirs and yours. */
   readonly conflict?: (entry: OutboxEntry) => void;

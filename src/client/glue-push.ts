@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../core/errors.js';
+import { requestReaction } from './error-reactions.js';
 import { GatewayFault, type FaultCode, type SentChange } from './gateway.js';
 import type { ToldFate } from './glue-gateway.js';
 import { createPortions, portionOf, PUSH_LIMITS } from './portions.js';
@@ -42,14 +43,6 @@ export function createGluePushes(nowMs: () => number): GluePushes {
     for (const [changeId, { fault }] of failures) failures.set(changeId, { fault, isItsOwn: true });
   }
 
-  /** @returns whether less can be sent at once */
-  function failed([first = '', ...others]: readonly string[], fault: GatewayFault): boolean {
-    const reaction = portions.failed([first, ...others], fault);
-    const isPortions = reaction === 'less' || reaction === 'lessLater';
-    if (isPortions && others.length === 0) failures.set(first, { fault, isItsOwn: false });
-    return reaction === 'less';
-  }
-
   return {
     async push(changes, send) {
       const fates = new Map<string, ToldFate>();
@@ -71,7 +64,8 @@ export function createGluePushes(nowMs: () => number): GluePushes {
           passed(changeIds);
         } catch (thrown) {
           const fault = GatewayFault.from(thrown, 'UNREACHABLE');
-          if (failed(changeIds, fault)) continue;
+          for (const aside of portions.failed(changeIds, fault)) failures.set(aside, { fault, isItsOwn: false });
+          if (requestReaction(fault.code) === 'less') continue;
           // What was answered is done; a repeat of all would cost its bytes once more.
           if (fates.size === 0) throw fault;
           last = fault;

@@ -43,7 +43,7 @@ export interface OutboxEntry {
   readonly sentEpoch: string | null;
   /** What became of it so far. */
   readonly status: EntryStatus;
-  /** Why it was refused, or why it waits; null: the gateway said nothing. */
+  /** Why it was refused; while the status is null, why it could not be sent or taken the last time. Null: nobody said anything. */
   readonly error: ChangeError | null;
   /** With CONFLICT; null: there was none, or the gateway keeps it no more. */
   readonly conflict: EntryConflict | null;

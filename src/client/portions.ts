@@ -1,4 +1,4 @@
-import { requestReaction, type RequestReaction } from './error-reactions.js';
+import { requestReaction } from './error-reactions.js';
 import type { GatewayFault } from './gateway.js';
 
 /** Bounds of one push. */
@@ -23,8 +23,8 @@ export interface Portions {
   ): readonly Change[];
   /** The gateway answered a push of these. */
   passed(changeIds: readonly string[]): void;
-  /** A push of these failed as a whole: less is sent from now on, and one that fails alone is set aside. @returns what is to be done */
-  failed(changeIds: readonly string[], fault: GatewayFault): RequestReaction;
+  /** A push of these failed as a whole: if less may help, less is sent from now on. @returns the one that failed alone: it is set aside */
+  failed(changeIds: readonly string[], fault: GatewayFault): readonly string[];
   /** Everything set aside may be sent again. */
   readonly release: () => void;
 }
@@ -33,18 +33,15 @@ export interface Portions {
 const HELD_MS = 15 * 60_000;
 
 export function createPortions(limits: PushLimits, nowMs: () => number): Portions {
-  /** Set aside, by changeId: until when, ms. */
-  const held = new Map<string, number>();
-  /** Those that ever failed alone: they go alone, behind all others. */
-  const suspects = new Set<string>();
+  /** Those that failed alone, by changeId: they go alone, behind all others, and not before this moment, ms. */
+  const suspects = new Map<string, number>();
   let room = limits.changes;
-
-  const isHeld = (changeId: string): boolean => (held.get(changeId) ?? 0) > nowMs();
 
   return {
     next(choose) {
-      const sound = choose({ ...limits, changes: room }, (changeId) => isHeld(changeId) || suspects.has(changeId));
-      return sound.length > 0 ? sound : choose({ ...limits, changes: 1 }, isHeld);
+      const sound = choose({ ...limits, changes: room }, (changeId) => suspects.has(changeId));
+      if (sound.length > 0) return sound;
+      return choose({ ...limits, changes: 1 }, (changeId) => (suspects.get(changeId) ?? 0) > nowMs());
     },
     passed(changeIds) {
       room = Math.min(limits.changes, room * 2);
@@ -52,17 +49,15 @@ export function createPortions(limits: PushLimits, nowMs: () => number): Portion
     },
     failed(changeIds, { code }) {
       const reaction = requestReaction(code);
-      if (reaction === 'less' || reaction === 'lessLater') {
-        room = Math.max(1, Math.floor(changeIds.length / 2));
-        const [first = ''] = changeIds;
-        if (changeIds.length === 1) {
-          suspects.add(first);
-          held.set(first, nowMs() + HELD_MS);
-        }
-      }
-      return reaction;
+      if (reaction !== 'less' && reaction !== 'lessLater') return [];
+      room = Math.max(1, Math.floor(changeIds.length / 2));
+      if (changeIds.length > 1) return [];
+      for (const changeId of changeIds) suspects.set(changeId, nowMs() + HELD_MS);
+      return changeIds;
     },
-    release: () => held.clear(),
+    release() {
+      for (const changeId of suspects.keys()) suspects.set(changeId, 0);
+    },
   };
 }
 

@@ -1,5 +1,6 @@
+import type { ErrorCode } from '../core/errors.js';
 import { changeReaction } from './error-reactions.js';
-import type { Fate, SentChange } from './gateway.js';
+import type { Fate, GatewayFault, SentChange } from './gateway.js';
 import type { StoreWrites, SyncRead } from './local-store.js';
 import { isApplied, isForUser, isOpen, isRefused, nameOf, unsent, type OutboxEntry } from './outbox-entry.js';
 import { portionOf, type PushLimits } from './portions.js';
@@ -105,7 +106,9 @@ export function takeFates(
     if (!isReceipt && fate.status === 'REJECTED') {
       const reaction = changeReaction(fate.error);
       if (reaction === 'newDevice') isCopied = true;
-      if (reaction === 'again') return entry;
+      // Why it waits is for its user to see; told once.
+      if (reaction === 'again')
+        return entry.error?.code === fate.error?.code ? entry : tell({ ...entry, error: fate.error ?? null });
       // This body was never taken under its id, so that a new one makes no second change of it.
       if (reaction === 'newDevice') return { ...unsent(entry), changeId: newId() };
     }
@@ -118,6 +121,12 @@ export function takeFates(
     return entry;
   }
   return { entries: after, told, isCopied };
+}
+
+/** What an edit is told whose push fails as a whole: no verdict, and the reason why it waits. */
+export function waitsFor({ code, message }: GatewayFault, changeId: string): Fate {
+  const error = { code: code as ErrorCode, message, field: null, retryable: true } as const;
+  return { changeId, status: 'REJECTED', error };
 }
 
 /** Queued, and nobody can have seen it. */

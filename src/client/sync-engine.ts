@@ -5,7 +5,16 @@ import type { LocalStore, RecordName, StoreWrites, SyncRead, SyncState } from '.
 import { isApplied, newEntry, unsent, type Edit, type OutboxEntry } from './outbox-entry.js';
 import { beginningAgain, takePage, type AskedPage } from './page-rules.js';
 import { createPortions, type PushLimits } from './portions.js';
-import { asSent, beforeSending, isFinal, nextPortion, ofNewDevice, outboxWrites, takeFates } from './push-rules.js';
+import {
+  asSent,
+  beforeSending,
+  isFinal,
+  nextPortion,
+  ofNewDevice,
+  outboxWrites,
+  takeFates,
+  waitsFor,
+} from './push-rules.js';
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -140,29 +149,36 @@ export function createSyncEngine({ store, gateway, nowMs, newId, limits, news }:
     const fates = await send(state, batch);
     if (fates === null) return 0;
     for (const { changeId } of batch) tried.add(changeId);
+    const isCopied = await hear(state, fates);
+    // What goes on under new ids waits for the next time, lest a gateway that knows every id is asked for ever.
+    return isCopied ? null : fates.length;
+  }
+
+  /** @returns whether an id of this device stands for another one's change */
+  async function hear({ generation }: SyncState, fates: readonly Fate[]): Promise<boolean> {
     let isCopied = false;
     const answered = await update((read) => {
-      const heard = read.state.generation === state.generation ? fates : fates.filter(isFinal);
+      const heard = read.state.generation === generation ? fates : fates.filter(isFinal);
       const taken = takeFates(read.entries, heard, false, newId);
       isCopied = taken.isCopied;
       const { writes, value } = renewed(read, taken.entries, isCopied);
       return { writes, value: [...taken.told, ...value] };
     });
     tell(answered?.value ?? []);
-    // What goes on under new ids waits for the next time, lest a gateway that knows every id is asked for ever.
-    return isCopied ? null : fates.length;
+    return isCopied;
   }
 
   /** @returns null: it was too much at once, and less is to be sent */
-  async function send({ device, epoch }: SyncState, batch: readonly OutboxEntry[]): Promise<readonly Fate[] | null> {
+  async function send(state: SyncState, batch: readonly OutboxEntry[]): Promise<readonly Fate[] | null> {
     const changeIds = batch.map(({ changeId }) => changeId);
     try {
-      const fates = await gateway.push(device, batch.map(asSent), new Date(nowMs()).toISOString(), epoch);
+      const fates = await gateway.push(state.device, batch.map(asSent), new Date(nowMs()).toISOString(), state.epoch);
       portions.passed(changeIds);
       return fates;
     } catch (thrown) {
       const fault = GatewayFault.from(thrown, 'UNREACHABLE');
-      if (portions.failed(changeIds, fault) === 'less') return null;
+      for (const changeId of portions.failed(changeIds, fault)) await hear(state, [waitsFor(fault, changeId)]);
+      if (requestReaction(fault.code) === 'less') return null;
       await react(
         fault,
         batch.filter((entry) => !entry.isSent),

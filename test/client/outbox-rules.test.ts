@@ -151,7 +151,12 @@ describe('the outbox', () => {
         pushed.changes.some(({ json }) => json?.['notes'] === 'poison') ? fault(code)() : applied(pushed);
       await tablet.client.sync();
       const left = await tablet.client.outbox.list();
-      expect(left).toMatchObject([{ fields: { notes: 'poison' }, status: null }]);
+      // An app can show what waits, and why.
+      expect(left).toMatchObject([{ fields: { notes: 'poison' }, status: null, error: { code, retryable: true } }]);
+      // Tried again in vain it is not told again.
+      await tablet.client.sync();
+      expect(tablet.heard.filter((told) => told === 'fate null')).toEqual(['fate null']);
+      expect([...tablet.contents.entries.values()]).toMatchObject([{ error: { code } }]);
       const tries = tablet.gateway.pushes.length;
       tablet.client.start();
       await new Promise((resolve) => setImmediate(resolve));
@@ -174,7 +179,9 @@ describe('the outbox', () => {
       await tablet.client.sync().catch(() => undefined);
       expect(tablet.gateway.pulls.length).toBeGreaterThan(pulls);
     }
-    expect(await tablet.client.outbox.list()).toMatchObject([{ fields: { notes: 'poison' }, status: null }]);
+    expect(await tablet.client.outbox.list()).toMatchObject([
+      { fields: { notes: 'poison' }, status: null, error: { code: 'INTERNAL' } },
+    ]);
   });
 
   test.each(['UNREACHABLE', 'UNAVAILABLE', 'FORBIDDEN', 'RATE_LIMITED', 'NOT_FOUND', 'UNAUTHENTICATED'] as const)(

@@ -124,10 +124,12 @@ async function send(parts: PusherParts, group: ClientGroup, epoch: string, batch
     group.portions.passed(changeIds);
     return answers;
   } catch (thrown) {
+    if (!(thrown instanceof GatewayFault)) throw thrown;
+    const reaction = requestReaction(thrown.code);
     // What would have been sent for the first time was not.
-    if (thrown instanceof GatewayFault && requestReaction(thrown.code) === 'pullFirst')
-      for (const changeId of first) unsent.add(changeId);
-    if (thrown instanceof GatewayFault && group.portions.failed(changeIds, thrown) === 'less') return null;
+    if (reaction === 'pullFirst') for (const changeId of first) unsent.add(changeId);
+    group.portions.failed(changeIds, thrown);
+    if (reaction === 'less') return null;
     throw thrown;
   }
 }
