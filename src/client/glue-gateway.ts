@@ -15,6 +15,8 @@ export interface ToldFate extends Pick<Fate, 'changeId' | 'status'> {
   readonly change: PulledChange | null;
   /** No gateway said so: it could not be sent, and what stopped it is the error. */
   readonly isHeldBack?: true;
+  /** Of a result: the epoch in which the change was taken. */
+  readonly epoch?: string;
 }
 
 /** One answer of pull. */
@@ -221,9 +223,10 @@ export function openGlueGateway(
       return inTurn(() =>
         pushes.push(changes, async (portion) => {
           const sentAt = new Date(clock.nowMs()).toISOString();
-          type Pushed = { readonly push: { readonly results: readonly ToldFate[] } };
+          type Pushed = { readonly push: { readonly results: readonly ToldFate[]; readonly epoch: string } };
           const asked = { changes: portion, sentAt };
-          return (await askAsOwner((by) => by<Pushed>(GLUE_DOCUMENTS.push, asked), null)).push.results;
+          const { push } = await askAsOwner((by) => by<Pushed>(GLUE_DOCUMENTS.push, asked), null);
+          return push.results.map((result) => ({ ...result, epoch: push.epoch }));
         }),
       );
     },

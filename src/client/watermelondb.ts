@@ -1,11 +1,12 @@
 import type { Fields } from '../core/change.js';
+import { keepAccepted } from './accepted-changes.js';
 import { deviceClock } from './client-clock.js';
 import { requestReaction } from './error-reactions.js';
 import { GatewayFault, type SentChange } from './gateway.js';
 import { openGlueGateway, type GatewayAddress, type GlueGateway, type ToldFate } from './glue-gateway.js';
 import { createGluePushes, type GluePushes } from './glue-push.js';
 import { pairColumns, type TableColumns } from './watermelondb/columns.js';
-import { readNotes, writeNotes, type WatermelonDatabase } from './watermelondb/notes.js';
+import { acceptedStore, readNotes, writeNotes, type WatermelonDatabase } from './watermelondb/notes.js';
 import { forgetCorrections, pullRows, resolveRow, type PulledRows } from './watermelondb/pull.js';
 import type { LocalChanges } from './watermelondb/named-edits.js';
 import { forgetSent, pushRows, type RejectedIds, type ToldEdit } from './watermelondb/push.js';
@@ -97,15 +98,19 @@ export async function syncWithTidegate(settings: TidegateSyncSettings): Promise<
 async function sync(settings: TidegateSyncSettings, owner: string | null): Promise<void> {
   const { database, tables, pageSize = PAGE_SIZE } = settings;
   const { onRefused = () => undefined, onWaiting = () => undefined } = settings;
-  const gateway = openGlueGateway(settings, { collections: tables, limit: pageSize }, pushesOf(settings));
-  gateway.owner.ownedBy(owner, SEEN_BY.get(database));
-  const columns = columnsOf(gateway, settings);
-  // Whoever needs them hears of it.
-  columns.catch(() => undefined);
   const tell = (table: string, id: string, { changeId, status, error }: ToldEdit, edit?: Fields): void =>
     onRefused({ table, id, changeId, status, error, edit: edit ?? null });
   const tellWaiting = ({ changeId, collection, id, json }: SentChange, { error }: ToldFate): void =>
     onWaiting({ table: collection, id, changeId, error, edit: json ?? null });
+  const gateway = keepAccepted(
+    openGlueGateway(settings, { collections: tables, limit: pageSize }, pushesOf(settings)),
+    acceptedStore(database),
+    ({ collection, id, json }, fate) => tell(collection, id, fate, json),
+  );
+  gateway.owner.ownedBy(owner, SEEN_BY.get(database));
+  const columns = columnsOf(gateway, settings);
+  // Whoever needs them hears of it.
+  columns.catch(() => undefined);
   const pushAll = (): Promise<void> =>
     push(settings, async (changes) =>
       pushRows({ database, gateway, columnsOf: await columns, tell, tellWaiting }, changes),
@@ -116,6 +121,15 @@ async function sync(settings: TidegateSyncSettings, owner: string | null): Promi
     await pushAll();
     // What was never sent goes on under the new id; once, lest a gateway that knows no id is asked for ever.
     if (gateway.device() !== before) await pushAll();
+    await pull();
+    // What a reset made unsure goes out again, and its effect comes.
+    if ((await gateway.repeat()).answered > 0) await pull();
+  } finally {
+    SEEN_BY.set(database, gateway.owner.seenBy());
+    gateway.drop();
+  }
+
+  async function pull(): Promise<void> {
     for (let hasMore = true; hasMore;) {
       await synchronize(settings, {
         conflictResolver: resolveRow,
@@ -129,9 +143,6 @@ async function sync(settings: TidegateSyncSettings, owner: string | null): Promi
       });
       await forgetCorrections(database);
     }
-  } finally {
-    SEEN_BY.set(database, gateway.owner.seenBy());
-    gateway.drop();
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AcceptedChange, AcceptedStore } from '../accepted-changes.js';
 import type { PulledChange, SentChange } from '../gateway.js';
 
 /** What is used of a WatermelonDB adapter and its database. */
@@ -42,14 +43,6 @@ export interface EarlierSent {
   readonly said: Said;
 }
 
-/** An accepted change that waits for its receipt. */
-export interface OpenNote {
-  /** `table id` */
-  readonly row: string;
-  /** Whose receipt it is. */
-  readonly device: string;
-}
-
 /** Where a database stood behind a pull. */
 export interface PlaceNote {
   readonly checkpoint: string;
@@ -70,12 +63,11 @@ export interface Notes {
   readonly corrections: Readonly<Record<string, PulledChange | null>>;
   /** The device whose rights were taken away for ever: it is told again, and asks nobody any more. */
   readonly revoked?: string;
-  /** By change id. */
-  readonly open: Readonly<Record<string, OpenNote>>;
 }
 
 const KEY = 'tidegate';
-const NONE: Notes = { places: {}, epoch: null, sent: {}, corrections: {}, open: {} };
+const ACCEPTED_KEY = 'tidegate accepted';
+const NONE: Notes = { places: {}, epoch: null, sent: {}, corrections: {} };
 
 export async function readNotes({ adapter }: WatermelonDatabase): Promise<Notes> {
   const text = await adapter.getLocal(KEY);
@@ -85,6 +77,17 @@ export async function readNotes({ adapter }: WatermelonDatabase): Promise<Notes>
 /** Durable when it resolves. Nobody else writes them: one sync runs at a time. */
 export async function writeNotes(database: WatermelonDatabase, notes: Notes): Promise<void> {
   await database.adapter.setLocal(KEY, JSON.stringify(notes));
+}
+
+/** Accepted changes, in an item of their own: a push writes them before it writes its notes. */
+export function acceptedStore({ adapter }: WatermelonDatabase): AcceptedStore {
+  return {
+    async read() {
+      const text = await adapter.getLocal(ACCEPTED_KEY);
+      return text === null || text === undefined ? [] : (JSON.parse(text) as readonly AcceptedChange[]);
+    },
+    write: (accepted) => adapter.setLocal(ACCEPTED_KEY, JSON.stringify(accepted)),
+  };
 }
 
 export function rowKey(table: string, id: string): string {

@@ -1,5 +1,6 @@
+import type { KeepingGateway } from '../accepted-changes.js';
 import type { PulledChange } from '../gateway.js';
-import type { GlueGateway, ToldPage } from '../glue-gateway.js';
+import type { ToldPage } from '../glue-gateway.js';
 import { isRefused } from '../outbox-entry.js';
 import { VERSION_COLUMN, type RawRow, type TableColumns } from './columns.js';
 import { columnsAsText, namedBy, readNotes, rowKey, writeNotes, type WatermelonDatabase } from './notes.js';
@@ -24,7 +25,7 @@ export interface PulledRows {
 export async function pullRows(
   parts: {
     readonly database: WatermelonDatabase;
-    readonly gateway: GlueGateway;
+    readonly gateway: KeepingGateway;
     readonly tables: readonly string[];
     readonly columns: Promise<ReadonlyMap<string, TableColumns>>;
     readonly tell: (table: string, id: string, told: ToldEdit) => void;
@@ -72,16 +73,16 @@ export async function pullRows(
   }
   if (isReset) for (const key of isUnsent) if (!told.has(key)) await keep(...namedBy(key));
 
-  const open = { ...notes.open };
-  for (const receipt of pages.flatMap(({ receipts }) => receipts)) {
-    const waiting = open[receipt.changeId];
-    if (waiting === undefined) continue;
-    if (isRefused(receipt)) tell(...namedBy(waiting.row), receipt);
-    if (receipt.status !== 'ACCEPTED' && receipt.status !== 'PARKED') delete open[receipt.changeId];
+  const receipts = pages.flatMap((page) => page.receipts);
+  const accepted = await gateway.acceptedOf(receipts);
+  for (const receipt of receipts) {
+    const change = accepted.get(receipt.changeId);
+    if (change !== undefined && isRefused(receipt)) tell(change.collection, change.id, receipt);
   }
+  await gateway.settle(receipts);
   const reached = { checkpoint: last.checkpoint, columns: heldColumns };
   const places = { ...(before === undefined ? {} : { [place]: before }), [place + 1]: reached };
-  await writeNotes(database, { ...notes, places, epoch: last.epoch, owner: last.checkpoint, open });
+  await writeNotes(database, { ...notes, places, epoch: last.epoch, owner: last.checkpoint });
   const strategy = isReset ? { experimentalStrategy: 'replacement' as const } : {};
   return { rows: { changes, timestamp: place + 1, ...strategy }, hasMore: last.hasMore };
 

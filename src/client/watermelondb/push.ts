@@ -1,22 +1,15 @@
+import type { KeepingGateway } from '../accepted-changes.js';
 import type { Fields } from '../../core/change.js';
 import { deviceChance, uuidBy } from '../client-clock.js';
 import { changeReaction, requestReaction } from '../error-reactions.js';
 import { GatewayFault, type SentChange } from '../gateway.js';
-import type { GlueGateway, ToldFate } from '../glue-gateway.js';
+import type { ToldFate } from '../glue-gateway.js';
 import { heldBack } from '../glue-push.js';
 import { isRefused } from '../outbox-entry.js';
 import { UNANSWERED_ERROR } from '../unanswered.js';
 import type { TableColumns } from './columns.js';
 import { nameEdits, type LocalChanges, type NamedEdit } from './named-edits.js';
-import {
-  namedBy,
-  readNotes,
-  rowKey,
-  writeNotes,
-  type OpenNote,
-  type SentNote,
-  type WatermelonDatabase,
-} from './notes.js';
+import { namedBy, readNotes, rowKey, writeNotes, type SentNote, type WatermelonDatabase } from './notes.js';
 
 /** Rows that stay unsynced, by table. */
 export type RejectedIds = Record<string, string[]>;
@@ -41,7 +34,7 @@ export interface ToldEdit extends Pick<ToldFate, 'changeId' | 'error'> {
 export async function pushRows(
   parts: {
     readonly database: WatermelonDatabase;
-    readonly gateway: GlueGateway;
+    readonly gateway: KeepingGateway;
     readonly columnsOf: ReadonlyMap<string, TableColumns>;
     readonly tell: (table: string, id: string, told: ToldEdit, edit?: Fields) => void;
     /** An edit that stays unsynced. */
@@ -54,7 +47,6 @@ export async function pushRows(
   const device = gateway.device();
   const { edits, sent, unanswered } = await nameEdits({ database, columnsOf, notes, device }, changes);
   const corrections = { ...notes.corrections };
-  const open: Record<string, OpenNote> = {};
   const rejected: RejectedIds = {};
 
   let { places } = notes;
@@ -70,16 +62,13 @@ export async function pushRows(
     tellUnanswered(key, changeId);
     if (isCreate) corrections[key] = null;
   }
-  for (const [changeId, waiting] of Object.entries(notes.open)) {
-    if (waiting.device === device) open[changeId] = waiting;
-    // Its receipt is told to nobody any more.
-    else tellUnanswered(waiting.row, changeId);
-  }
+  // Their receipts are told to nobody any more.
+  const abandoned = await gateway.abandoned();
+  for (const { changeId, collection, id } of abandoned) tellUnanswered(rowKey(collection, id), changeId);
 
   /** @returns an id of this device stands for another device's change: a copied backup */
   function take(fate: ToldFate, { key, table, change }: NamedEdit): boolean {
     if (!isRefused(fate)) {
-      if (fate.status === 'ACCEPTED' || fate.status === 'PARKED') open[fate.changeId] = { row: key, device };
       // As long as the row was unsynced it went on to show what was sent of it without an answer.
       if (sent[key]?.unanswered !== undefined) beginAgain();
       return false;
@@ -98,7 +87,7 @@ export async function pushRows(
     return reaction === 'newDevice';
   }
 
-  const save = (): Promise<void> => writeNotes(database, { ...notes, places, sent, corrections, open });
+  const save = (): Promise<void> => writeNotes(database, { ...notes, places, sent, corrections });
   const mark = (these: readonly NamedEdit[], under: { readonly device: string | undefined }): void => {
     for (const { key } of these) sent[key] = { ...(sent[key] as SentNote), ...under };
   };
@@ -127,6 +116,7 @@ export async function pushRows(
   }
 
   await save();
+  await gateway.forget(abandoned);
   let why: GatewayFault | null = null;
   for (let at = 0; at < edits.length; at += PUSH_BATCH) {
     const batch = edits.slice(at, at + PUSH_BATCH);
