@@ -62,9 +62,9 @@ export function keepAccepted(
   }
 
   /** What is to be sent again, the oldest first. */
-  async function unsureChanges(): Promise<readonly SentChange[]> {
+  async function unsureChanges(asDevice: string): Promise<readonly SentChange[]> {
     const accepted = await store.read();
-    return accepted.filter((one) => one.isUnsure && one.device === gateway.device()).map(({ change }) => change);
+    return accepted.filter(({ isUnsure, device }) => isUnsure && device === asDevice).map(({ change }) => change);
   }
 
   async function drop(named: readonly { readonly changeId: string }[]): Promise<void> {
@@ -78,10 +78,11 @@ export function keepAccepted(
 
   async function send(
     changes: readonly SentChange[],
+    device: string,
     tell: (change: SentChange, fate: ToldFate) => void = () => undefined,
   ): Promise<readonly ToldFate[]> {
-    const [before, device] = [begun, gateway.device()];
-    const fates = await gateway.push(changes);
+    const before = begun;
+    const fates = await gateway.push(changes, device);
     const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
     for (const change of changes) {
       const fate = byId.get(change.changeId);
@@ -94,14 +95,15 @@ export function keepAccepted(
   }
 
   async function repeat() {
-    const unsure = await unsureChanges();
+    const device = gateway.device();
+    const unsure = await unsureChanges(device);
     /** Of these records nothing goes out behind what was not taken (R8). */
     const held = new Set<string>();
     let count = 0;
     let waiting: GatewayFault | null = null;
     for (let at = 0; at < unsure.length; at += AT_ONCE) {
       const free = unsure.slice(at, at + AT_ONCE).filter((change) => !held.has(nameOf(change)));
-      const fates = new Map((await send(free, tellRefused)).map((fate) => [fate.changeId, fate]));
+      const fates = new Map((await send(free, device, tellRefused)).map((fate) => [fate.changeId, fate]));
       for (const change of free) {
         const fate = fates.get(change.changeId);
         if (fate !== undefined && !isLater(fate)) {
@@ -129,14 +131,12 @@ export function keepAccepted(
       }
       return page;
     },
-    async push(changes) {
+    async push(changes, chosenFor = gateway.device()) {
       if (changes.length === 0) return [];
-      const device = gateway.device();
       await repeatInTurn(repeat);
-      const unsure = new Set((await unsureChanges()).map(nameOf));
-      // They were chosen as what may go out under the id from before (F11).
-      if (gateway.device() !== device) throw new GatewayFault('DEVICE_EVICTED', `${device}: expected it to go on`);
-      const fates = await send(changes.filter((change) => !unsure.has(nameOf(change))));
+      const unsure = new Set((await unsureChanges(chosenFor)).map(nameOf));
+      const free = changes.filter((change) => !unsure.has(nameOf(change)));
+      const fates = await send(free, chosenFor);
       const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
       return changes.map(({ changeId }) => byId.get(changeId) ?? heldBack(changeId, BEHIND));
     },

@@ -93,10 +93,11 @@ export interface GlueGateway {
   /**
    * In as many requests as the gateway wants.
    *
+   * @param chosenFor the id under which they were chosen as what may go out; where it is another one by then they do not (F11). Absent: the one of now
    * @returns one fate per change, in their order; a push of nothing is answered here
    * @throws GatewayFault - nothing is known of any; DEVICE_EVICTED: nothing was taken, and `renew` helps
    */
-  push(changes: readonly SentChange[]): Promise<readonly ToldFate[]>;
+  push(changes: readonly SentChange[], chosenFor?: string): Promise<readonly ToldFate[]>;
   /** Tells of no record, and so waits for no turn. */
   declared(): Promise<readonly DeclaredCollection[]>;
   /** The page that was asked for ahead is given up. */
@@ -215,7 +216,7 @@ export function openGlueGateway(
   return {
     credentials,
     pull: (since) => pages.read(since),
-    async push(changes) {
+    async push(changes, chosenFor = device) {
       if (changes.length === 0) return [];
       // A page that was asked for before tells of states from before.
       pages.drop();
@@ -225,7 +226,10 @@ export function openGlueGateway(
           const sentAt = new Date(clock.nowMs()).toISOString();
           type Pushed = { readonly push: { readonly results: readonly ToldFate[]; readonly epoch: string } };
           const asked = { changes: portion, sentAt };
-          const { push } = await askAsOwner((by) => by<Pushed>(GLUE_DOCUMENTS.push, asked), null);
+          const { push } = await askAsOwner(async (by) => {
+            if (device !== chosenFor) throw new GatewayFault('DEVICE_EVICTED', `${chosenFor}: expected it to go on`);
+            return by<Pushed>(GLUE_DOCUMENTS.push, asked);
+          }, null);
           return push.results.map((result) => ({ ...result, epoch: push.epoch }));
         }),
       );

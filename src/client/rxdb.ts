@@ -1,78 +1,29 @@
-import type { RxCollection, SyncOptionsGraphQL, WithDeleted } from 'rxdb';
+import type { SyncOptionsGraphQL, WithDeleted } from 'rxdb';
+import { isOpen, keepAccepted } from './accepted-changes.js';
 import type { SentChange } from './gateway.js';
-import { GLUE_DOCUMENTS, openGlueGateway, type GatewayAddress, type ToldFate, type ToldPage } from './glue-gateway.js';
+import { GLUE_DOCUMENTS, openGlueGateway, type ToldFate, type ToldPage } from './glue-gateway.js';
 import { isRefused } from './outbox-entry.js';
 import type { ReadPage } from './page-ahead.js';
-import { MARK, answerTo, documentOf, shapeOf, type MarkedDocument, type PushRow } from './rxdb/mark.js';
+import { acceptedStore } from './rxdb/accepted-store.js';
+import { MARK, answerTo, documentOf, shapeOf, type MarkedDocument, type PushRow, type SentRow } from './rxdb/mark.js';
 import { markEdits } from './rxdb/edits.js';
+import type { TidegatePlace } from './rxdb/place.js';
 import { hintSocketOptions } from './rxdb/hint-socket.js';
 import { createLatestStates } from './rxdb/latest-states.js';
 import { createPastDevice } from './rxdb/past-device.js';
 import { repeatRows } from './rxdb/repeats.js';
 import { removeWhenRevoked } from './rxdb/revoked.js';
+import type { TidegateReplicationSettings } from './rxdb/settings.js';
 import { UNANSWERED_ERROR } from './unanswered.js';
 
 export { type TidegateMark } from './rxdb/mark.js';
+export { type TidegatePlace } from './rxdb/place.js';
+export { type RefusedEdit } from './rxdb/refused-edit.js';
+export { type TidegateReplicationSettings } from './rxdb/settings.js';
 export { GLUE_DOCUMENTS } from './glue-gateway.js';
 
 /** The JSON schema of the field `tidegate`, which every replicated collection has: `properties: { …, tidegate: TIDEGATE_FIELD }`. */
 export const TIDEGATE_FIELD = { type: 'object', additionalProperties: true } as const;
-
-/** An edit that came to its end without being applied. The document shows the record as it now stands; this is what it showed. */
-export interface RefusedEdit {
-  readonly collection: string;
-  /** The document's id; null for an edit of an earlier run of the app whose document shows it no more. */
-  readonly id: string | null;
-  readonly changeId: string;
-  /**
-   * UNANSWERED: it was sent, or may have been, under a device id that is no more (`onEvicted`), and whether it took effect nobody can tell any
-   * more. It is not sent again (F11); to make it once more may apply it twice: show it to its user before.
-   */
-  readonly status: 'CONFLICT' | 'REJECTED' | 'UNANSWERED';
-  readonly error: ToldFate['error'];
-  /** The document as it was pushed; null where the refusal came later, by a receipt. */
-  readonly edit: Readonly<Record<string, unknown>> | null;
-}
-
-/** What `tidegateReplication` is told. */
-export interface TidegateReplicationSettings<Doc> extends GatewayAddress {
-  /**
-   * The collection to replicate. Its schema has the field `tidegate`; its other fields are named as the gateway names them, as many of them
-   * as the app wants.
-   */
-  readonly collection: RxCollection<Doc>;
-  /** The gateway's name of it; by default its own. */
-  readonly name?: string;
-  /** An edit was refused: told once, or again after a crash. */
-  readonly onRefused?: (refused: RefusedEdit) => void;
-  /**
-   * An operator took this device's rights away, for ever: the collection is removed, with all that was not pushed, and asks nobody any more.
-   *
-   * @param failed why it could not be removed; null: it was
-   */
-  readonly onRevoked?: (failed: unknown) => void;
-  /** Listens to hints over a WebSocket, and pulls when one comes. False: pulls happen at the start and by `reSync()`. Default: true. */
-  readonly hints?: boolean;
-  /** Changes of one page, 1 to 5,000. Default: 1,000: larger ones cost less per record, and hold up an app's screen for longer. */
-  readonly pageSize?: number;
-  /** Where several replications of one collection are kept apart; by default the gateway's address and the collection's name. */
-  readonly replicationIdentifier?: string;
-}
-
-/** Where a replication stands: RxDB's checkpoint. */
-export interface TidegatePlace {
-  readonly since: string | null;
-  /** Counts resets: documents of an older one are stale (F25). */
-  readonly lineage: number;
-  /** The initial sync of the lineage is not over. */
-  readonly isFilling: boolean;
-  /** Names of the fields that documents were given: with others, as after a migration of the schema, everything is to come again. */
-  readonly fields: string;
-  /** The id of the device that it was asked for under: another one may have edits that were never answered, and begins again (F11). */
-  readonly device?: string;
-  /** The last checkpoint before everything was to come again: tells whose the documents and edits are (F24). */
-  readonly owner?: string;
-}
 
 /** Rows that RxDB hands over at once. How many go in one request the gateway's answers say. */
 const PUSH_BATCH = 200;
@@ -104,7 +55,12 @@ export function tidegateReplication<Doc>(
   const shape = shapeOf(primary, collection.schema.jsonSchema.properties);
   const fields = shape.fields.join(',');
   const edits = markEdits(collection, name);
-  const gateway = openGlueGateway(settings, { collections: [name], limit: pageSize });
+  const replicationIdentifier = settings.replicationIdentifier ?? `tidegate ${url} ${name}`;
+  const gateway = keepAccepted(
+    openGlueGateway(settings, { collections: [name], limit: pageSize }),
+    acceptedStore(collection, replicationIdentifier),
+    tellLate,
+  );
   const latest = createLatestStates(collection);
   const repeats = repeatRows(collection);
   const sent = new Map<string, SentRow>();
@@ -120,7 +76,7 @@ export function tidegateReplication<Doc>(
     onRefused({ collection: name, id, changeId, status: 'UNANSWERED', error: UNANSWERED_ERROR, edit });
   }
 
-  function tellRefused(fate: ToldFate, row: PushRow | null, id: string | null): void {
+  function tellRefused(fate: ToldFate, row: PushRow | null, id: string): void {
     if (fate.status !== 'CONFLICT' && fate.status !== 'REJECTED') return;
     const { changeId, status, error } = fate;
     onRefused({ collection: name, id, changeId, status, error, edit: row?.newDocumentState ?? null });
@@ -150,17 +106,30 @@ export function tidegateReplication<Doc>(
       .map((held) => ({ ...held, _deleted: true }));
   }
 
+  /** A change that was accepted, and is refused now. */
+  function tellLate({ changeId, id }: SentChange, fate: ToldFate): void {
+    tellRefused(fate, sent.get(changeId)?.row ?? null, id);
+  }
+
   async function tellReceipts(receipts: readonly ToldFate[]): Promise<void> {
+    // A device's receipts come with each of its collections, and of what an operator pushed for it.
+    const accepted = await gateway.acceptedOf(receipts);
     for (const receipt of receipts) {
-      // A device's receipts come with each of its collections.
-      if (isOpen(receipt) || !receipt.changeId.startsWith(`${name}:`)) continue;
-      const row = sent.get(receipt.changeId)?.row ?? null;
-      sent.delete(receipt.changeId);
-      if (!isRefused(receipt)) continue;
-      const shown = await collection.findOne({ selector: { [`${MARK}.changeId`]: receipt.changeId } as never }).exec();
-      const id = row?.newDocumentState[primary] as string | undefined;
-      tellRefused(receipt, row, id ?? shown?.primary ?? receipt.change?.id ?? null);
+      const change = accepted.get(receipt.changeId);
+      if (change !== undefined && isRefused(receipt)) tellLate(change, receipt);
+      if (!isOpen(receipt)) sent.delete(receipt.changeId);
     }
+    await gateway.settle(receipts);
+  }
+
+  /** What was accepted under another device id has no receipt any more (F11). */
+  async function tellAbandoned(): Promise<void> {
+    const abandoned = await gateway.abandoned();
+    for (const { changeId, id } of abandoned) {
+      const edit = sent.get(changeId)?.row.newDocumentState ?? null;
+      onRefused({ collection: name, id, changeId, status: 'UNANSWERED', error: UNANSWERED_ERROR, edit });
+    }
+    await gateway.forget(abandoned);
   }
 
   /** Where RxDB stands. Its checkpoints pass migrations of the schema, which bring no values of new fields. */
@@ -182,9 +151,9 @@ export function tidegateReplication<Doc>(
   }
 
   /** RxDB begins to push beside its first pull. */
-  async function pushed(changes: readonly SentChange[]): Promise<readonly ToldFate[]> {
+  async function pushed({ changes, device }: AskedPush): Promise<readonly ToldFate[]> {
     await ownerKnown;
-    return past.push(changes);
+    return past.push(changes, device);
   }
 
   async function pullFrom(from: TidegatePlace): Promise<AskedPage> {
@@ -198,6 +167,7 @@ export function tidegateReplication<Doc>(
     if (place.since === null) begunCount = first.toldCount;
     for (let page: ReadPage<ToldPage> = first; ; page = await gateway.pull(place.since)) {
       edits.epoch = page.epoch;
+      if (page.reset || place.since === null) await tellAbandoned();
       // RxDB drops a hint that came before it asked: what was asked for earlier may not know of it, and is never the last.
       const hasMore = page.hasMore || page.isAhead;
       const lineage = page.reset ? place.lineage + 1 : place.lineage;
@@ -208,9 +178,15 @@ export function tidegateReplication<Doc>(
       latest.see(documents);
       await tellReceipts(page.receipts);
       documents.push(...(await latest.missed(documents)));
-      if (documents.length > 0 || !hasMore) {
-        return { documents: documents as unknown as WithDeleted<Doc>[], checkpoint: place };
+      if (documents.length === 0) {
+        if (hasMore) continue;
+        // All that came is here: what a reset made unsure goes out again, and its effect comes with the next page.
+        const { answered, waiting } = await gateway.repeat();
+        if (answered > 0) continue;
+        // RxDB asks again after `retryTime`.
+        if (waiting !== null) throw waiting;
       }
+      return { documents: documents as unknown as WithDeleted<Doc>[], checkpoint: place };
     }
   }
 
@@ -262,7 +238,7 @@ export function tidegateReplication<Doc>(
 
   return {
     collection,
-    replicationIdentifier: settings.replicationIdentifier ?? `tidegate ${url} ${name}`,
+    replicationIdentifier,
     live: true,
     deletedField: '_deleted',
     // Each device has its own socket, also where several share a process: RxDB keeps one for each address.
@@ -270,7 +246,7 @@ export function tidegateReplication<Doc>(
     async fetch(request: Request) {
       const { variables } = (await request.json()) as { readonly variables: AskedVariables };
       const data = await untilRevoked(async () =>
-        'changes' in variables ? { push: await pushed(variables.changes) } : { pull: await pullFrom(variables.from) },
+        'changes' in variables ? { push: await pushed(variables) } : { pull: await pullFrom(variables.from) },
       );
       // All that RxDB uses of a response: a real one would write the page as JSON and read it once more.
       return { json: async () => ({ data }) } as Response;
@@ -285,26 +261,23 @@ export function tidegateReplication<Doc>(
     },
     push: {
       batchSize: PUSH_BATCH,
-      queryBuilder: (rows) => ({ query: GLUE_DOCUMENTS.push, variables: { changes: changesOf(rows) } }),
+      queryBuilder: (rows) => ({
+        query: GLUE_DOCUMENTS.push,
+        variables: { changes: changesOf(rows), device: gateway.device() },
+      }),
       responseModifier: (fates: readonly ToldFate[]) => takeResults(fates) as never,
     },
   };
 }
 
-/** A row of which something was sent. */
-interface SentRow {
-  readonly row: PushRow;
-  /** It was an edit below the row's own. */
-  readonly isEarlier: boolean;
-}
-
 /** What `fetch` is asked with: a push or a pull. */
-type AskedVariables = { readonly changes: readonly SentChange[] } | { readonly from: TidegatePlace };
+type AskedVariables = AskedPush | { readonly from: TidegatePlace };
+
+/** Changes, and the id of the device under which they were chosen as what may go out: by then it may have another one (F11). */
+interface AskedPush {
+  readonly changes: readonly SentChange[];
+  readonly device: string;
+}
 
 /** A page, and what it was asked with. */
 type AskedPage = ReadPage<ToldPage> & { readonly from: TidegatePlace; readonly toldCount: number };
-
-/** A receipt follows. */
-function isOpen({ status }: ToldFate): boolean {
-  return status === 'ACCEPTED' || status === 'PARKED';
-}

@@ -75,6 +75,15 @@ test('F11: an evicted push is not made again by itself; under its new id a devic
   expect([gateway.device(), asked.map(({ device }) => device)]).toEqual(['tablet-2', ['tablet', 'tablet-2']]);
 });
 
+test('F11: what was chosen under an id that was given up meanwhile does not go out', async () => {
+  const { gateway, asked } = glueOf(() => false, { onEvicted: () => 'tablet-2' });
+  // As a push that waits for its turn behind a page which tells of an eviction.
+  const push = gateway.push([CHANGE], 'tablet').catch((thrown: GatewayFault) => thrown);
+  await gateway.renew(new GatewayFault('DEVICE_EVICTED', 'silent for too long'), 'tablet');
+  expect(await push).toMatchObject({ code: 'DEVICE_EVICTED' });
+  expect(asked).toEqual([]);
+});
+
 test('F11: a device for which the app makes no new ids is told why it needs one', async () => {
   const why = new GatewayFault('KEY_REUSED', 'a copy');
   await expect(glueOf(() => false).gateway.renew(why, 'tablet')).rejects.toBe(why);

@@ -28,6 +28,8 @@ export interface Circumstances {
   readonly onRefused?: (refused: RefusedEdit) => void;
   /** Of the page of this number, from 1. */
   readonly hasMore?: (at: number) => boolean;
+  /** The epoch of all pages, the first of which is a reset. Absent: `e`, and none is. */
+  readonly newEpoch?: string;
 }
 
 /** A replication whose pulls get these pages in turn, then nothing, and whose pushes are answered by `take`. */
@@ -35,7 +37,7 @@ export function replicateVisits(
   visits: RxCollection,
   pages: readonly (readonly string[])[],
   take: Take = () => ({}),
-  { onRefused = () => undefined, hasMore = (at) => at < pages.length }: Circumstances = {},
+  { onRefused = () => undefined, hasMore = (at) => at < pages.length, newEpoch }: Circumstances = {},
 ) {
   let at = 0;
   async function answer(_url: unknown, init?: RequestInit): Promise<Response> {
@@ -57,8 +59,8 @@ export function replicateVisits(
       receipts: [],
       checkpoint: `place ${at}`,
       hasMore: hasMore(at),
-      reset: false,
-      epoch: 'e',
+      reset: newEpoch !== undefined && at === 1,
+      epoch: newEpoch ?? 'e',
     };
     return Response.json({ data: { pull: page } });
   }

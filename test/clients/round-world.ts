@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import type { Fields } from '../../src/core/change.js';
 import { valueText } from '../../src/core/collection.js';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
@@ -10,6 +9,7 @@ import { startTestPostgres } from '../support/postgres.js';
 import { PROJECT_FOLDER } from '../support/source-tree.js';
 import { until } from '../support/until.js';
 import type { ClientUnderTest, Replica } from './client-under-test.js';
+import { openRoundStore } from './round-store.js';
 import {
   startRoundSystem,
   withoutNulls,
@@ -57,16 +57,20 @@ export interface RoundWorld {
   evict(): Promise<void>;
   /** Declares that the store came back from a backup: every device starts over. */
   newEpoch(): Promise<void>;
+  /**
+   * The gateway's store comes back from a backup that was made before `work`. Of what the gateway accepted meanwhile nothing reaches the
+   * system, which is there again, and nobody but the devices knows it.
+   */
+  restore(work: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function openRoundWorld(): Promise<RoundWorld> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tidegate-round-'));
   const [postgres, system] = await Promise.all([startTestPostgres(), startRoundSystem()]);
-  const databaseUrl = await postgres.freshDatabase();
-  const database = new pg.Pool({ connectionString: databaseUrl, max: 1 });
+  const store = await openRoundStore(postgres);
   const settings = {
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: store.url,
     TIDEGATE_CONFIG: path.join(PROJECT_FOLDER, 'test/clients/round.config.ts'),
     TIDEGATE_DATA: folder,
     ROUND_SOURCE_URL: system.url,
@@ -190,10 +194,10 @@ export async function openRoundWorld(): Promise<RoundWorld> {
     async restart(changed) {
       gateway = await start(changed);
     },
-    expire: async () => void (await database.query('update tenant set horizon = head')),
+    expire: () => store.query('update tenant set horizon = head'),
     async evict() {
-      await database.query("update device set evicted = true where user_id = 'nurse'");
-      await database.query(
+      await store.query("update device set evicted = true where user_id = 'nurse'");
+      await store.query(
         "delete from push_change where user_id = 'nurse' and settled_seq is null and status not in ('ACCEPTED', 'PARKED')",
       );
     },
@@ -202,10 +206,20 @@ export async function openRoundWorld(): Promise<RoundWorld> {
       await askOffice('mutation ($from: String!) { newEpoch(from: $from) }', { from: epoch });
       await untilReady();
     },
+    async restore(work) {
+      await world.kill();
+      await store.backUp();
+      await world.restart();
+      await work();
+      await world.kill();
+      await store.restore();
+      system.isDown = false;
+      await world.restart();
+      await untilReady();
+    },
     async stop() {
       await proxy.close();
       await stopGatewayProcess(gateway);
-      await database.end();
       await Promise.all([system.stop(), postgres.stop()]);
       rmSync(folder, { recursive: true, force: true });
     },

@@ -59,8 +59,7 @@ export const rxdbClient: ClientUnderTest = {
           fetch,
           pageSize,
           hints: false,
-          onRefused: ({ id, changeId, status }) =>
-            void (status === 'UNANSWERED' ? unanswered : refusals).push(id ?? changeId),
+          onRefused: ({ id, status }) => void (status === 'UNANSWERED' ? unanswered : refusals).push(id),
           onEvicted: () => `${device}-${(evictions += 1)}`,
         }),
         autoStart: false,

@@ -223,6 +223,33 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'restored',
+    async run(world, replica) {
+      const { system } = world;
+      const created = randomUUID();
+      await world.restore(async () => {
+        system.isDown = true;
+        await replica.create('visits', created, newVisit({ note: 'accepted, and not in the backup' }));
+        await replica.edit('visits', 'V-21', { note: 'accepted as well' });
+        await replica.remove('visits', 'V-22');
+        const isAccepted = async (): Promise<boolean> => (await world.openChanges()).length === 3;
+        await world.untilSynced(replica, 'the gateway has accepted them', isAccepted);
+        expect(effects(world, (_body, id) => [created, 'V-21', 'V-22'].includes(id))).toBe(0);
+      });
+      // The new record reaches the system. Of an edit and a deletion nobody but an operator can tell whether they were sent before.
+      const isKnown = async (): Promise<boolean> => {
+        const parked = (await world.openChanges()).filter((change) => change.includes('PARKED')).length;
+        return parked === 2 && effects(world, (_body, id) => id === created) === 1;
+      };
+      await world.untilSynced(replica, 'the gateway knows again what it had accepted', isKnown);
+      await world.untilEqual(replica, () => world.refuseParked());
+      expect((await replica.all('visits')).get(created)).toMatchObject({ note: 'accepted, and not in the backup' });
+      expect(replica.refusals()).toEqual(expect.arrayContaining(['V-21', 'V-22']));
+      expect(replica.refusals()).not.toContain(created);
+      expect(effects(world, (_body, id) => [created, 'V-21', 'V-22'].includes(id))).toBe(1);
+    },
+  },
+  {
     name: 'gateway killed and restarted',
     async run(world, replica) {
       await replica.edit('visits', 'V-16', { note: 'before the kill' });

@@ -71,6 +71,13 @@ export interface PushRow {
   readonly newDocumentState: MarkedDocument;
 }
 
+/** A row of which something was sent. */
+export interface SentRow {
+  readonly row: PushRow;
+  /** It was an edit below the row's own. */
+  readonly isEarlier: boolean;
+}
+
 /** What documents of a collection have, as its schema says. */
 export interface DocumentShape {
   readonly primary: string;

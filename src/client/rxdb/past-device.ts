@@ -18,9 +18,10 @@ export interface PastDevice {
   /**
    * Pushes, and goes on under a new id where the gateway asks for one.
    *
+   * @param asked the id under which they were chosen
    * @throws GatewayFault - nothing is known of any change; DEVICE_EVICTED: nothing was taken
    */
-  push(changes: readonly SentChange[]): Promise<readonly ToldFate[]>;
+  push(changes: readonly SentChange[], asked: string): Promise<readonly ToldFate[]>;
   /** How many were told. A pull that was asked for from the beginning later brings their records, others may be passed over by RxDB. */
   toldCount(): number;
 }
@@ -64,11 +65,10 @@ export function createPastDevice(
       const { isAwaited: _isAwaited, ...mark } = known.tidegate ?? {};
       return { ...known, [MARK]: { ...mark, refused: { code, message } } };
     },
-    async push(changes) {
-      const asked = gateway.device();
+    async push(changes, asked) {
       const first = changes.filter(({ changeId }) => edits.neverSent.delete(changeId));
       try {
-        const fates = await gateway.push(changes);
+        const fates = await gateway.push(changes, asked);
         const copied = fates.filter(({ error }) => changeReaction(error) === 'newDevice');
         // These bodies were never taken under their ids.
         for (const { changeId } of copied) edits.neverSent.add(changeId);
