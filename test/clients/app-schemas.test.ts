@@ -50,6 +50,15 @@ class Patient extends Model {
 // An app has a schema of its own: fewer fields than the gateway's, and others after an update.
 
 const NADIAS_ROUTE = 'R-01';
+const PAGE_SIZE = 100;
+
+interface Variables {
+  readonly since?: string | null;
+  readonly limit?: number;
+}
+
+/** Not the look at whose store it is, which asks for one record. */
+const isPage = ({ limit }: Variables): boolean => limit === PAGE_SIZE;
 
 let clinic: DemoClinic;
 beforeAll(async () => {
@@ -98,10 +107,10 @@ describe('RxDB, in its development mode, on a storage that takes nothing but wha
       device,
       headers: { authorization: 'Bearer nadia' },
       hints: false,
-      pageSize: 100,
+      pageSize: PAGE_SIZE,
       fetch: (url, init) => {
-        const { variables } = JSON.parse(init.body) as { readonly variables: { readonly since?: string | null } };
-        if (variables.since !== undefined) asked.push(variables.since);
+        const { variables } = JSON.parse(init.body) as { readonly variables: Variables };
+        if (isPage(variables)) asked.push(variables.since);
         return fetch(url, init);
       },
     });
@@ -192,11 +201,11 @@ describe('WatermelonDB', () => {
       url: `${clinic.url}/graphql`,
       device,
       headers: { authorization: 'Bearer nadia' },
-      pageSize: 100,
+      pageSize: PAGE_SIZE,
       onRevoked: () => undefined,
       fetch: async (url, init) => {
-        const { variables } = JSON.parse(init.body) as { readonly variables: { readonly since?: string | null } };
-        if (variables.since !== undefined) {
+        const { variables } = JSON.parse(init.body) as { readonly variables: Variables };
+        if (isPage(variables)) {
           asked.push(variables.since);
           await meanwhile?.();
           meanwhile = null;

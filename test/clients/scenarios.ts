@@ -230,11 +230,11 @@ export const SCENARIOS: readonly Scenario[] = [
       await world.restore(async () => {
         system.isDown = true;
         await replica.create('visits', created, newVisit({ note: 'accepted, and not in the backup' }));
-        await replica.edit('visits', 'V-21', { note: 'accepted as well' });
-        await replica.remove('visits', 'V-22');
+        await replica.edit('visits', 'V-23', { note: 'accepted as well' });
+        await replica.remove('visits', 'V-24');
         const isAccepted = async (): Promise<boolean> => (await world.openChanges()).length === 3;
         await world.untilSynced(replica, 'the gateway has accepted them', isAccepted);
-        expect(effects(world, (_body, id) => [created, 'V-21', 'V-22'].includes(id))).toBe(0);
+        expect(effects(world, (_body, id) => [created, 'V-23', 'V-24'].includes(id))).toBe(0);
       });
       // The new record reaches the system. Of an edit and a deletion nobody but an operator can tell whether they were sent before.
       const isKnown = async (): Promise<boolean> => {
@@ -244,9 +244,9 @@ export const SCENARIOS: readonly Scenario[] = [
       await world.untilSynced(replica, 'the gateway knows again what it had accepted', isKnown);
       await world.untilEqual(replica, () => world.refuseParked());
       expect((await replica.all('visits')).get(created)).toMatchObject({ note: 'accepted, and not in the backup' });
-      expect(replica.refusals()).toEqual(expect.arrayContaining(['V-21', 'V-22']));
+      expect(replica.refusals()).toEqual(expect.arrayContaining(['V-23', 'V-24']));
       expect(replica.refusals()).not.toContain(created);
-      expect(effects(world, (_body, id) => [created, 'V-21', 'V-22'].includes(id))).toBe(1);
+      expect(effects(world, (_body, id) => [created, 'V-23', 'V-24'].includes(id))).toBe(1);
     },
   },
   {
