@@ -10,6 +10,8 @@ export interface AcceptedChange {
   readonly change: SentChange;
   /** Under which id it was sent: under another one it never goes out (F11). */
   readonly device: string;
+  /** The epoch in which it was accepted last. */
+  readonly epoch?: string | undefined;
   /** This device began again since: the gateway may know nothing of it any more, or have forgotten its receipt (F5, F10). It is to be sent again. */
   readonly isUnsure: boolean;
 }
@@ -79,10 +81,10 @@ export function keepAccepted(
   async function send(
     changes: readonly SentChange[],
     device: string,
-    tell: (change: SentChange, fate: ToldFate) => void = () => undefined,
+    { tell = () => undefined, epoch }: { readonly tell?: typeof tellRefused; readonly epoch?: string | undefined } = {},
   ): Promise<readonly ToldFate[]> {
     const before = begun;
-    const fates = await gateway.push(changes, device);
+    const fates = await gateway.push(changes, device, epoch);
     const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
     for (const change of changes) {
       const fate = byId.get(change.changeId);
@@ -103,7 +105,7 @@ export function keepAccepted(
     let waiting: GatewayFault | null = null;
     for (let at = 0; at < unsure.length; at += AT_ONCE) {
       const free = unsure.slice(at, at + AT_ONCE).filter((change) => !held.has(nameOf(change)));
-      const fates = new Map((await send(free, device, tellRefused)).map((fate) => [fate.changeId, fate]));
+      const fates = new Map((await send(free, device, { tell: tellRefused })).map((fate) => [fate.changeId, fate]));
       for (const change of free) {
         const fate = fates.get(change.changeId);
         if (fate !== undefined && !isLater(fate)) {
@@ -118,27 +120,49 @@ export function keepAccepted(
     return { answered: count, waiting };
   }
 
+  /** The gateway may know nothing of them any more. */
+  async function doubtAll(): Promise<void> {
+    begun += 1;
+    await update((accepted) =>
+      accepted.every(({ isUnsure }) => isUnsure) ? accepted : accepted.map((one) => ({ ...one, isUnsure: true })),
+    );
+  }
+
+  /** What is unsure goes out first, and nothing of its record behind it until it was taken again. */
+  async function pushBehind(changes: readonly SentChange[], device: string): Promise<readonly ToldFate[]> {
+    await repeatInTurn(repeat);
+    const accepted = (await store.read()).filter((one) => one.device === device);
+    const unsure = new Set(accepted.filter(({ isUnsure }) => isUnsure).map(({ change }) => nameOf(change)));
+    const epoch = accepted.filter(({ isUnsure }) => !isUnsure).at(-1)?.epoch;
+    const fates = await send(
+      changes.filter((change) => !unsure.has(nameOf(change))),
+      device,
+      { epoch },
+    );
+    const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
+    return changes.map(({ changeId }) => byId.get(changeId) ?? heldBack(changeId, BEHIND));
+  }
+
   return {
     ...gateway,
     repeat: () => repeatInTurn(repeat),
     async pull(since) {
       const page = await gateway.pull(since);
       if (page.reset || since === null) {
-        begun += 1;
-        await update((accepted) =>
-          accepted.every(({ isUnsure }) => isUnsure) ? accepted : accepted.map((one) => ({ ...one, isUnsure: true })),
-        );
+        await doubtAll();
       }
       return page;
     },
     async push(changes, chosenFor = gateway.device()) {
       if (changes.length === 0) return [];
-      await repeatInTurn(repeat);
-      const unsure = new Set((await unsureChanges(chosenFor)).map(nameOf));
-      const free = changes.filter((change) => !unsure.has(nameOf(change)));
-      const fates = await send(free, chosenFor);
-      const byId = new Map(fates.map((fate) => [fate.changeId, fate]));
-      return changes.map(({ changeId }) => byId.get(changeId) ?? heldBack(changeId, BEHIND));
+      try {
+        return await pushBehind(changes, chosenFor);
+      } catch (thrown) {
+        if (!(thrown instanceof GatewayFault) || thrown.code !== 'NEW_EPOCH') throw thrown;
+        // Nothing was taken. What the gateway had accepted before it was restored goes out first: these may be made on top of it.
+        await doubtAll();
+        return pushBehind(changes, chosenFor);
+      }
     },
     async acceptedOf(receipts) {
       if (receipts.length === 0) return new Map();
@@ -181,14 +205,14 @@ function answered(
   const after = accepted.flatMap((one) => {
     const fate = fates.get(one.change.changeId);
     if (fate === undefined || isLater(fate)) return [one];
-    return isOpen(fate) ? [{ ...one, isUnsure: now.isUnsure }] : [];
+    return isOpen(fate) ? [{ ...one, epoch: fate.epoch, isUnsure: now.isUnsure }] : [];
   });
   const added = changes.flatMap((change) => {
     const fate = fates.get(change.changeId);
     if (fate === undefined || !isOpen(fate) || known.has(change.changeId)) return [];
     // What was sent before the first page knew no epoch: the answer says in which it was taken.
     const sentEpoch = change.sentEpoch ?? fate.epoch;
-    return [{ change: { ...change, ...(sentEpoch === undefined ? {} : { sentEpoch }) }, ...now }];
+    return [{ change: { ...change, ...(sentEpoch === undefined ? {} : { sentEpoch }) }, epoch: fate.epoch, ...now }];
   });
   const isSame = added.length === 0 && changes.every(({ changeId }) => !known.has(changeId));
   return isSame ? accepted : [...after, ...added];

@@ -52,8 +52,8 @@ export const GLUE_DOCUMENTS = {
     checkpoint hasMore reset resetReason epoch
   }
 }`,
-  push: `mutation Push($changes: [ChangeInput!]!, $sentAt: DateTime) {
-  push(changes: $changes, sentAt: $sentAt) { results { ${FATE} } epoch }
+  push: `mutation Push($changes: [ChangeInput!]!, $sentAt: DateTime, $epoch: String) {
+  push(changes: $changes, sentAt: $sentAt, epoch: $epoch) { results { ${FATE} } epoch }
 }`,
   hints: `subscription Hints($collections: [String!]) { hints(collections: $collections) { at } }`,
   fields: `query Fields { collections { name fields { name type list writable } } }`,
@@ -94,10 +94,11 @@ export interface GlueGateway {
    * In as many requests as the gateway wants.
    *
    * @param chosenFor the id under which they were chosen as what may go out; where it is another one by then they do not (F11). Absent: the one of now
+   * @param epoch the one in which changes that may be below these were accepted; where another one is in force nothing is taken. Absent: there are none
    * @returns one fate per change, in their order; a push of nothing is answered here
-   * @throws GatewayFault - nothing is known of any; DEVICE_EVICTED: nothing was taken, and `renew` helps
+   * @throws GatewayFault - nothing is known of any; DEVICE_EVICTED: nothing was taken, and `renew` helps; NEW_EPOCH: nothing was taken
    */
-  push(changes: readonly SentChange[], chosenFor?: string): Promise<readonly ToldFate[]>;
+  push(changes: readonly SentChange[], chosenFor?: string, epoch?: string): Promise<readonly ToldFate[]>;
   /** Tells of no record, and so waits for no turn. */
   declared(): Promise<readonly DeclaredCollection[]>;
   /** The page that was asked for ahead is given up. */
@@ -216,7 +217,7 @@ export function openGlueGateway(
   return {
     credentials,
     pull: (since) => pages.read(since),
-    async push(changes, chosenFor = device) {
+    async push(changes, chosenFor = device, epoch = undefined) {
       if (changes.length === 0) return [];
       // A page that was asked for before tells of states from before.
       pages.drop();
@@ -225,7 +226,7 @@ export function openGlueGateway(
         pushes.push(changes, async (portion) => {
           const sentAt = new Date(clock.nowMs()).toISOString();
           type Pushed = { readonly push: { readonly results: readonly ToldFate[]; readonly epoch: string } };
-          const asked = { changes: portion, sentAt };
+          const asked = { changes: portion, sentAt, ...(epoch === undefined ? {} : { epoch }) };
           const { push } = await askAsOwner(async (by) => {
             if (device !== chosenFor) throw new GatewayFault('DEVICE_EVICTED', `${chosenFor}: expected it to go on`);
             return by<Pushed>(GLUE_DOCUMENTS.push, asked);

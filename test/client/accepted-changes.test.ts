@@ -33,9 +33,13 @@ function phone() {
     return { changeId, status: told === 'CONFLICT' ? told : 'REJECTED', error, change: null };
   }
   const fetch: Fetch = async (_url, { body }) => {
-    const { variables } = JSON.parse(body) as { variables: { changes?: readonly SentChange[] } };
+    const { variables } = JSON.parse(body) as { variables: { changes?: readonly SentChange[]; epoch?: string } };
     const { changes } = variables;
     const { epoch, reset, receipts } = ward;
+    if ((variables.epoch ?? epoch) !== epoch) {
+      const extensions = { code: 'NEW_EPOCH' };
+      return { status: 409, json: async () => ({ errors: [{ message: 'another epoch is in force', extensions }] }) };
+    }
     if (changes === undefined)
       return {
         status: 200,
@@ -54,8 +58,8 @@ function phone() {
     );
     const slow = {
       ...glue,
-      async push(changes: readonly SentChange[]) {
-        const fates = await glue.push(changes);
+      async push(...asked: Parameters<typeof glue.push>) {
+        const fates = await glue.push(...asked);
         await ward.meanwhile();
         return fates;
       },
@@ -159,4 +163,33 @@ test('F11: under a new device id nothing goes out again, and nothing waits for i
   await restored(renewed);
   await renewed.push([change('b', 'V-1')]);
   expect(ids()).toEqual([['a'], ['b']]);
+});
+
+test('F5: an edit that is pushed before the first pull behind a restore goes out behind what was accepted below it', async () => {
+  const { ward, ids, start } = phone();
+  await start().push([change('made', 'V-1')]);
+  // Restored; and the app is started anew, and knows of nothing.
+  ward.epoch = 'tuesday';
+  const gateway = start();
+  const fates = await gateway.push([change('edited', 'V-1'), change('other', 'V-2')]);
+  expect(ids()).toEqual([['made'], ['made'], ['edited', 'other']]);
+  expect(fates.map(({ status }) => status)).toEqual(['ACCEPTED', 'ACCEPTED']);
+  // It is known again: nothing goes out twice from then on.
+  await gateway.push([change('later', 'V-1')]);
+  expect(ids().slice(3)).toEqual([['later']]);
+});
+
+test('F5: where that is not taken yet, the edit waits, and others pass', async () => {
+  const { ward, ids, start, kept } = phone();
+  const gateway = start();
+  await gateway.push([change('made', 'V-1')]);
+  ward.epoch = 'tuesday';
+  ward.answer = (changeId) => (changeId === 'made' ? 'RECORD_BLOCKED' : 'ACCEPTED');
+  const fates = await gateway.push([change('edited', 'V-1'), change('other', 'V-2')]);
+  expect(ids()).toEqual([['made'], ['made'], ['other']]);
+  expect(fates.map(({ changeId, isHeldBack, status }) => [changeId, isHeldBack ?? status])).toEqual([
+    ['edited', true],
+    ['other', 'ACCEPTED'],
+  ]);
+  expect(kept()).toBe(2);
 });
