@@ -1,5 +1,6 @@
 import type { Fetch } from '../../src/client/exchange.js';
 import { syncWithTidegate, type RefusedRow, type WaitingRow } from '../../src/client/watermelondb.js';
+import { visitsDatabase } from './watermelondb-visits.js';
 
 const FIELD = { name: 'note', type: 'string', list: false, writable: true };
 
@@ -56,15 +57,7 @@ function databaseWith(unsynced: Map<string, string>, code: string) {
     for (const { id } of updated) if (rejected['visits']?.includes(id) !== true) unsynced.delete(id);
   }
 
-  const database = {
-    adapter: {
-      getLocal: async (key: string) => local.get(key),
-      setLocal: async (key: string, value: string) => void local.set(key, value),
-      find: async () => null,
-    },
-    get: () => ({ find: () => Promise.reject(new Error('expected no look-up')) }),
-    schema: { tables: { visits: { columns: { note: { type: 'string' } } } } },
-  };
+  const database = visitsDatabase(local);
   const sync = (): Promise<void> =>
     syncWithTidegate({
       database,

@@ -1,6 +1,7 @@
 import type { Fetch } from '../../src/client/exchange.js';
 import { syncWithTidegate } from '../../src/client/watermelondb.js';
 import { settled } from './device.js';
+import { visitsDatabase } from './watermelondb-visits.js';
 
 const FIELD = { name: 'note', type: 'string', list: false, writable: true };
 
@@ -69,15 +70,7 @@ function syncOf(
     lastPulledAt = timestamp;
   }
 
-  const database = {
-    adapter: {
-      getLocal: async (key: string) => local.get(key),
-      setLocal: async (key: string, value: string) => void local.set(key, value),
-      find: async () => null,
-    },
-    get: () => ({ find: () => Promise.reject(new Error('expected no look-up')) }),
-    schema: { tables: { visits: { columns: { note: { type: 'string' } } } } },
-  };
+  const database = visitsDatabase(local);
   const address = { url: 'http://ward.example/graphql', device: 'tablet', fetch, onRevoked: () => undefined };
   return { asked, signals, run: () => syncWithTidegate({ database, synchronize, tables: ['visits'], ...address }) };
 }

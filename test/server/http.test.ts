@@ -177,7 +177,8 @@ describe('a page', () => {
 });
 
 describe('a stop', () => {
-  test('lets a request under way finish, and takes no further one', async () => {
+  /** A gateway that answers which collections there are once it is told to go on. */
+  async function serveSlowly() {
     let begun = (): void => undefined;
     let goOn = (): void => undefined;
     const started = new Promise<void>((resolve) => (begun = resolve));
@@ -191,6 +192,11 @@ describe('a stop', () => {
         },
       },
     });
+    return { clinic, started, goOn: () => goOn() };
+  }
+
+  test('lets a request under way finish, and takes no further one', async () => {
+    const { clinic, started, goOn } = await serveSlowly();
     const asked = clinic.post({ query: '{ collections { name } }' });
     await started;
     const closed = clinic.http.close();
@@ -203,19 +209,7 @@ describe('a stop', () => {
   });
 
   test('waits for what a client asked that has hung up since: it still uses what is stopped next', async () => {
-    let begun = (): void => undefined;
-    let goOn = (): void => undefined;
-    const started = new Promise<void>((resolve) => (begun = resolve));
-    const held = new Promise<void>((resolve) => (goOn = resolve));
-    const clinic = await serveClinic({
-      useCases: {
-        collections: async () => {
-          begun();
-          await held;
-          return [];
-        },
-      },
-    });
+    const { clinic, started, goOn } = await serveSlowly();
     const hangUp = new AbortController();
     const asked = fetch(`${clinic.url}/graphql`, {
       method: 'POST',
