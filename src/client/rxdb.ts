@@ -68,11 +68,12 @@ export function tidegateReplication<Doc>(
   const unanswered = new Set<PushRow>();
   edits.deviceOf = () => gateway.device();
   const untilRevoked = removeWhenRevoked(collection, settings.onRevoked);
-  const past = createPastDevice(edits, gateway, tellUnanswered);
+  const past = createPastDevice(edits, gateway, (changeId, { newDocumentState }) =>
+    tellUnanswered(changeId, String(newDocumentState[primary]), newDocumentState),
+  );
   let begunCount = 0;
 
-  function tellUnanswered(changeId: string, { newDocumentState: edit }: PushRow): void {
-    const id = String(edit[primary]);
+  function tellUnanswered(changeId: string, id: string, edit: MarkedDocument | null): void {
     onRefused({ collection: name, id, changeId, status: 'UNANSWERED', error: UNANSWERED_ERROR, edit });
   }
 
@@ -125,10 +126,8 @@ export function tidegateReplication<Doc>(
   /** What was accepted under another device id has no receipt any more (F11). */
   async function tellAbandoned(): Promise<void> {
     const abandoned = await gateway.abandoned();
-    for (const { changeId, id } of abandoned) {
-      const edit = sent.get(changeId)?.row.newDocumentState ?? null;
-      onRefused({ collection: name, id, changeId, status: 'UNANSWERED', error: UNANSWERED_ERROR, edit });
-    }
+    for (const { changeId, id } of abandoned)
+      tellUnanswered(changeId, id, sent.get(changeId)?.row.newDocumentState ?? null);
     await gateway.forget(abandoned);
   }
 
